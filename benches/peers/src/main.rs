@@ -1,0 +1,23 @@
+//! `mmsb-peers ROOM`: measures one room against its peers and prints one line per row:
+//!
+//! ```text
+//! P1 ours=118ns steps=101ns ratio=1.17 bar<=1.40 pass
+//! ```
+//!
+//! Both sides of a row run interleaved in one process; figures are medians over rounds. What a row
+//! wrote is read back and checked after its timing.
+
+mod page;
+mod row;
+
+fn main() {
+    let room = std::env::args().nth(1).unwrap_or_default();
+    let only = std::env::args().nth(2);
+    match room.as_str() {
+        "page" => page::run(only.as_deref()),
+        _ => {
+            eprintln!("usage: mmsb-peers ROOM [ROW], with ROOM one of: page");
+            std::process::exit(2);
+        }
+    }
+}

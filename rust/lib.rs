@@ -1,0 +1,41 @@
+//! MMSB, the Memory-Mapped State Bus: an embedded engine that keeps a program's live state in one
+//! place. Pages are changed by deltas, every change is one record in one log, and applying the
+//! same records gives the same state, bit for bit:
+//!
+//! ```text
+//! state' = apply(state, record)
+//! ```
+//!
+//! Rooms, lowest first; calls go down, rooms at one height do not import each other:
+//!
+//! ```text
+//!                      ffi                      C boundary: translates, never decides
+//!                     state                     open, commit, replay, digest: the only wiring
+//!      checkpoint  |  version                   durable images  |  snapshots, old versions
+//!          log     |   page                     records, lanes, files  |  frames, deltas, diff
+//!        memory    |   env                      page memory  |  files, clock, randomness
+//!            stdx, config, error, types         words everybody uses
+//! ```
+
+pub mod checkpoint;
+pub mod config;
+pub mod env;
+pub mod error;
+pub mod log;
+pub mod memory;
+pub mod page;
+pub mod state;
+pub mod stdx;
+pub mod types;
+pub mod version;
+
+pub use config::{Config, Durability, limits};
+pub use error::{Error, ErrorKind, Result};
+pub use log::LogStats;
+pub use page::Delta;
+pub use state::{
+    Batch, Change, Changed, Changes, CheckpointInfo, PageAt, Query, Recovered, Snapshot, State,
+    Stats, TLog, TLogSummary, Torn, Verified, View,
+};
+pub use stdx::hist::Latency;
+pub use types::{Epoch, Location, Lsn, Note, PageId};

@@ -1,0 +1,204 @@
+//! Reading: records in LSN order over a range, and one record by its LSN.
+//!
+//! A reader holds the segments that it reads: recycling one of them meanwhile removes its name
+//! only. Every frame header and record is checked before it is handed out.
+
+use super::Log;
+use super::record::{self, HEADER_BYTES, Record};
+use super::segment::{
+    FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader, SEGMENT_HEADER_BYTES, Segment, Window,
+};
+use crate::error::Result;
+use crate::types::Lsn;
+use std::sync::Arc;
+
+/// Bytes read at once when one record is looked up: a block of the index and a little more.
+const LOOKUP_BYTES: usize = 5 << 10;
+
+/// Walks records in LSN order.
+#[derive(Debug)]
+pub struct Reader {
+    segments: Vec<Arc<Segment>>,
+    at: usize,
+    offset: u64,
+    /// End of the segment that is read.
+    end: u64,
+    /// `closed` of the last frame whose header was read; unknown after a jump into a frame.
+    chain: Option<Lsn>,
+    after: Lsn,
+    to: Lsn,
+    window: Window,
+}
+
+impl Log {
+    /// A reader over the records above `after`, up to and including `to`, of what is written:
+    /// flush first to see everything.
+    ///
+    /// # Errors
+    /// `HistoryDropped` if records above `after` are no longer kept.
+    pub fn reader(&self, after: Lsn, to: Lsn) -> Result<Reader> {
+        let segments = self.segments();
+        let floor = segments.first().map_or(self.written(), |segment| segment.header.base);
+        if after < floor {
+            return Err(dropped(after, floor));
+        }
+        Reader::new(segments, after, to.min(self.written()))
+    }
+
+    /// The record with the LSN `lsn`, through `window`, which keeps what it read.
+    ///
+    /// # Errors
+    /// `HistoryDropped`; `Corrupt` if no such record stands there.
+    ///
+    /// Cost: a search in the index and one read of about 5 KiB.
+    pub fn record_at<'w>(&self, cursor: &'w mut Lookup, lsn: Lsn) -> Result<Record<'w>> {
+        let at = cursor.segments.partition_point(|segment| segment.header.base < lsn);
+        let Some(at) = at.checked_sub(1) else {
+            return Err(dropped(lsn, self.history_floor()));
+        };
+        let segment = cursor.segments[at].clone();
+        if cursor.current != Some(at) {
+            cursor.window.clear();
+            cursor.current = Some(at);
+        }
+        let (mut offset, end) = (segment.seek(lsn)?, segment.reach()?);
+        loop {
+            let left = end.saturating_sub(offset) as usize;
+            if left < HEADER_BYTES {
+                return Err(segment.corrupt(offset, &format!("no record {lsn} in this segment")));
+            }
+            let head = cursor.window.get_ahead(&segment, offset, HEADER_BYTES, LOOKUP_BYTES)?;
+            let (len, found) = record::peek(head);
+            if len == FRAME_MAGIC as usize {
+                offset += FRAME_HEADER_BYTES as u64;
+                continue;
+            }
+            if !record::is_len(len) || len > left || found > lsn {
+                return Err(segment.corrupt(offset, &format!("no record {lsn} in this segment")));
+            }
+            if found == lsn {
+                let bytes = cursor.window.get_ahead(&segment, offset, len, LOOKUP_BYTES)?;
+                return Record::parse(bytes).map_err(|reason| segment.corrupt(offset, reason));
+            }
+            offset += len as u64;
+        }
+    }
+}
+
+fn dropped(lsn: Lsn, floor: Lsn) -> crate::Error {
+    crate::Error::new(
+        crate::ErrorKind::HistoryDropped,
+        format!("the log at {lsn} is no longer kept; history begins after {floor}"),
+    )
+}
+
+/// The segments and the buffer that look-ups of single records share.
+#[derive(Debug)]
+pub struct Lookup {
+    segments: Vec<Arc<Segment>>,
+    current: Option<usize>,
+    window: Window,
+}
+
+impl Lookup {
+    /// Look-ups in what `log` has written by now.
+    pub fn new(log: &Log) -> Lookup {
+        Lookup { segments: log.segments(), current: None, window: Window::default() }
+    }
+}
+
+impl Reader {
+    /// A reader over `segments`, in order, without gaps.
+    pub fn new(segments: Vec<Arc<Segment>>, after: Lsn, to: Lsn) -> Result<Reader> {
+        let at = segments.partition_point(|segment| segment.header.base <= after);
+        let mut reader = Reader {
+            segments,
+            at: at.saturating_sub(1),
+            offset: 0,
+            end: 0,
+            chain: None,
+            after,
+            to,
+            window: Window::default(),
+        };
+        reader.enter(after)?;
+        Ok(reader)
+    }
+
+    /// Starts on the segment `at`, at the record after `after`.
+    fn enter(&mut self, after: Lsn) -> Result<()> {
+        let Some(segment) = self.segments.get(self.at) else { return Ok(()) };
+        self.window.clear();
+        self.end = segment.reach()?;
+        if after > segment.header.base {
+            (self.offset, self.chain) = (segment.seek(after)?, None);
+        } else {
+            (self.offset, self.chain) = (SEGMENT_HEADER_BYTES, Some(segment.header.base));
+        }
+        Ok(())
+    }
+
+    /// The next record, `None` after the last.
+    ///
+    /// # Errors
+    /// `Corrupt` with file, offset and reason; the reader stays where it is.
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<Record<'_>>> {
+        let Some((lsn, len)) = self.find()? else { return Ok(None) };
+        let segment = &self.segments[self.at];
+        let bytes = self.window.get(segment, self.offset, len)?;
+        match Record::parse(bytes) {
+            Ok(record) => {
+                self.after = lsn;
+                self.offset += len as u64;
+                Ok(Some(record))
+            }
+            // Whoever asks again is told again.
+            Err(reason) => Err(segment.corrupt(self.offset, reason)),
+        }
+    }
+
+    /// LSN and length of the next record in range, which then stands at `offset`.
+    fn find(&mut self) -> Result<Option<(Lsn, usize)>> {
+        while let Some(segment) = self.segments.get(self.at) {
+            if self.offset >= self.end {
+                self.at += 1;
+                self.enter(Lsn::ZERO)?;
+                continue;
+            }
+            let left = (self.end - self.offset) as usize;
+            let head = self.window.get(segment, self.offset, HEADER_BYTES.min(left))?;
+            let (len, lsn) = record::peek(head);
+            if len == FRAME_MAGIC as usize {
+                self.frame(left)?;
+                continue;
+            }
+            if !record::is_len(len) || len > left {
+                return Err(segment.corrupt(self.offset, "a record's length does not fit"));
+            }
+            if lsn > self.to {
+                return Ok(None);
+            }
+            if lsn > self.after {
+                return Ok(Some((lsn, len)));
+            }
+            self.offset += len as u64;
+        }
+        Ok(None)
+    }
+
+    /// Checks a frame header and steps over it.
+    fn frame(&mut self, left: usize) -> Result<()> {
+        let segment = &self.segments[self.at];
+        let bytes = self.window.get(segment, self.offset, FRAME_HEADER_BYTES.min(left))?;
+        let Some(frame) = FrameHeader::decode(bytes, segment.header.number) else {
+            return Err(segment.corrupt(self.offset, "a frame header's checksum does not match"));
+        };
+        if self.chain.is_some_and(|chain| chain != frame.prev_closed) {
+            return Err(segment.corrupt(self.offset, "a frame does not follow the one before it"));
+        }
+        self.chain = Some(frame.closed);
+        self.offset += FRAME_HEADER_BYTES as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,336 @@
+//! The record: one group, checksummed, with a link from each entry to the record that changed the
+//! same object before.
+//!
+//! ```text
+//!  0  u32  length      of the whole record, bytes
+//!  4  u32  checksum    CRC-32C of bytes 8..length
+//!  8  u64  LSN
+//! 16  u48  wall clock  milliseconds since 1970-01-01 UTC
+//! 22  u8   flags       1: an intent follows the source, 2: an entry count follows the note
+//! 23  u8   source      length in bytes
+//! 24       source      UTF-8
+//!          [u16 length, intent in UTF-8]
+//!          [varint entries; 1 where it is left out]
+//!          entries: u8 kind, varint object, varint distance to the previous record of this object
+//!                   (LSN - previous LSN; 0 for none), varint epoch, varint body length, body
+//! ```
+//!
+//! The log knows objects by number and bodies as bytes; what a kind means is the state's business.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{INTENT_BYTES_MAX, RECORD_BYTES_MAX, SOURCE_BYTES_MAX};
+use crate::stdx::codec::{Dec, Enc};
+use crate::stdx::crc::crc32c;
+use crate::types::{Epoch, Lsn, Note};
+
+/// Bytes before the source label.
+pub const HEADER_BYTES: usize = 24;
+/// The shortest record: no note, one entry with an empty body.
+pub const RECORD_BYTES_MIN: usize = HEADER_BYTES + 5;
+
+const FLAG_INTENT: u8 = 1;
+const FLAG_COUNT: u8 = 2;
+/// Milliseconds that 48 bits hold: until the year 10889.
+const TIME_MAX: u64 = (1 << 48) - 1;
+/// Kind, and four varints of at most 10 bytes.
+const ENTRY_HEAD_BYTES_MAX: usize = 1 + 4 * 10;
+
+/// What stands before an entry's body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EntryHead {
+    /// What the entry does; the state's numbers.
+    pub kind: u8,
+    /// The object that it changes: a page id.
+    pub object: u64,
+    /// The record that changed the object before, [`Lsn::ZERO`] for none.
+    pub prev: Lsn,
+    /// The object's epoch after the entry.
+    pub epoch: Epoch,
+}
+
+/// Refuses a note that a record cannot hold.
+#[inline]
+pub fn check_note(note: Note<'_>) -> Result<()> {
+    let intent = note.intent.map_or(0, str::len);
+    if note.source.len() > SOURCE_BYTES_MAX || intent > INTENT_BYTES_MAX {
+        return Err(note_too_long(note.source.len(), intent));
+    }
+    Ok(())
+}
+
+#[cold]
+fn note_too_long(source: usize, intent: usize) -> Error {
+    Error::new(
+        ErrorKind::TooLong,
+        format!(
+            "a source label of {source} bytes with an intent of {intent}: the limits are \
+             {SOURCE_BYTES_MAX} and {INTENT_BYTES_MAX}"
+        ),
+    )
+}
+
+/// The most bytes that a record with `entries` entries and `bodies` bytes of bodies can take.
+#[inline]
+pub fn len_max(note: Note<'_>, entries: usize, bodies: usize) -> usize {
+    HEADER_BYTES
+        + note.source.len()
+        + note.intent.map_or(0, |intent| 2 + intent.len())
+        + 10
+        + entries * ENTRY_HEAD_BYTES_MAX
+        + bodies
+}
+
+/// Writes the entries of a record; see [`write`].
+pub struct EntryEnc<'a> {
+    enc: Enc<'a>,
+    lsn: Lsn,
+}
+
+impl<'a> EntryEnc<'a> {
+    /// Writes an entry's head; exactly `body_len` bytes of body go into what it returns.
+    #[inline]
+    pub fn entry(&mut self, head: EntryHead, body_len: usize) -> &mut Enc<'a> {
+        let EntryHead { kind, object, prev, epoch } = head;
+        self.enc.u8(kind);
+        self.enc.varint(object);
+        self.enc.varint(if prev == Lsn::ZERO { 0 } else { self.lsn.0 - prev.0 });
+        self.enc.varint(epoch);
+        self.enc.varint(body_len as u64);
+        &mut self.enc
+    }
+}
+
+/// Writes one record of `entries` entries, as `body` gives them, into `buf`, which holds at least
+/// [`len_max`] bytes; `note` has passed [`check_note`]. Returns the record's length.
+#[inline]
+pub fn write(
+    buf: &mut [u8],
+    lsn: Lsn,
+    time_ms: u64,
+    note: Note<'_>,
+    entries: usize,
+    body: impl FnOnce(&mut EntryEnc<'_>),
+) -> usize {
+    let mut enc = Enc::new(buf);
+    let intent = if note.intent.is_some() { FLAG_INTENT } else { 0 };
+    let count = if entries != 1 { FLAG_COUNT } else { 0 };
+    enc.u64(0); // length and checksum, below
+    enc.u64(lsn.0);
+    let word = u64::from(intent | count) << 48 | (note.source.len() as u64) << 56;
+    enc.u64(time_ms.min(TIME_MAX) | word);
+    enc.bytes(note.source.as_bytes());
+    if let Some(intent) = note.intent {
+        enc.u16(intent.len() as u16);
+        enc.bytes(intent.as_bytes());
+    }
+    if entries != 1 {
+        enc.varint(entries as u64);
+    }
+    let mut entries = EntryEnc { enc, lsn };
+    body(&mut entries);
+    let len = entries.enc.pos();
+    let crc = crc32c(&buf[8..len]);
+    Enc::new(buf).u64(len as u64 | u64::from(crc) << 32);
+    len
+}
+
+/// Length and LSN of the record that starts at `bytes`, unchecked.
+///
+/// `bytes` holds at least [`HEADER_BYTES`].
+#[inline]
+pub fn peek(bytes: &[u8]) -> (usize, Lsn) {
+    let mut dec = Dec::new(bytes);
+    let len = dec.u32().unwrap_or(0);
+    dec.u32();
+    (len as usize, Lsn(dec.u64().unwrap_or(0)))
+}
+
+/// Whether `len` can be a record's length.
+pub fn is_len(len: usize) -> bool {
+    len >= RECORD_BYTES_MIN && len as u64 <= RECORD_BYTES_MAX
+}
+
+/// A record that stands in a reader's buffer, its checksum verified.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Its place in the order of groups; the id of its deltas.
+    pub lsn: Lsn,
+    /// Wall clock when it was written, milliseconds since 1970-01-01 UTC.
+    pub time_ms: u64,
+    source: &'a [u8],
+    intent: Option<&'a [u8]>,
+    count: u64,
+    entries: &'a [u8],
+    len: usize,
+}
+
+impl<'a> Record<'a> {
+    /// The record that `bytes` hold, exactly; the reason if they hold none.
+    pub fn parse(bytes: &'a [u8]) -> Result<Record<'a>, &'static str> {
+        const SHORT: &str = "a record shorter than its fields";
+        let mut dec = Dec::new(bytes);
+        let len = dec.u32().ok_or(SHORT)? as usize;
+        if len != bytes.len() || !is_len(len) {
+            return Err("a record's length does not fit");
+        }
+        if dec.u32() != Some(crc32c(&bytes[8..])) {
+            return Err("a record's checksum does not match");
+        }
+        let lsn = Lsn(dec.u64().ok_or(SHORT)?);
+        let word = dec.u64().ok_or(SHORT)?;
+        let flags = (word >> 48) as u8;
+        if flags & !(FLAG_INTENT | FLAG_COUNT) != 0 {
+            return Err("a record with unknown flags");
+        }
+        let source = dec.bytes((word >> 56) as usize).ok_or(SHORT)?;
+        let intent = match flags & FLAG_INTENT {
+            0 => None,
+            _ => {
+                let len = dec.u16().ok_or(SHORT)?;
+                Some(dec.bytes(len as usize).ok_or(SHORT)?)
+            }
+        };
+        let count = if flags & FLAG_COUNT == 0 { 1 } else { dec.varint().ok_or(SHORT)? };
+        let time_ms = word & TIME_MAX;
+        Ok(Record { lsn, time_ms, source, intent, count, entries: dec.rest(), len })
+    }
+
+    /// Label of who acted.
+    pub fn source(&self) -> &'a str {
+        std::str::from_utf8(self.source).unwrap_or("\u{fffd}")
+    }
+
+    /// Why, if the writer said so.
+    pub fn intent(&self) -> Option<&'a str> {
+        self.intent.map(|intent| std::str::from_utf8(intent).unwrap_or("\u{fffd}"))
+    }
+
+    /// Its entries, in the order of apply.
+    pub fn entries(&self) -> Entries<'a> {
+        Entries { dec: Dec::new(self.entries), left: self.count, lsn: self.lsn }
+    }
+
+    /// Bytes that it takes in the log.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Never: a record has a header.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+/// One change to one object.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Kind, object, link and epoch.
+    pub head: EntryHead,
+    /// What to do, as the kind says.
+    pub body: &'a [u8],
+}
+
+/// The entries of a record. Ends early, with one error, if they do not fit their record.
+#[derive(Clone, Debug)]
+pub struct Entries<'a> {
+    dec: Dec<'a>,
+    left: u64,
+    lsn: Lsn,
+}
+
+impl<'a> Entries<'a> {
+    fn parse(&mut self) -> Option<Entry<'a>> {
+        let kind = self.dec.u8()?;
+        let object = self.dec.varint()?;
+        let distance = self.dec.varint()?;
+        let prev = match distance {
+            0 => Lsn::ZERO,
+            _ => Lsn(self.lsn.0.checked_sub(distance).filter(|&prev| prev != 0)?),
+        };
+        let epoch = self.dec.varint()?;
+        let len = usize::try_from(self.dec.varint()?).ok()?;
+        let body = self.dec.bytes(len)?;
+        Some(Entry { head: EntryHead { kind, object, prev, epoch }, body })
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<Entry<'a>, &'static str>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return match self.dec.rest().is_empty() {
+                true => None,
+                false => {
+                    self.dec = Dec::new(&[]);
+                    Some(Err("bytes after a record's last entry"))
+                }
+            };
+        }
+        self.left -= 1;
+        let entry = self.parse();
+        if entry.is_none() {
+            (self.left, self.dec) = (0, Dec::new(&[]));
+        }
+        Some(entry.ok_or("an entry does not fit its record"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(buf: &mut [u8]) -> usize {
+        let note = Note::from("feed").because("late quote");
+        write(buf, Lsn(5000), 1_700_000_000_123, note, 2, |entries| {
+            let head = EntryHead { kind: 3, object: 7, prev: Lsn(4000), epoch: 9 };
+            entries.entry(head, 5).bytes(b"hello");
+            entries.entry(EntryHead { kind: 1, object: 8, prev: Lsn::ZERO, epoch: 0 }, 0);
+        })
+    }
+
+    #[test]
+    fn round_trip() {
+        let mut buf = [0; 200];
+        let len = sample(&mut buf);
+        assert!(len <= len_max(Note::from("feed").because("late quote"), 2, 5));
+        assert_eq!(peek(&buf), (len, Lsn(5000)));
+        let record = Record::parse(&buf[..len]).unwrap();
+        assert_eq!((record.lsn, record.time_ms), (Lsn(5000), 1_700_000_000_123));
+        assert_eq!((record.source(), record.intent()), ("feed", Some("late quote")));
+        let entries: Vec<_> = record.entries().map(Result::unwrap).collect();
+        assert_eq!(entries.len(), 2);
+        assert_eq!(entries[0].body, b"hello");
+        assert_eq!(
+            entries[0].head,
+            EntryHead { kind: 3, object: 7, prev: Lsn(4000), epoch: 9 }
+        );
+        assert_eq!(entries[1].head.prev, Lsn::ZERO);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let mut buf = [0; 200];
+        let len = sample(&mut buf);
+        for at in 0..len {
+            for bit in 0..8 {
+                let mut bytes = buf[..len].to_vec();
+                bytes[at] ^= 1 << bit;
+                assert!(Record::parse(&bytes).is_err(), "byte {at} bit {bit}");
+            }
+        }
+    }
+
+    /// Pins the sizes that docs/file_format.md promises.
+    #[test]
+    fn a_ten_byte_change_is_small() {
+        let mut buf = [0; 200];
+        let lsn = Lsn::new(3_000_000, 0);
+        let head = EntryHead { kind: 3, object: 700, prev: Lsn::new(2_999_000, 0), epoch: 1000 };
+        let len = write(&mut buf, lsn, 1_700_000_000_123, Note::NONE, 1, |entries| {
+            entries.entry(head, 14).bytes(&[0; 14]);
+        });
+        assert_eq!(len, HEADER_BYTES + 1 + 2 + 3 + 2 + 1 + 14);
+    }
+}

@@ -1,0 +1,212 @@
+//! Space on the medium, promised to records before they are accepted.
+//!
+//! ```text
+//!   free = usable bytes of the current segment and of the spares
+//!   owed = what the chunks in lanes may still need
+//!   free >= owed, established by `grant` before a lane gets a chunk
+//! ```
+//!
+//! A record of n bytes takes at most `3 n` in a segment: the shortest is 29 bytes and may get a
+//! frame of its own with a header of 48. What is left unused at a segment's end is less than the
+//! record that did not fit: less than a chunk for ordinary records, which is never counted as
+//! free; for a longer record its own length, which it is charged for.
+
+use super::Log;
+use super::lane::Chunk;
+use super::record::RECORD_BYTES_MIN;
+use super::segment::{FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, Segment, Spare};
+use super::LogOptions;
+use crate::bail;
+use crate::env::OpenMode;
+use crate::error::{Error, Result};
+use crate::limits::SEGMENT_BYTES_MIN;
+use std::sync::Arc;
+
+const _: () = assert!(RECORD_BYTES_MIN + FRAME_HEADER_BYTES <= 3 * RECORD_BYTES_MIN);
+/// Files that wait for reuse beyond this many are removed.
+const SPARES_MAX: usize = 2;
+
+/// The account.
+#[derive(Default)]
+pub struct Space {
+    spares: Vec<Spare>,
+    names: u64,
+    owed: u64,
+    /// Usable bytes of the current segment.
+    current: u64,
+    /// Bytes of chunks in lanes.
+    outstanding: u64,
+}
+
+impl Space {
+    /// Whether files wait.
+    pub fn has_spares(&self) -> bool {
+        self.names > 0
+    }
+
+    fn name(&mut self) -> String {
+        self.names += 1;
+        format!("spare-{:04x}.log", self.names)
+    }
+}
+
+/// Whether a file of that name is one that waits for reuse.
+pub fn is_spare_name(name: &str) -> bool {
+    name.starts_with("spare-") && name.ends_with(".log")
+}
+
+impl LogOptions {
+    /// Bytes of an ordinary chunk: a few of them fit a core's second-level cache, and several of
+    /// them a segment.
+    pub fn chunk_bytes(&self) -> usize {
+        (self.segment_bytes as usize / 16).clamp(4 << 10, 256 << 10)
+    }
+
+    /// Bytes of `room` in a segment that ordinary records can count on.
+    fn usable(&self, room: u64) -> u64 {
+        room.saturating_sub(self.chunk_bytes() as u64)
+    }
+
+    /// What a chunk for a record of `len` bytes may need in segments of ordinary size.
+    fn owes(&self, len: usize) -> u64 {
+        if len <= self.chunk_bytes() {
+            3 * self.chunk_bytes() as u64
+        } else if self.fits_ordinary(len) {
+            2 * (len + FRAME_HEADER_BYTES) as u64
+        } else {
+            // It gets a segment of its own; what the one before has left is lost to others.
+            self.segment_bytes
+        }
+    }
+
+    fn fits_ordinary(&self, len: usize) -> bool {
+        segment_need(len) <= self.segment_bytes
+    }
+}
+
+const SMALLEST: LogOptions = LogOptions {
+    segment_bytes: SEGMENT_BYTES_MIN,
+    pending_bytes_max: 0,
+    checkpoint_every: 0,
+    reserve: true,
+    zero_ahead: false,
+};
+// The smallest segment holds what one ordinary chunk may need.
+const _: () = assert!(4 * (4 << 10) + SEGMENT_HEADER_BYTES <= SMALLEST.segment_bytes);
+
+/// Bytes of a segment that holds nothing but a record of `len` bytes.
+fn segment_need(len: usize) -> u64 {
+    SEGMENT_HEADER_BYTES + (FRAME_HEADER_BYTES + len) as u64
+}
+
+impl Log {
+    fn free(&self, space: &Space) -> u64 {
+        let ordinary = self.options.segment_bytes;
+        let spares = space.spares.iter().filter(|spare| spare.capacity == ordinary);
+        let usable = |spare: &Spare| self.options.usable(spare.capacity - SEGMENT_HEADER_BYTES);
+        space.current + spares.map(usable).sum::<u64>()
+    }
+
+    /// A chunk for a record of `len` bytes, with space reserved for what it will hold. Waits for a
+    /// flush where too much is pending.
+    pub(super) fn grant(&self, len: usize) -> Result<Box<Chunk>> {
+        let capacity = len.max(self.options.chunk_bytes());
+        let mut space = self.space.lock();
+        if space.outstanding + capacity as u64 > self.options.pending_bytes_max {
+            drop(space);
+            self.flush()?;
+            space = self.space.lock();
+        }
+        let owes = self.options.owes(len);
+        if self.options.reserve {
+            self.reserve(&mut space, len, owes)?;
+        }
+        let Some(mut chunk) = self.pool.take(capacity) else {
+            bail!(OutOfMemory, "no memory for {capacity} bytes of log buffer");
+        };
+        chunk.owes = owes;
+        space.outstanding += chunk.capacity() as u64;
+        space.owed += owes;
+        Ok(chunk)
+    }
+
+    fn reserve(&self, space: &mut Space, len: usize, owes: u64) -> Result<()> {
+        while self.free(space) < space.owed + owes {
+            let spare = self.new_spare(space, self.options.segment_bytes)?;
+            space.spares.push(spare);
+        }
+        if !self.options.fits_ordinary(len) {
+            // The writer takes the smallest spare that fits: nothing else takes this one.
+            let spare = self.new_spare(space, segment_need(len))?;
+            space.spares.push(spare);
+        }
+        Ok(())
+    }
+
+    fn new_spare(&self, space: &mut Space, capacity: u64) -> Result<Spare> {
+        let name = space.name();
+        let path = self.storage.describe(&name);
+        let file = self
+            .storage
+            .open(&name, OpenMode::Create)
+            .map_err(|error| Error::io(format_args!("create {path}"), error))?;
+        if let Err(error) = file.allocate(capacity) {
+            let _ = self.storage.remove(&name);
+            let what = format!("reserve {capacity} bytes for {path}");
+            return Err(Error::io(what, error));
+        }
+        Ok(Spare { name, file, capacity, written: 0 })
+    }
+
+    /// The smallest spare in which `bytes` of frames fit, else a new one.
+    pub(super) fn take_spare(&self, bytes: u64) -> Result<Spare> {
+        let need = SEGMENT_HEADER_BYTES + bytes;
+        let mut space = self.space.lock();
+        let fits = space.spares.iter().enumerate().filter(|(_, spare)| spare.capacity >= need);
+        match fits.min_by_key(|(_, spare)| spare.capacity).map(|(at, _)| at) {
+            Some(at) => Ok(space.spares.remove(at)),
+            None => self.new_spare(&mut space, need.max(self.options.segment_bytes)),
+        }
+    }
+
+    /// Says what the current segment has left.
+    pub(super) fn account_room(&self, room: u64) {
+        self.space.lock().current = self.options.usable(room);
+    }
+
+    /// Takes drained chunks back.
+    pub(super) fn take_back(&self, chunks: impl Iterator<Item = Box<Chunk>>) {
+        let mut space = self.space.lock();
+        for chunk in chunks {
+            space.outstanding = space.outstanding.saturating_sub(chunk.capacity() as u64);
+            space.owed = space.owed.saturating_sub(chunk.owes);
+            self.pool.give(chunk);
+        }
+    }
+
+    /// Makes a segment that nobody needs a spare, or removes it.
+    pub(super) fn recycle(&self, segment: Arc<Segment>) -> Result<()> {
+        let mut space = self.space.lock();
+        let ordinary = segment.header.capacity == self.options.segment_bytes;
+        match Arc::try_unwrap(segment) {
+            Ok(segment) if ordinary && space.spares.len() < SPARES_MAX => {
+                let name = space.name();
+                self.storage
+                    .rename(&segment.name, &name)
+                    .map_err(|error| Error::io(format_args!("rename {}", segment.path), error))?;
+                let (capacity, file) = (segment.header.capacity, segment.file);
+                space.spares.push(Spare { name, file, capacity, written: capacity });
+                Ok(())
+            }
+            Ok(segment) => self.remove_segment(&segment),
+            // A reader still has it open: the name goes, the bytes stay until it is done.
+            Err(shared) => self.remove_segment(&shared),
+        }
+    }
+
+    fn remove_segment(&self, segment: &Segment) -> Result<()> {
+        self.storage
+            .remove(&segment.name)
+            .map_err(|error| Error::io(format_args!("remove {}", segment.path), error))
+    }
+}

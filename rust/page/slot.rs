@@ -1,0 +1,380 @@
+//! A slot: where a page's present stands, one cache line, behind a one-byte lock.
+//!
+//! ```text
+//!   slot (64 B): lock, status, size, pins, epoch, newest LSN ──> frame (data, 64-byte aligned)
+//!                                                        └─> extra: metadata, older versions
+//! ```
+//!
+//! Invariants:
+//! - The body is touched only with the lock held ([`SlotGuard`]).
+//! - A frame that a view pins, or that an open snapshot may read, is never written: who changes the
+//!   page moves it into the chain of versions and goes on with another ([`Body::displace`]).
+//! - The chain ascends by LSN; a version holds the page from its LSN up to the next version's (or
+//!   the slot's).
+
+use super::meta::Meta;
+use crate::memory::PageMemory;
+use crate::stdx::crc::crc32c;
+use crate::types::{Epoch, Location, Lsn};
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+/// Whether a slot holds a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Status {
+    /// No page was ever created here, as far as this table has looked.
+    Vacant = 0,
+    /// A page.
+    Live = 1,
+    /// A page was, and was freed.
+    Freed = 2,
+}
+
+/// Who owns a frame's memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Owner {
+    /// The table's [`PageMemory`].
+    Memory = 0,
+    /// A mapping that outlives the table.
+    Mapping = 1,
+}
+
+/// What a slot says of its page.
+#[derive(Debug)]
+pub struct Body {
+    /// Whether there is a page.
+    pub status: Status,
+    /// Where it should live.
+    pub location: Location,
+    owner: Owner,
+    /// The frame's bytes have not been compared with `crc` yet.
+    unverified: bool,
+    /// Bytes of content.
+    pub size: u32,
+    /// Views of the current frame.
+    pins: u32,
+    crc: u32,
+    /// Epoch of the content.
+    pub epoch: Epoch,
+    /// The record that changed the page last.
+    pub lsn: Lsn,
+    data: *mut u8,
+    extra: Option<Box<Extra>>,
+}
+
+/// What few pages have.
+#[derive(Debug, Default)]
+struct Extra {
+    meta: Option<Arc<Meta>>,
+    versions: SmallVec<[Version; 2]>,
+}
+
+/// A page as it was.
+#[derive(Debug)]
+struct Version {
+    lsn: Lsn,
+    epoch: Epoch,
+    live: bool,
+    owner: Owner,
+    pins: u32,
+    size: u32,
+    data: *mut u8,
+    meta: Option<Arc<Meta>>,
+}
+
+/// One page's place in the table.
+#[repr(align(64))]
+pub struct Slot(Mutex<Body>);
+
+/// A locked slot.
+pub type SlotGuard<'a> = MutexGuard<'a, Body>;
+
+const _: () = assert!(size_of::<Slot>() == 64);
+// Tables allocate slots as zeroed memory: that must be a vacant, unlocked slot.
+// SAFETY: both are one byte; the comparison is the point.
+const _: () = assert!(unsafe { std::mem::transmute::<Mutex<()>, u8>(Mutex::new(())) } == 0);
+
+// SAFETY: the raw pointers are owned memory, whichever thread uses it.
+unsafe impl Send for Body {}
+
+/// What a page showed at some LSN: a frame that stays as it is while it is pinned or the slot is
+/// locked.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Epoch of the content.
+    pub epoch: Epoch,
+    /// The record that made it.
+    pub lsn: Lsn,
+    /// The content.
+    pub data: NonNull<u8>,
+    /// Bytes of content.
+    pub size: u32,
+    /// Metadata; `None` is empty.
+    pub meta: Option<Arc<Meta>>,
+    /// Placement.
+    pub location: Location,
+}
+
+impl Seen {
+    /// The content.
+    ///
+    /// # Safety
+    /// The frame is pinned, or its slot locked, as long as the slice is used.
+    pub unsafe fn bytes<'a>(&self) -> &'a [u8] {
+        // SAFETY: frames hold `size` initialised bytes; the caller keeps it from changing.
+        unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.size as usize) }
+    }
+}
+
+impl Slot {
+    /// Locks the slot.
+    #[inline]
+    pub fn lock(&self) -> SlotGuard<'_> {
+        self.0.lock()
+    }
+}
+
+impl Body {
+    /// The page's content.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        if self.data.is_null() {
+            return &[];
+        }
+        // SAFETY: a live page's frame holds `size` initialised bytes; the lock is held.
+        unsafe { std::slice::from_raw_parts(self.data, self.size as usize) }
+    }
+
+    /// The page's content, to change. Only for a frame that [`must_keep`](Self::must_keep) does
+    /// not protect.
+    #[inline]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        debug_assert!(self.pins == 0);
+        if self.data.is_null() {
+            return &mut [];
+        }
+        // SAFETY: as above; nobody pins the frame and the lock is held.
+        unsafe { std::slice::from_raw_parts_mut(self.data, self.size as usize) }
+    }
+
+    /// Whether the current frame has to stay as it is when the page changes: a view shows it, or
+    /// the newest snapshot may read it.
+    #[inline]
+    pub fn must_keep(&self, newest_snapshot: Lsn) -> bool {
+        self.pins > 0 || self.lsn <= newest_snapshot
+    }
+
+    /// The page's metadata; `None` is empty.
+    pub fn meta(&self) -> Option<&Arc<Meta>> {
+        self.extra.as_ref()?.meta.as_ref()
+    }
+
+    /// Replaces the metadata.
+    pub fn set_meta(&mut self, meta: Meta) {
+        let meta = (!meta.is_empty()).then(|| Arc::new(meta));
+        if meta.is_some() || self.extra.is_some() {
+            self.extra.get_or_insert_default().meta = meta;
+        }
+    }
+
+    /// Makes a vacant slot a live page whose frame is `data`.
+    pub fn create(&mut self, size: u32, location: Location, lsn: Lsn, data: NonNull<u8>) {
+        debug_assert!(self.status == Status::Vacant);
+        self.status = Status::Live;
+        (self.size, self.location, self.owner) = (size, location, Owner::Memory);
+        (self.epoch, self.lsn, self.data) = (0, lsn, data.as_ptr());
+    }
+
+    /// Makes a vacant slot a live page that stands in a mapping; its bytes are checked against
+    /// `crc` when they are first asked for.
+    pub fn back(&mut self, page: &super::table::Backed) {
+        debug_assert!(self.status == Status::Vacant);
+        self.status = Status::Live;
+        (self.size, self.location, self.owner) = (page.size, page.location, Owner::Mapping);
+        (self.epoch, self.lsn, self.data) = (page.epoch, page.lsn, page.data.as_ptr());
+        (self.crc, self.unverified) = (page.crc, true);
+        self.set_meta(page.meta.clone());
+    }
+
+    /// Whether the frame's bytes are still to be checked.
+    #[inline]
+    pub fn is_unverified(&self) -> bool {
+        self.unverified
+    }
+
+    /// Checks the bytes against the checksum that they were stored with.
+    pub fn verify(&mut self) -> bool {
+        let ok = !self.unverified || crc32c(self.bytes()) == self.crc;
+        self.unverified &= !ok;
+        ok
+    }
+
+    /// What the page shows now; `None` if it is not live.
+    pub fn now(&self) -> Option<Seen> {
+        (self.status == Status::Live).then(|| Seen {
+            epoch: self.epoch,
+            lsn: self.lsn,
+            data: NonNull::new(self.data).unwrap_or(NonNull::dangling()),
+            size: self.size,
+            meta: self.meta().cloned(),
+            location: self.location,
+        })
+    }
+
+    /// What the page showed to a snapshot at `lsn`, and its content; `None` if it was not live
+    /// then.
+    pub fn at(&self, lsn: Lsn) -> Option<(Seen, &[u8])> {
+        let seen = self.seen_at(lsn)?;
+        // SAFETY: the frame is the slot's, which is locked as long as `self` is borrowed.
+        let bytes = unsafe { seen.bytes() };
+        Some((seen, bytes))
+    }
+
+    fn seen_at(&self, lsn: Lsn) -> Option<Seen> {
+        if self.lsn <= lsn {
+            return self.now();
+        }
+        let versions = &self.extra.as_ref()?.versions;
+        let at = versions.partition_point(|version| version.lsn <= lsn);
+        let version = versions.get(at.checked_sub(1)?).filter(|version| version.live)?;
+        Some(Seen {
+            epoch: version.epoch,
+            lsn: version.lsn,
+            data: NonNull::new(version.data)?,
+            size: version.size,
+            meta: version.meta.clone(),
+            location: self.location,
+        })
+    }
+
+    /// Puts the current frame into the chain of versions; the page goes on in `fresh`, whose
+    /// content the caller provides. Returns whether this is the chain's only version.
+    pub fn displace(&mut self, fresh: Option<NonNull<u8>>) -> bool {
+        let version = Version {
+            lsn: self.lsn,
+            epoch: self.epoch,
+            live: true,
+            owner: self.owner,
+            pins: std::mem::take(&mut self.pins),
+            size: self.size,
+            data: self.data,
+            meta: self.meta().cloned(),
+        };
+        self.owner = Owner::Memory;
+        self.data = fresh.map_or(ptr::null_mut(), NonNull::as_ptr);
+        let versions = &mut self.extra.get_or_insert_default().versions;
+        versions.push(version);
+        versions.len() == 1
+    }
+
+    /// Ends the page's life at `lsn`. Its frame was displaced, or is given back here.
+    pub fn free(&mut self, lsn: Lsn, keep: bool, memory: &PageMemory) -> bool {
+        let first = if keep { self.displace(None) } else { self.release_frame(memory) };
+        if let Some(extra) = &mut self.extra {
+            extra.meta = None;
+        }
+        (self.status, self.lsn, self.unverified) = (Status::Freed, lsn, false);
+        first
+    }
+
+    fn release_frame(&mut self, memory: &PageMemory) -> bool {
+        if let Some(data) = NonNull::new(std::mem::replace(&mut self.data, ptr::null_mut()))
+            && self.owner == Owner::Memory
+        {
+            // SAFETY: an owned frame came from `memory` for `size` bytes; nobody pins it and the
+            // slot no longer refers to it.
+            unsafe { memory.free(data, self.size as usize) };
+        }
+        false
+    }
+
+    /// Counts a view of the frame `data`, the current one or a version's.
+    pub fn pin(&mut self, data: NonNull<u8>) {
+        if self.data == data.as_ptr() {
+            self.pins += 1;
+        } else if let Some(version) = self.version_of(data) {
+            version.pins += 1;
+        }
+    }
+
+    /// Takes a view's count back. Returns whether a version may now be reclaimed.
+    pub fn unpin(&mut self, data: NonNull<u8>) -> bool {
+        if self.data == data.as_ptr() {
+            self.pins -= 1;
+            return false;
+        }
+        self.version_of(data).is_some_and(|version| {
+            version.pins -= 1;
+            version.pins == 0
+        })
+    }
+
+    fn version_of(&mut self, data: NonNull<u8>) -> Option<&mut Version> {
+        let versions = &mut self.extra.as_mut()?.versions;
+        versions.iter_mut().rev().find(|version| version.data == data.as_ptr())
+    }
+
+    /// Gives back the versions that no view pins and none of `snapshots` (ascending) can read.
+    /// Returns whether versions are left.
+    pub fn reclaim(&mut self, snapshots: &[Lsn], memory: &PageMemory) -> bool {
+        let mut end = self.lsn;
+        let Some(extra) = &mut self.extra else { return false };
+        let mut at = extra.versions.len();
+        while at > 0 {
+            at -= 1;
+            let version = &extra.versions[at];
+            let from = snapshots.partition_point(|&snapshot| snapshot < version.lsn);
+            let read = snapshots.get(from).is_some_and(|&snapshot| snapshot < end);
+            end = version.lsn;
+            if version.pins == 0 && !read {
+                let version = extra.versions.remove(at);
+                version.release(memory);
+            }
+        }
+        let left = !extra.versions.is_empty();
+        if !left && extra.meta.is_none() {
+            self.extra = None;
+        }
+        left
+    }
+
+    /// Bytes that older versions hold.
+    pub fn version_bytes(&self) -> u64 {
+        let Some(extra) = &self.extra else { return 0 };
+        extra.versions.iter().map(|version| u64::from(version.size)).sum()
+    }
+
+    /// Empties the slot for another life. No view is left.
+    pub fn clear(&mut self, memory: &PageMemory) {
+        self.release_frame(memory);
+        if let Some(extra) = self.extra.take() {
+            extra.versions.into_iter().for_each(|version| version.release(memory));
+        }
+        *self = Body {
+            status: Status::Vacant,
+            location: Location::Cpu,
+            owner: Owner::Memory,
+            unverified: false,
+            size: 0,
+            pins: 0,
+            crc: 0,
+            epoch: 0,
+            lsn: Lsn::ZERO,
+            data: ptr::null_mut(),
+            extra: None,
+        };
+    }
+}
+
+impl Version {
+    fn release(self, memory: &PageMemory) {
+        if let (Some(data), Owner::Memory) = (NonNull::new(self.data), self.owner) {
+            // SAFETY: an owned frame came from `memory` for `size` bytes; nobody pins it.
+            unsafe { memory.free(data, self.size as usize) };
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! The table: from a page's id to its slot, in chunks that double, so that a slot never moves.
+//!
+//! ```text
+//!   id - 1 + 1024 = i    chunk = log2(i) - 10    slot = i - (1024 << chunk)
+//!   chunk 0: ids 1..1024    chunk 1: 1025..3072    chunk 2: 3073..7168 ...
+//! ```
+//!
+//! A table may be backed by an image: a vacant slot is then filled from it when its page is first
+//! asked for, so that opening a large image touches almost nothing.
+
+use super::meta::Meta;
+use super::slot::{Slot, SlotGuard, Status};
+use crate::bail;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{PAGE_BYTES_MAX, PAGE_BYTES_MIN};
+use crate::memory::PageMemory;
+use crate::types::{Epoch, Location, Lsn, PageId};
+use parking_lot::Mutex;
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+const FIRST_CHUNK_BITS: u32 = 10;
+/// Chunks of 2^10 to 2^41 slots: ids up to about 4.4e12.
+const CHUNKS: usize = 32;
+const ID_MAX: u64 = (1 << (FIRST_CHUNK_BITS as u64 + CHUNKS as u64)) - (1 << FIRST_CHUNK_BITS);
+
+/// A page that stands in an image.
+pub struct Backed {
+    /// Bytes of content.
+    pub size: u32,
+    /// Where it should live.
+    pub location: Location,
+    /// Epoch of the content.
+    pub epoch: Epoch,
+    /// The last record that changed it.
+    pub lsn: Lsn,
+    /// Its content: private memory of the mapping, 64-byte aligned.
+    pub data: NonNull<u8>,
+    /// Checksum of the content.
+    pub crc: u32,
+    /// Metadata.
+    pub meta: Meta,
+}
+
+/// An image under a table.
+pub trait Backing: Send + Sync {
+    /// The page `id`, if the image has it.
+    fn page(&self, id: PageId) -> Result<Option<Backed>>;
+    /// Pages in the image.
+    fn pages(&self) -> u64;
+    /// The first id that was not given out when the image was made.
+    fn next_id(&self) -> u64;
+    /// The error for a page whose content does not match its checksum.
+    fn damaged(&self, id: PageId) -> Error;
+}
+
+/// All pages of a state, or of a stand-alone allocator.
+pub struct Table {
+    chunks: [AtomicPtr<Slot>; CHUNKS],
+    /// The next id to give out.
+    next: AtomicU64,
+    live: AtomicU64,
+    live_bytes: AtomicU64,
+    /// Where frames come from.
+    pub memory: PageMemory,
+    backing: Option<Arc<dyn Backing>>,
+    /// Pages that have older versions, and perhaps some that no longer do.
+    versioned: Mutex<Vec<PageId>>,
+}
+
+impl Default for Table {
+    fn default() -> Table {
+        Table {
+            chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
+            next: AtomicU64::new(1),
+            live: AtomicU64::new(0),
+            live_bytes: AtomicU64::new(0),
+            memory: PageMemory::default(),
+            backing: None,
+            versioned: Mutex::default(),
+        }
+    }
+}
+
+/// Chunk and place in it.
+#[inline]
+fn place(id: PageId) -> (usize, usize) {
+    let i = id.0 - 1 + (1 << FIRST_CHUNK_BITS);
+    let chunk = i.ilog2() - FIRST_CHUNK_BITS;
+    (chunk as usize, (i - (1 << (FIRST_CHUNK_BITS + chunk))) as usize)
+}
+
+fn chunk_layout(chunk: usize) -> Result<Layout> {
+    Layout::array::<Slot>(1 << (FIRST_CHUNK_BITS as usize + chunk))
+        .map_err(|_| Error::new(ErrorKind::OutOfMemory, "too many pages"))
+}
+
+/// Refuses a page size outside the limits.
+pub fn check_size(size: u64) -> Result<u32> {
+    if !(PAGE_BYTES_MIN..=PAGE_BYTES_MAX).contains(&size) {
+        bail!(
+            SizeOutOfRange,
+            "a page of {size} bytes; pages have {PAGE_BYTES_MIN} to {PAGE_BYTES_MAX}"
+        );
+    }
+    Ok(size as u32)
+}
+
+impl Table {
+    /// A table over an image.
+    pub fn backed(backing: Arc<dyn Backing>) -> Table {
+        let mut table = Table::default();
+        table.back(backing);
+        table
+    }
+
+    /// Puts an image under an empty table.
+    pub fn back(&mut self, backing: Arc<dyn Backing>) {
+        *self.next.get_mut() = backing.next_id();
+        *self.live.get_mut() = backing.pages();
+        self.backing = Some(backing);
+    }
+
+    /// Locks the live page `id`.
+    ///
+    /// # Errors
+    /// `PageNotFound`, `PageFreed`, and `Corrupt` if it stands damaged in an image.
+    ///
+    /// Cost: a few ns when nobody else holds it.
+    #[inline]
+    pub fn lock(&self, id: PageId) -> Result<SlotGuard<'_>> {
+        let Some(slot) = self.slot(id) else { return Err(self.missing(id)) };
+        let mut page = slot.lock();
+        if page.status != Status::Live || page.is_unverified() {
+            self.settle(id, &mut page)?;
+        }
+        Ok(page)
+    }
+
+    /// Locks the slot `id`, live or not, filled from the image if there is one. `None` if no page
+    /// of that id was ever created.
+    ///
+    /// # Errors
+    /// `Corrupt` if it stands damaged in an image.
+    pub fn lock_any(&self, id: PageId) -> Result<Option<SlotGuard<'_>>> {
+        let Some(slot) = self.slot(id) else { return Ok(None) };
+        let mut page = slot.lock();
+        self.fill(id, &mut page)?;
+        if !page.verify() {
+            return Err(self.damaged(id));
+        }
+        Ok((page.status != Status::Vacant).then_some(page))
+    }
+
+    /// Locks the slot of an id that [`reserve_id`](Self::reserve_id) gave out, for creation.
+    pub fn lock_vacant(&self, id: PageId) -> Result<SlotGuard<'_>> {
+        if id.0 == 0 || id.0 > ID_MAX {
+            bail!(OutOfMemory, "{id}: ids end at {ID_MAX}");
+        }
+        let (chunk, at) = place(id);
+        let base = match self.chunks[chunk].load(Ordering::Acquire) {
+            base if base.is_null() => self.grow(chunk)?,
+            base => base,
+        };
+        // SAFETY: `at` is within the chunk; chunks are never freed while the table is shared.
+        Ok(unsafe { &*base.add(at) }.lock())
+    }
+
+    #[inline]
+    fn slot(&self, id: PageId) -> Option<&Slot> {
+        if id.0.wrapping_sub(1) >= ID_MAX {
+            return None;
+        }
+        let (chunk, at) = place(id);
+        let base = self.chunks[chunk].load(Ordering::Acquire);
+        if base.is_null() {
+            return self.slot_in_image(id, chunk);
+        }
+        // SAFETY: `at` is within the chunk; chunks are never freed while the table is shared.
+        Some(unsafe { &*base.add(at) })
+    }
+
+    /// An image may hold pages whose chunk is not there yet.
+    #[cold]
+    fn slot_in_image(&self, id: PageId, chunk: usize) -> Option<&Slot> {
+        let base = if self.is_in_image(id) { self.grow(chunk).ok()? } else { return None };
+        // SAFETY: as in `slot`.
+        Some(unsafe { &*base.add(place(id).1) })
+    }
+
+    /// Whether the id was given out before the image was made.
+    fn is_in_image(&self, id: PageId) -> bool {
+        self.backing.as_ref().is_some_and(|backing| id.0 < backing.next_id())
+    }
+
+    #[cold]
+    fn grow(&self, chunk: usize) -> Result<*mut Slot> {
+        let layout = chunk_layout(chunk)?;
+        // SAFETY: the layout is not empty; zeroed memory is a vacant slot (slot.rs asserts it).
+        let new = unsafe { alloc_zeroed(layout) }.cast::<Slot>();
+        if new.is_null() {
+            bail!(OutOfMemory, "no memory for {} bytes of page slots", layout.size());
+        }
+        let (ok, fail) = (Ordering::AcqRel, Ordering::Acquire);
+        match self.chunks[chunk].compare_exchange(ptr::null_mut(), new, ok, fail) {
+            Ok(_) => Ok(new),
+            Err(other) => {
+                // SAFETY: `new` was not shared.
+                unsafe { dealloc(new.cast(), layout) };
+                Ok(other)
+            }
+        }
+    }
+
+    /// What `lock` does when the slot is not simply live.
+    #[cold]
+    fn settle(&self, id: PageId, page: &mut SlotGuard<'_>) -> Result<()> {
+        self.fill(id, page)?;
+        if !page.verify() {
+            return Err(self.damaged(id));
+        }
+        match page.status {
+            Status::Live => Ok(()),
+            // An image knows the ids that were given out before it, and the pages left of them.
+            Status::Vacant if !self.is_in_image(id) => Err(self.missing(id)),
+            Status::Vacant | Status::Freed => {
+                Err(Error::new(ErrorKind::PageFreed, format!("{id} was freed")))
+            }
+        }
+    }
+
+    fn fill(&self, id: PageId, page: &mut SlotGuard<'_>) -> Result<()> {
+        if page.status == Status::Vacant
+            && self.is_in_image(id)
+            && let Some(backing) = &self.backing
+            && let Some(backed) = backing.page(id)?
+        {
+            self.live_bytes.fetch_add(backed.size.into(), Ordering::Relaxed);
+            page.back(&backed);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn missing(&self, id: PageId) -> Error {
+        let last = self.next_id() - 1;
+        Error::new(
+            ErrorKind::PageNotFound,
+            format!("{id} does not exist; ids up to {last} were given out"),
+        )
+    }
+
+    fn damaged(&self, id: PageId) -> Error {
+        match &self.backing {
+            Some(backing) => backing.damaged(id),
+            None => Error::new(ErrorKind::Internal, format!("{id} has no image to be checked by")),
+        }
+    }
+
+    /// The first id not given out.
+    pub fn next_id(&self) -> u64 {
+        self.next.load(Ordering::Acquire)
+    }
+
+    /// Gives out an id.
+    pub fn reserve_id(&self) -> PageId {
+        PageId(self.next.fetch_add(1, Ordering::AcqRel))
+    }
+
+    /// Takes an id back that was not used, if it is still the newest.
+    pub fn return_id(&self, id: PageId) {
+        let (ok, fail) = (Ordering::AcqRel, Ordering::Relaxed);
+        let _ = self.next.compare_exchange(id.0 + 1, id.0, ok, fail);
+    }
+
+    /// Counts `id` as given out: a record that is replayed says so.
+    pub fn note_id(&self, id: PageId) {
+        self.next.fetch_max(id.0 + 1, Ordering::AcqRel);
+    }
+
+    /// Counts a page that was created.
+    pub fn note_created(&self, size: u32) {
+        self.live.fetch_add(1, Ordering::Relaxed);
+        self.live_bytes.fetch_add(size.into(), Ordering::Relaxed);
+    }
+
+    /// Counts a page that was freed.
+    pub fn note_freed(&self, size: u32) {
+        self.live.fetch_sub(1, Ordering::Relaxed);
+        self.live_bytes.fetch_sub(size.into(), Ordering::Relaxed);
+    }
+
+    /// Live pages.
+    pub fn live(&self) -> u64 {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of live pages; those of an image count once they were asked for.
+    pub fn live_bytes(&self) -> u64 {
+        self.live_bytes.load(Ordering::Relaxed)
+    }
+
+    /// A zeroed frame of `size` bytes.
+    pub fn frame(&self, size: u32) -> Result<NonNull<u8>> {
+        self.memory.alloc_zeroed(size as usize).ok_or_else(|| no_frame(size))
+    }
+
+    /// A frame of `size` bytes with any content.
+    pub fn raw_frame(&self, size: u32) -> Result<NonNull<u8>> {
+        self.memory.alloc(size as usize).ok_or_else(|| no_frame(size))
+    }
+
+    /// Gives back a frame that no slot refers to.
+    ///
+    /// # Safety
+    /// `frame` came from this table for `size` bytes and nobody uses it.
+    pub unsafe fn free_frame(&self, frame: NonNull<u8>, size: u32) {
+        // SAFETY: the caller's promise.
+        unsafe { self.memory.free(frame, size as usize) }
+    }
+
+    /// Remembers that `id` has its first older version.
+    pub fn note_versioned(&self, id: PageId) {
+        self.versioned.lock().push(id);
+    }
+
+    /// Gives back what no view pins and none of `snapshots` (ascending) can read.
+    pub fn reclaim(&self, snapshots: &[Lsn]) {
+        let mut versioned = self.take_versioned();
+        versioned.retain(|&id| self.reclaim_page(id, snapshots));
+        self.versioned.lock().append(&mut versioned);
+    }
+
+    /// As [`reclaim`](Self::reclaim), for one page. Returns whether versions are left.
+    pub fn reclaim_page(&self, id: PageId, snapshots: &[Lsn]) -> bool {
+        self.slot(id).is_some_and(|slot| slot.lock().reclaim(snapshots, &self.memory))
+    }
+
+    /// Takes a view's count back. Returns whether a version may now be reclaimed.
+    pub fn unpin(&self, id: PageId, data: NonNull<u8>) -> bool {
+        self.slot(id).is_some_and(|slot| slot.lock().unpin(data))
+    }
+
+    /// Ids of live pages, ascending.
+    pub fn list(&self) -> Result<Vec<PageId>> {
+        let mut ids = Vec::new();
+        for id in (1..self.next_id()).map(PageId) {
+            if self.lock_any(id)?.is_some_and(|page| page.status == Status::Live) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Bytes that older versions hold.
+    pub fn version_bytes(&self) -> u64 {
+        let mut versioned = self.take_versioned();
+        let bytes = |&id: &PageId| self.slot(id).map_or(0, |slot| slot.lock().version_bytes());
+        let sum = versioned.iter().map(bytes).sum();
+        self.versioned.lock().append(&mut versioned);
+        sum
+    }
+
+    /// The list, each page once. No slot is locked while the list is.
+    fn take_versioned(&self) -> Vec<PageId> {
+        let mut versioned = std::mem::take(&mut *self.versioned.lock());
+        versioned.sort_unstable();
+        versioned.dedup();
+        versioned
+    }
+
+    /// Empties the table for another life, in time that what it held takes; the first chunk of
+    /// slots and a budget of frames stay. No view is left.
+    pub fn reset(&mut self) {
+        let next = std::mem::replace(self.next.get_mut(), 1);
+        self.clear_slots(next);
+        *self.live.get_mut() = 0;
+        *self.live_bytes.get_mut() = 0;
+        self.versioned.get_mut().clear();
+        self.backing = None;
+        self.free_chunks(1);
+    }
+
+    fn clear_slots(&mut self, next: u64) {
+        for id in (1..next.min(ID_MAX)).map(PageId) {
+            let (chunk, at) = place(id);
+            let base = *self.chunks[chunk].get_mut();
+            if !base.is_null() {
+                // SAFETY: within the chunk; `&mut self` is the only user.
+                unsafe { &*base.add(at) }.lock().clear(&self.memory);
+            }
+        }
+    }
+
+    fn free_chunks(&mut self, from: usize) {
+        for (chunk, base) in self.chunks.iter_mut().enumerate().skip(from) {
+            let base = std::mem::replace(base.get_mut(), ptr::null_mut());
+            if let (false, Ok(layout)) = (base.is_null(), chunk_layout(chunk)) {
+                // SAFETY: allocated in `grow` with this layout; its slots were cleared.
+                unsafe { dealloc(base.cast(), layout) };
+            }
+        }
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        let next = *self.next.get_mut();
+        self.clear_slots(next);
+        self.free_chunks(0);
+    }
+}
+
+#[cold]
+fn no_frame(size: u32) -> Error {
+    Error::new(ErrorKind::OutOfMemory, format!("no memory for a page of {size} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_adjacent() {
+        let mut expected = (0, 0);
+        for id in 1..10_000 {
+            assert_eq!(place(PageId(id)), expected, "{id}");
+            expected.1 += 1;
+            if expected.1 == 1024 << expected.0 {
+                expected = (expected.0 + 1, 0);
+            }
+        }
+        assert_eq!(place(PageId(ID_MAX)).0, CHUNKS - 1);
+    }
+
+    #[test]
+    fn unknown_and_freed_pages_are_told_apart() {
+        let table = Table::default();
+        for id in [0, 1, 5_000, u64::MAX] {
+            let error = table.lock(PageId(id)).err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::PageNotFound, "{id}");
+        }
+        let id = table.reserve_id();
+        let frame = table.frame(100).unwrap();
+        table.lock_vacant(id).unwrap().create(100, Location::Cpu, Lsn(1), frame);
+        assert_eq!(table.lock(id).unwrap().bytes(), [0; 100]);
+        table.lock(id).unwrap().free(Lsn(2), false, &table.memory);
+        assert_eq!(table.lock(id).err().unwrap().kind(), ErrorKind::PageFreed);
+        assert_eq!(table.memory.bytes_in_use(), 0);
+    }
+
+    #[test]
+    fn versions_serve_snapshots_and_views_and_go_when_unused() {
+        let mut table = Table::default();
+        let id = table.reserve_id();
+        let frame = table.frame(8).unwrap();
+        table.lock_vacant(id).unwrap().create(8, Location::Cpu, Lsn(10), frame);
+        let view = {
+            let mut page = table.lock(id).unwrap();
+            let seen = page.now().unwrap();
+            page.pin(seen.data);
+            assert!(page.must_keep(Lsn::ZERO));
+            page.displace(Some(table.frame(8).unwrap()));
+            table.note_versioned(id);
+            page.bytes_mut().fill(7);
+            (page.lsn, page.epoch) = (Lsn(20), 1);
+            assert!(!page.must_keep(Lsn(15)) && page.must_keep(Lsn(20)));
+            seen
+        };
+        let page = table.lock(id).unwrap();
+        assert!(page.at(Lsn(9)).is_none());
+        let epoch = |lsn| page.at(Lsn(lsn)).unwrap().0.epoch;
+        assert_eq!((epoch(19), epoch(20)), (0, 1));
+        // SAFETY: pinned.
+        assert_eq!(unsafe { view.bytes() }, [0; 8]);
+        drop(page);
+        table.reclaim(&[]);
+        assert_eq!(table.version_bytes(), 8);
+        assert!(table.lock(id).unwrap().unpin(view.data));
+        table.reclaim(&[Lsn(12)]);
+        assert_eq!(table.version_bytes(), 8);
+        table.reclaim(&[Lsn(20)]);
+        assert_eq!(table.version_bytes(), 0);
+        table.reset();
+        assert_eq!(table.memory.bytes_in_use(), 0);
+    }
+}

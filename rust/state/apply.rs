@@ -1,0 +1,90 @@
+//! Applying records to a table: what recovery, replay and followers do. The live path reaches the
+//! same state through `commit`; tests compare the two by digest.
+//!
+//! Each entry is checked against the page that it changes: the record before must be the page's
+//! last, the epoch must follow, ranges must lie inside. A record that does not fit is damage.
+
+use super::op::Op;
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Entry, EntryHead, Record};
+use crate::page::slot::{SlotGuard, Status};
+use crate::page::table::Table;
+use crate::types::{Lsn, PageId};
+
+/// Applies one record. Nobody else uses the table.
+pub fn apply(table: &Table, record: &Record<'_>) -> Result<()> {
+    for entry in record.entries() {
+        let entry = entry.map_err(|reason| broken(record.lsn, reason))?;
+        apply_entry(table, record.lsn, &entry)?;
+    }
+    Ok(())
+}
+
+fn apply_entry(table: &Table, lsn: Lsn, entry: &Entry<'_>) -> Result<()> {
+    let id = PageId(entry.head.object);
+    let op = Op::decode(entry).map_err(|reason| broken(lsn, reason))?;
+    if let Op::Create { size, location } = op {
+        table.note_id(id);
+        let mut page = table.lock_vacant(id)?;
+        if page.status != Status::Vacant || entry.head.prev != Lsn::ZERO || entry.head.epoch != 0 {
+            return Err(broken(lsn, &format!("it creates {id}, which exists")));
+        }
+        page.create(size, location, lsn, table.frame(size)?);
+        table.note_created(size);
+        return Ok(());
+    }
+    let mut page = table.lock(id).map_err(|error| match error.kind() {
+        ErrorKind::PageNotFound | ErrorKind::PageFreed => broken(lsn, error.message()),
+        _ => error,
+    })?;
+    check_link(&page, lsn, &entry.head, matches!(op, Op::Write(_)))?;
+    match op {
+        Op::Write(runs) => {
+            if runs.end() > u64::from(page.size) {
+                return Err(broken(lsn, &format!("it writes beyond the end of {id}")));
+            }
+            overwrite(page.bytes_mut(), runs);
+            page.epoch += 1;
+        }
+        Op::Meta { key, value } => {
+            let mut meta = page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
+            meta.set(key, value);
+            page.set_meta(meta);
+        }
+        Op::Free => {
+            let size = page.size;
+            page.free(lsn, false, &table.memory);
+            table.note_freed(size);
+        }
+        Op::Create { .. } => {}
+    }
+    page.lsn = lsn;
+    Ok(())
+}
+
+/// Entries of one record on one page share their link.
+fn check_link(page: &SlotGuard<'_>, lsn: Lsn, head: &EntryHead, write: bool) -> Result<()> {
+    let follows = page.lsn == head.prev || page.lsn == lsn;
+    if !follows || head.epoch != page.epoch + u64::from(write) {
+        let reason = format!(
+            "it follows record {} and makes epoch {} of page {}, which stands at record {}, epoch {}",
+            head.prev, head.epoch, head.object, page.lsn, page.epoch
+        );
+        return Err(broken(lsn, &reason));
+    }
+    Ok(())
+}
+
+/// Copies runs into a page's bytes; the runs lie inside.
+#[inline]
+pub fn overwrite<'a>(page: &mut [u8], runs: impl IntoIterator<Item = (u32, &'a [u8])>) {
+    for (offset, bytes) in runs {
+        let offset = offset as usize;
+        page[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+}
+
+#[cold]
+fn broken(lsn: Lsn, reason: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("the record {lsn} cannot be applied: {reason}"))
+}

@@ -1,0 +1,352 @@
+//! Batches: many changes to many pages as one group, all or none.
+//!
+//! A batch is built without touching the state, except that a created page gets its id at once.
+//! Committing locks all its pages in ascending order, checks everything, works out what really
+//! changes, writes one record and applies it.
+
+use super::State;
+use super::apply::overwrite;
+use super::commit::{changed_pieces, wrong_length};
+use super::core::Core;
+use super::op::{self, Pieces, kind};
+use crate::bail;
+use crate::error::Result;
+use crate::log::EntryHead;
+use crate::log::record::{self, check_note};
+use crate::page::Delta;
+use crate::page::fresh::Fresh;
+use crate::page::meta::Meta;
+use crate::page::slot::SlotGuard;
+use crate::page::table::check_size;
+use crate::types::{Location, Lsn, Note, PageId};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Seat;
+
+/// Changes that are to happen together. Several writes to one page merge, the last one wins.
+///
+/// ```
+/// # use mmsb::{Batch, Config, Note, State};
+/// # fn main() -> mmsb::Result<()> {
+/// let state = State::open(Config::memory())?;
+/// let (a, b) = (state.create_page(8, Note::NONE)?, state.create_page(8, Note::NONE)?);
+/// let mut batch = Batch::new(&state);
+/// batch.write(a, 0, b"both")?;
+/// batch.write(b, 4, b"none")?;
+/// let lsn = batch.commit(Note::from("demo"))?;
+/// assert!(lsn.is_some());
+/// assert_eq!((state.epoch(a)?, state.epoch(b)?), (1, 1));
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Batch<'s> {
+    state: &'s State,
+    pages: Vec<Change>,
+    places: HashMap<PageId, usize>,
+}
+
+/// What a batch does to one page.
+#[derive(Debug)]
+struct Change {
+    id: PageId,
+    create: Option<(u32, Location)>,
+    free: bool,
+    write: Option<Delta>,
+    meta: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl<'s> Batch<'s> {
+    /// A batch of nothing yet.
+    pub fn new(state: &'s State) -> Batch<'s> {
+        Batch { state, pages: Vec::new(), places: HashMap::new() }
+    }
+
+    /// Pages that the batch changes.
+    pub fn len(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.pages.is_empty()
+    }
+
+    fn change(&mut self, id: PageId) -> Result<&mut Change> {
+        let at = match self.places.entry(id) {
+            Seat::Occupied(seat) => *seat.get(),
+            Seat::Vacant(seat) => {
+                let at = self.pages.len();
+                let (create, write, meta) = (None, None, Vec::new());
+                self.pages.push(Change { id, create, free: false, write, meta });
+                *seat.insert(at)
+            }
+        };
+        let change = &mut self.pages[at];
+        if change.free {
+            bail!(PageFreed, "{id} is freed earlier in this batch");
+        }
+        Ok(change)
+    }
+
+    /// Creates a page when the batch commits; its id can be used in the batch at once.
+    pub fn create_page(&mut self, size: u64, location: Location) -> Result<PageId> {
+        self.state.check_open()?;
+        let size = check_size(size)?;
+        let id = self.state.core().table.reserve_id();
+        self.change(id)?.create = Some((size, location));
+        Ok(id)
+    }
+
+    /// Frees a page.
+    pub fn free_page(&mut self, id: PageId) -> Result<()> {
+        self.change(id)?.free = true;
+        Ok(())
+    }
+
+    /// Makes `content` the whole content of a page.
+    pub fn update(&mut self, id: PageId, content: &[u8]) -> Result<()> {
+        self.apply(Delta::dense(id, content)?)
+    }
+
+    /// Writes `bytes` at `offset`.
+    pub fn write(&mut self, id: PageId, offset: u64, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return self.change(id).map(drop);
+        }
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        self.apply(Delta::from_runs(id, &[(offset, bytes)])?)
+    }
+
+    /// Applies a delta. The note of the batch counts, not the delta's.
+    pub fn apply(&mut self, delta: Delta) -> Result<()> {
+        let change = self.change(delta.page())?;
+        change.write = Some(match change.write.take() {
+            Some(earlier) => earlier.merge(&delta)?,
+            None => delta,
+        });
+        Ok(())
+    }
+
+    /// Sets a metadata key.
+    pub fn set_meta(&mut self, id: PageId, key: &[u8], value: &[u8]) -> Result<()> {
+        Meta::check(key, value)?;
+        self.change(id)?.meta.push((key.to_vec(), Some(value.to_vec())));
+        Ok(())
+    }
+
+    /// Takes a metadata key away.
+    pub fn remove_meta(&mut self, id: PageId, key: &[u8]) -> Result<()> {
+        self.change(id)?.meta.push((key.to_vec(), None));
+        Ok(())
+    }
+
+    /// Makes all changes at once, as one record with one LSN; `None` if nothing changes.
+    ///
+    /// # Errors
+    /// Those of the single changes; then none of them happened.
+    pub fn commit(mut self, note: Note<'_>) -> Result<Option<Lsn>> {
+        check_note(note)?;
+        self.state.check_open()?;
+        self.pages.sort_by_key(|change| change.id);
+        let core = self.state.core();
+        let lsn = core.commit_batch(&self.pages, note)?;
+        if lsn.is_some() {
+            // From here on the ids are the state's.
+            self.pages.clear();
+        }
+        core.acknowledged(lsn)
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        let mut created: Vec<PageId> =
+            self.pages.iter().filter(|change| change.create.is_some()).map(|c| c.id).collect();
+        created.sort();
+        while let Some(id) = created.pop() {
+            self.state.core().table.return_id(id);
+        }
+    }
+}
+
+/// One locked page of a batch, and what really happens to it.
+struct Planned<'a> {
+    change: &'a Change,
+    page: SlotGuard<'a>,
+    /// A new page's frame, or the copy in which a page goes on that somebody looks at.
+    fresh: Option<Fresh<'a>>,
+    written: Pieces<'a>,
+    /// The metadata after the group, if it changes, and the changes that count.
+    meta: Option<Meta>,
+    meta_changes: Vec<(&'a [u8], Option<&'a [u8]>)>,
+    entries: usize,
+    bodies: usize,
+}
+
+impl<'a> Planned<'a> {
+    fn new(core: &'a Core, change: &'a Change) -> Result<Planned<'a>> {
+        let (page, fresh) = match change.create {
+            Some((size, _)) => {
+                (core.table.lock_vacant(change.id)?, Some(Fresh::zeroed(&core.table, size)?))
+            }
+            None => (core.table.lock(change.id)?, None),
+        };
+        let size = change.create.map_or(page.size, |(size, _)| size);
+        let mut planned = Planned {
+            change,
+            page,
+            fresh,
+            written: Pieces::new(),
+            meta: None,
+            meta_changes: Vec::new(),
+            entries: 0,
+            bodies: 0,
+        };
+        if change.create.is_some() {
+            planned.count(op::create_len(size));
+        }
+        planned.plan_write(size)?;
+        planned.plan_meta()?;
+        if change.free {
+            planned.count(0);
+        }
+        Ok(planned)
+    }
+
+    fn count(&mut self, body: usize) {
+        self.entries += 1;
+        self.bodies += body;
+    }
+
+    fn plan_write(&mut self, size: u32) -> Result<()> {
+        let Some(delta) = &self.change.write else { return Ok(()) };
+        if delta.is_dense() && delta.payload_len() != size as usize {
+            return Err(wrong_length(self.change.id, size, "content", delta.payload_len()));
+        }
+        delta.validate(size as usize)?;
+        let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
+        let old = self.fresh.as_ref().map_or(self.page.bytes(), Fresh::bytes);
+        self.written = changed_pieces(old, pieces);
+        if !self.written.is_empty() {
+            self.count(op::write_len(&self.written));
+        }
+        Ok(())
+    }
+
+    fn plan_meta(&mut self) -> Result<()> {
+        if self.change.meta.is_empty() {
+            return Ok(());
+        }
+        let mut meta = self.page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
+        for (key, value) in &self.change.meta {
+            let value = value.as_deref();
+            if value.is_none() && meta.get(key).is_none() {
+                let (id, key) = (self.change.id, String::from_utf8_lossy(key));
+                bail!(KeyNotFound, "{id} has no metadata under {key:?}");
+            }
+            if meta.get(key) != value {
+                meta.set(key, value);
+                self.meta_changes.push((key, value));
+                self.count(op::meta_len(key, value));
+            }
+        }
+        meta.check_total()?;
+        self.meta = (!self.meta_changes.is_empty()).then_some(meta);
+        Ok(())
+    }
+
+    /// Whether the page's frame must be copied before it changes.
+    fn needs_copy(&self, core: &Core) -> bool {
+        self.entries > 0
+            && self.fresh.is_none()
+            && !self.change.free
+            && core.must_keep(&self.page)
+    }
+
+    fn encode(&self, entries: &mut record::EntryEnc<'_>) {
+        let id = self.change.id;
+        let prev = self.page.lsn;
+        let head = |kind, epoch| EntryHead { kind, object: id.0, prev, epoch };
+        let mut epoch = self.page.epoch;
+        if let Some((size, location)) = self.change.create {
+            let enc = entries.entry(head(kind::CREATE, 0), op::create_len(size));
+            op::encode_create(enc, size, location);
+        }
+        if !self.written.is_empty() {
+            epoch += 1;
+            let enc = entries.entry(head(kind::WRITE, epoch), op::write_len(&self.written));
+            op::encode_write(enc, &self.written);
+        }
+        for &(key, value) in &self.meta_changes {
+            let enc = entries.entry(head(kind::META, epoch), op::meta_len(key, value));
+            op::encode_meta(enc, key, value);
+        }
+        if self.change.free {
+            entries.entry(head(kind::FREE, epoch), 0);
+        }
+    }
+
+    fn apply(mut self, core: &Core, lsn: Lsn) {
+        let (id, page) = (self.change.id, &mut self.page);
+        if self.entries == 0 {
+            return;
+        }
+        match (self.change.create, self.fresh.take()) {
+            (Some((size, location)), Some(fresh)) => {
+                page.create(size, location, lsn, fresh.take());
+                core.table.note_created(size);
+            }
+            (_, Some(fresh)) => core.displace(id, page, Some(fresh)),
+            (_, None) => {}
+        }
+        if self.change.free {
+            let (size, keep) = (page.size, core.must_keep(page));
+            if page.free(lsn, keep, &core.table.memory) {
+                core.table.note_versioned(id);
+            }
+            page.epoch += u64::from(!self.written.is_empty());
+            core.table.note_freed(size);
+            return;
+        }
+        if !self.written.is_empty() {
+            overwrite(page.bytes_mut(), self.written.iter().copied());
+            page.epoch += 1;
+        }
+        if let Some(meta) = self.meta {
+            page.set_meta(meta);
+        }
+        page.lsn = lsn;
+    }
+}
+
+impl Core {
+    fn commit_batch(&self, changes: &[Change], note: Note<'_>) -> Result<Option<Lsn>> {
+        let mut plan = Vec::with_capacity(changes.len());
+        for change in changes {
+            plan.push(Planned::new(self, change)?);
+        }
+        let entries: usize = plan.iter().map(|planned| planned.entries).sum();
+        if entries == 0 {
+            return Ok(None);
+        }
+        let bodies: usize = plan.iter().map(|planned| planned.bodies).sum();
+        let after = plan.iter().map(|planned| planned.page.lsn).max().unwrap_or(Lsn::ZERO);
+        let (time_ms, len_max) = (self.wall.wall_ms(), record::len_max(note, entries, bodies));
+        let (mut append, lsn) = loop {
+            let mut append = self.log.begin(len_max)?;
+            let lsn = append.stamp(after);
+            if !plan.iter().any(|planned| planned.needs_copy(self)) {
+                break (append, lsn);
+            }
+            drop(append);
+            for planned in plan.iter_mut().filter(|planned| planned.needs_copy(self)) {
+                planned.fresh = Some(Fresh::copy_of(&self.table, &planned.page)?);
+            }
+        };
+        let len = record::write(append.buf(), lsn, time_ms, note, entries, |enc| {
+            plan.iter().for_each(|planned| planned.encode(enc));
+        });
+        append.publish(len);
+        plan.into_iter().for_each(|planned| planned.apply(self, lsn));
+        Ok(Some(lsn))
+    }
+}

@@ -1,0 +1,287 @@
+//! Checkpoints of a live state, retention, and verification of everything that is stored.
+
+use super::State;
+use super::core::{Catalog, Core};
+use super::digest::digest_of;
+use super::snapshot::Snapshot;
+use crate::bail;
+use crate::checkpoint::{Image, ImagePage, ImageRef, ImageWriter};
+use crate::env::{OsStorage, Storage};
+use crate::error::{Error, Result};
+use crate::limits::CHECKPOINT_NAME_BYTES_MAX;
+use crate::types::Lsn;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A checkpoint that is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CheckpointInfo {
+    /// The closed LSN that it stands at.
+    pub lsn: Lsn,
+    /// Its name; empty if it has none.
+    pub name: String,
+    /// Bytes of its file.
+    pub bytes: u64,
+}
+
+/// What [`State::verify`] looked at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verified {
+    /// Records whose checksums, links and order were checked.
+    pub records: u64,
+    /// Bytes of them.
+    pub record_bytes: u64,
+    /// Images whose every byte was checked.
+    pub images: u64,
+    /// The closed LSN of the comparison.
+    pub lsn: Lsn,
+    /// Digest of the live state and of its replay, which are equal.
+    pub digest: [u8; 32],
+}
+
+impl State {
+    /// Makes a durable image of the state as of now, without stopping writers. Log that neither
+    /// recovery, nor [`Config::history_bytes`](crate::Config::history_bytes), nor a named
+    /// checkpoint needs is recycled.
+    ///
+    /// - `name`: keeps this checkpoint, and history back to it, until
+    ///   [`drop_checkpoint`](State::drop_checkpoint); at most 64 bytes. `None` for one that later
+    ///   ones replace.
+    ///
+    /// Cost: writing all pages once, and a few syncs.
+    pub fn checkpoint(&self, name: Option<&str>) -> Result<CheckpointInfo> {
+        self.check_open()?;
+        let name = name.unwrap_or("");
+        if name.len() > CHECKPOINT_NAME_BYTES_MAX {
+            let (n, max) = (name.len(), CHECKPOINT_NAME_BYTES_MAX);
+            bail!(TooLong, "a checkpoint name of {n} bytes; the limit is {max}");
+        }
+        self.core().checkpoint(name)
+    }
+
+    /// Gives a named checkpoint up. Its files go with the next checkpoint.
+    ///
+    /// # Errors
+    /// `CheckpointNotFound`.
+    pub fn drop_checkpoint(&self, name: &str) -> Result<()> {
+        self.check_open()?;
+        let core = self.core();
+        let mut catalog = core.catalog.lock();
+        let images = &mut catalog.manifest.images;
+        match images.iter_mut().find(|image| !name.is_empty() && image.name == name) {
+            Some(image) => image.name.clear(),
+            None => bail!(CheckpointNotFound, "no checkpoint named {name:?} is kept"),
+        }
+        core.write_manifest(&mut catalog)
+    }
+
+    /// The checkpoints that are kept, oldest first.
+    pub fn checkpoints(&self) -> Result<Vec<CheckpointInfo>> {
+        self.check_open()?;
+        let catalog = self.core().catalog.lock();
+        Ok(catalog.manifest.images.iter().map(CheckpointInfo::from).collect())
+    }
+
+    /// Writes an image of the state as of now to the file `path`, which must not exist: a backup
+    /// that [`load_checkpoint`](State::load_checkpoint) opens. Returns the LSN that it stands at.
+    pub fn export_checkpoint(&self, path: impl AsRef<Path>) -> Result<Lsn> {
+        let snapshot = self.snapshot()?;
+        let (storage, name) = split_path(path.as_ref())?;
+        let identity = self.core().catalog.lock().manifest.identity;
+        write_image(&storage, &name, identity, &snapshot)?;
+        let fail = |error| Error::io(format_args!("sync {}", storage.describe("")), error);
+        storage.sync_dir().map_err(fail)?;
+        Ok(snapshot.lsn())
+    }
+
+    /// Opens the image in the file `path` as a new state in memory. The file is mapped
+    /// copy-on-write: it never changes, and pages are read when they are first asked for.
+    pub fn load_checkpoint(path: impl AsRef<Path>) -> Result<State> {
+        let (storage, name) = split_path(path.as_ref())?;
+        let image = Image::open(&storage, &name)?;
+        let mut core = Core::take();
+        let inner = super::exclusive(&mut core)?;
+        inner.origin = Some((Arc::new(storage), name, image.lsn));
+        inner.base_on(Arc::new(image));
+        Ok(State::from_core(core))
+    }
+
+    /// Checks everything that is stored: each record of the kept log, each byte of the images, and
+    /// that a replay of the log gives the live state. `progress` is told bytes checked so far.
+    ///
+    /// # Errors
+    /// `Corrupt` with file, offset and reason.
+    pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<Verified> {
+        self.check_open()?;
+        let core = self.core();
+        let snapshot = self.snapshot()?;
+        self.flush()?;
+        let mut done = 0;
+        let mut step = |bytes| {
+            done += bytes;
+            progress(done);
+        };
+        let images = core.catalog.lock().manifest.images.clone();
+        for image in &images {
+            Image::open(&*core.storage, &image.file_name())?.verify(&mut step)?;
+        }
+        let mut reader = core.log.reader(core.log.history_floor(), Lsn::MAX)?;
+        let (mut records, mut record_bytes) = (0, 0);
+        while let Some(record) = reader.next()? {
+            records += 1;
+            record_bytes += record.len() as u64;
+            step(record.len() as u64);
+        }
+        let digest = digest_of(&snapshot)?;
+        let replayed = core.replay_to(snapshot.lsn(), |_| ())?.digest()?;
+        if replayed != digest {
+            bail!(Corrupt, "a replay up to {} does not give the live state", snapshot.lsn());
+        }
+        let images = images.len() as u64;
+        Ok(Verified { records, record_bytes, images, lsn: snapshot.lsn(), digest })
+    }
+}
+
+impl From<&ImageRef> for CheckpointInfo {
+    fn from(image: &ImageRef) -> CheckpointInfo {
+        CheckpointInfo { lsn: image.lsn, name: image.name.clone(), bytes: image.bytes }
+    }
+}
+
+fn split_path(path: &Path) -> Result<(OsStorage, String)> {
+    let shown = path.display();
+    let name = match path.file_name().and_then(|name| name.to_str()) {
+        Some(name) => name.to_owned(),
+        None => bail!(InvalidArgument, "{shown} does not name a file"),
+    };
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let storage =
+        OsStorage::new(parent).map_err(|error| Error::io(format_args!("open {shown}"), error))?;
+    Ok((storage, name))
+}
+
+fn write_image(
+    storage: &dyn Storage,
+    name: &str,
+    identity: [u8; 16],
+    snapshot: &Snapshot,
+) -> Result<u64> {
+    let mut writer = ImageWriter::create(storage, name, identity)?;
+    let pages = snapshot.for_each(|id, seen, bytes| {
+        let meta = seen.meta.as_deref();
+        let (epoch, lsn, location) = (seen.epoch, seen.lsn, seen.location);
+        writer.add(&ImagePage { id, epoch, lsn, location, bytes, meta })
+    });
+    let written = pages.and_then(|()| writer.finish(snapshot.next_id(), snapshot.lsn()));
+    written.inspect_err(|_| {
+        // What went wrong is the error to report, not that the half-made file stays.
+        let _ = storage.remove(name);
+    })
+}
+
+/// The newest image, if no record was published since it was begun and it can take the name.
+fn reusable(catalog: &Catalog, published: u64, name: &str) -> Option<usize> {
+    let at = catalog.manifest.images.len().checked_sub(1)?;
+    let nameless = name.is_empty() || catalog.manifest.images[at].name.is_empty();
+    (catalog.imaged == Some(published) && nameless).then_some(at)
+}
+
+impl Core {
+    pub(super) fn checkpoint(self: &Arc<Core>, name: &str) -> Result<CheckpointInfo> {
+        let mut catalog = self.catalog.lock();
+        if !name.is_empty() && catalog.manifest.images.iter().any(|image| image.name == name) {
+            bail!(InvalidArgument, "a checkpoint named {name:?} is kept already");
+        }
+        let start = self.wall.monotonic_ns();
+        self.log.check()?;
+        let published = self.log.records();
+        let snapshot = Snapshot::take(self.clone());
+        // The log first: an image must never be ahead of what the log can tell.
+        self.log.sync()?;
+        let info = match reusable(&catalog, published, name) {
+            Some(at) => {
+                if !name.is_empty() {
+                    catalog.manifest.images[at].name = name.to_owned();
+                }
+                CheckpointInfo::from(&catalog.manifest.images[at])
+            }
+            None => {
+                let image = self.make_image(&catalog, &snapshot, name)?;
+                catalog.manifest.images.push(image.clone());
+                catalog.imaged = Some(published);
+                CheckpointInfo::from(&image)
+            }
+        };
+        drop(snapshot);
+        let dropped = self.prune(&mut catalog);
+        self.write_manifest(&mut catalog)?;
+        for image in dropped {
+            let _ = self.storage.remove(&image.file_name());
+        }
+        self.log.retire(self.needed(&catalog))?;
+        self.counters.checkpoint.store(info.lsn.0, Ordering::Relaxed);
+        self.counters.checkpoint_ns.add(self.wall.monotonic_ns().saturating_sub(start));
+        Ok(info)
+    }
+
+    fn make_image(&self, catalog: &Catalog, snapshot: &Snapshot, name: &str) -> Result<ImageRef> {
+        let storage = &*self.storage;
+        let mut image = ImageRef { lsn: snapshot.lsn(), bytes: 0, name: name.to_owned() };
+        let (file, aside) = (image.file_name(), format!("{}.new", image.file_name()));
+        image.bytes = write_image(storage, &aside, catalog.manifest.identity, snapshot)?;
+        let fail = |error| Error::io(format_args!("rename to {}", storage.describe(&file)), error);
+        storage.rename(&aside, &file).map_err(fail)?;
+        Ok(image)
+    }
+
+    pub(super) fn write_manifest(&self, catalog: &mut Catalog) -> Result<()> {
+        let manifest = &mut catalog.manifest;
+        (manifest.clean, manifest.durable) = (false, self.log.end());
+        manifest.write(&*self.storage)
+    }
+
+    /// Takes images out of the manifest that the history setting does not ask for.
+    fn prune(&self, catalog: &mut Catalog) -> Vec<ImageRef> {
+        let keep = self.history_begin(catalog);
+        let gone = |image: &mut ImageRef| image.name.is_empty() && image.lsn < keep;
+        catalog.manifest.images.extract_if(.., gone).collect()
+    }
+
+    /// The newest image that has as much log after it as the history setting asks for.
+    fn history_begin(&self, catalog: &Catalog) -> Lsn {
+        let enough = |image: &&ImageRef| {
+            self.log.bytes_after(image.lsn) >= self.config.history_bytes
+        };
+        let images = &catalog.manifest.images;
+        images.iter().rev().find(enough).map_or(Lsn::ZERO, |image| image.lsn)
+    }
+
+    /// The LSN above which log is needed: by recovery, history or a named checkpoint.
+    fn needed(&self, catalog: &Catalog) -> Lsn {
+        let named = catalog.manifest.images.iter().filter(|image| !image.name.is_empty());
+        let oldest = named.map(|image| image.lsn).min().unwrap_or(Lsn::MAX);
+        self.history_begin(catalog).min(oldest)
+    }
+
+    /// A checkpoint that the log's growth asks for. What goes wrong is told to whoever asks for
+    /// one; the log only grows longer.
+    #[cold]
+    pub(super) fn checkpoint_when_due(self: &Arc<Core>) {
+        if self.log.take_checkpoint_due() {
+            let _ = self.checkpoint("");
+        }
+    }
+
+    /// Begins a state in memory with an image instead of nothing.
+    fn base_on(&mut self, image: Arc<Image>) {
+        let lsn = image.lsn;
+        self.table.back(image);
+        if let Some(log) = Arc::get_mut(&mut self.log) {
+            log.rebase(lsn);
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The live path for one page: lock, diff, stamp, record, apply.
+//!
+//! The order matters. The page is locked first and the lane last, so that a lane is held only
+//! while one record is written. The LSN is taken with both held, hence LSN order extends the
+//! page's order of changes. The frame is replaced before it changes if a view or snapshot shows it.
+
+use super::State;
+use super::apply::overwrite;
+use super::core::Core;
+use super::op::{self, Pieces, kind};
+use crate::bail;
+use crate::config::Durability;
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::record::{self, check_note};
+use crate::log::EntryHead;
+use crate::page::meta::Meta;
+use crate::page::slot::SlotGuard;
+use crate::page::fresh::Fresh;
+use crate::page::table::check_size;
+use crate::page::{Delta, Runs, diff_at, mask_runs};
+use crate::stdx::codec::Enc;
+use crate::types::{Location, Lsn, Note, PageId};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl Core {
+    /// Writes one entry on one locked page as a group of its own, and changes the page with
+    /// `change`. On error nothing changed.
+    #[inline]
+    fn commit_one(
+        &self,
+        id: PageId,
+        page: &mut SlotGuard<'_>,
+        note: Note<'_>,
+        entry: (u8, bool, usize),
+        body: impl Fn(&mut Enc<'_>),
+        change: impl FnOnce(&mut SlotGuard<'_>),
+    ) -> Result<Lsn> {
+        let (kind, content, body_len) = entry;
+        let time_ms = self.wall.wall_ms();
+        let len_max = record::len_max(note, 1, body_len);
+        let mut fresh = None;
+        let (mut append, lsn) = loop {
+            let mut append = self.log.begin(len_max)?;
+            let lsn = append.stamp(page.lsn);
+            if fresh.is_some() || !self.must_keep(page) {
+                break (append, lsn);
+            }
+            // Copying a page takes time: not while the lane is held.
+            drop(append);
+            fresh = Some(Fresh::copy_of(&self.table, page)?);
+        };
+        let epoch = page.epoch + u64::from(content);
+        let head = EntryHead { kind, object: id.0, prev: page.lsn, epoch };
+        let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
+            body(entries.entry(head, body_len));
+        });
+        append.publish(len);
+        if let Some(fresh) = fresh {
+            self.displace(id, page, Some(fresh));
+        }
+        change(page);
+        (page.lsn, page.epoch) = (lsn, epoch);
+        Ok(lsn)
+    }
+
+    /// Whether a view or an open snapshot shows the page's frame. Called after the LSN was
+    /// stamped: a snapshot that this does not see has a floor above that LSN.
+    #[inline]
+    pub fn must_keep(&self, page: &SlotGuard<'_>) -> bool {
+        page.must_keep(Lsn(self.log.clock.newest_snapshot.load(Ordering::Acquire)))
+    }
+
+    /// Moves the page's frame into its chain of versions.
+    pub fn displace(&self, id: PageId, page: &mut SlotGuard<'_>, fresh: Option<Fresh<'_>>) {
+        if page.displace(fresh.map(Fresh::take)) {
+            self.table.note_versioned(id);
+        }
+    }
+
+    /// Waits until `lsn` is as durable as the settings say; makes a checkpoint that is due.
+    #[inline]
+    pub fn acknowledge(self: &Arc<Core>, lsn: Lsn) -> Result<()> {
+        if self.config.durability == Durability::Sync {
+            let start = self.wall.monotonic_ns();
+            self.log.commit(lsn)?;
+            self.counters.commit_ns.add(self.wall.monotonic_ns().saturating_sub(start));
+        }
+        if self.log.is_checkpoint_due() {
+            self.checkpoint_when_due();
+        }
+        Ok(())
+    }
+
+    /// Records and applies what really changes among `pieces`; `None` if nothing does.
+    #[inline]
+    fn write_pieces<'a>(
+        &self,
+        id: PageId,
+        page: &mut SlotGuard<'_>,
+        pieces: impl Iterator<Item = (u32, &'a [u8])>,
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        let changed = changed_pieces(page.bytes(), pieces);
+        if changed.is_empty() {
+            return Ok(None);
+        }
+        let entry = (kind::WRITE, true, op::write_len(&changed));
+        let encode = |enc: &mut Enc<'_>| op::encode_write(enc, &changed);
+        let change = |page: &mut SlotGuard<'_>| {
+            overwrite(page.bytes_mut(), changed.iter().copied());
+        };
+        self.commit_one(id, page, note, entry, encode, change).map(Some)
+    }
+}
+
+/// The parts of `pieces` that differ from `old`; pieces lie inside.
+#[inline]
+pub fn changed_pieces<'a>(
+    old: &[u8],
+    pieces: impl Iterator<Item = (u32, &'a [u8])>,
+) -> Pieces<'a> {
+    let mut changed = Pieces::new();
+    let mut runs = Runs::new();
+    for (offset, bytes) in pieces {
+        runs.clear();
+        let at = offset as usize;
+        diff_at(&old[at..at + bytes.len()], bytes, offset, &mut runs);
+        changed.extend(runs.iter().map(|run| {
+            let from = (run.offset - offset) as usize;
+            (run.offset, &bytes[from..from + run.len as usize])
+        }));
+    }
+    changed
+}
+
+/// Refuses a range that does not lie inside a page of `size` bytes.
+#[inline]
+pub fn check_range(id: PageId, size: u32, offset: u64, len: usize) -> Result<()> {
+    match offset.checked_add(len as u64) {
+        Some(end) if end <= u64::from(size) => Ok(()),
+        _ => Err(out_of_range(id, size, offset, len)),
+    }
+}
+
+#[cold]
+fn out_of_range(id: PageId, size: u32, offset: u64, len: usize) -> Error {
+    Error::new(
+        ErrorKind::RangeOutOfBounds,
+        format!("{len} bytes at offset {offset} of {id}, which has {size} bytes"),
+    )
+}
+
+#[cold]
+pub fn wrong_length(id: PageId, size: u32, what: &str, len: usize) -> Error {
+    Error::new(
+        ErrorKind::LengthMismatch,
+        format!("{what} of {len} bytes for {id}, which has {size} bytes"),
+    )
+}
+
+/// Everything here returns the LSN of the record that it wrote, or `None` if the content was
+/// already so: then nothing is recorded and the epoch stays.
+///
+/// # Errors
+/// All of these can return `PageNotFound`, `PageFreed`, `TooLong` for the note, `NoSpace`,
+/// `OutOfMemory`, `ReadOnly`, `Closed`, `Poisoned`; in [`Durability::Sync`] also what the storage
+/// says. On error nothing changed, except that after a failed sync it is not known whether the
+/// change is durable; the state is then poisoned.
+impl State {
+    /// Creates a page of `size` bytes, all zero, in main memory.
+    ///
+    /// - `size`: 1 B to 1 GiB, else `SizeOutOfRange`.
+    ///
+    /// Cost: O(size) for clearing.
+    pub fn create_page(&self, size: u64, note: Note<'_>) -> Result<PageId> {
+        self.create_page_at(size, Location::Cpu, note)
+    }
+
+    /// As [`create_page`](State::create_page), with a wish where the page should live.
+    pub fn create_page_at(&self, size: u64, location: Location, note: Note<'_>) -> Result<PageId> {
+        check_note(note)?;
+        let size = check_size(size)?;
+        let core = self.core();
+        let fresh = Fresh::zeroed(&core.table, size)?;
+        let time_ms = core.wall.wall_ms();
+        let body_len = op::create_len(size);
+        let id = core.table.reserve_id();
+        let created = core.table.lock_vacant(id).and_then(|mut page| {
+            let mut append = core.log.begin(record::len_max(note, 1, body_len))?;
+            let lsn = append.stamp(Lsn::ZERO);
+            let head = EntryHead { kind: kind::CREATE, object: id.0, prev: Lsn::ZERO, epoch: 0 };
+            let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
+                op::encode_create(entries.entry(head, body_len), size, location);
+            });
+            append.publish(len);
+            page.create(size, location, lsn, fresh.take());
+            core.table.note_created(size);
+            Ok(lsn)
+        });
+        let lsn = created.inspect_err(|_| core.table.return_id(id))?;
+        core.acknowledge(lsn)?;
+        Ok(id)
+    }
+
+    /// Frees a page. Its id is never used again; its history stays readable as long as the log.
+    pub fn free_page(&self, id: PageId, note: Note<'_>) -> Result<Lsn> {
+        check_note(note)?;
+        let core = self.core();
+        let mut page = core.table.lock(id)?;
+        let size = page.size;
+        let time_ms = core.wall.wall_ms();
+        let mut append = core.log.begin(record::len_max(note, 1, 0))?;
+        let lsn = append.stamp(page.lsn);
+        let keep = core.must_keep(&page);
+        let head =
+            EntryHead { kind: kind::FREE, object: id.0, prev: page.lsn, epoch: page.epoch };
+        let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
+            entries.entry(head, 0);
+        });
+        append.publish(len);
+        if page.free(lsn, keep, &core.table.memory) {
+            core.table.note_versioned(id);
+        }
+        core.table.note_freed(size);
+        drop(page);
+        core.acknowledge(lsn)?;
+        Ok(lsn)
+    }
+
+    /// Makes `content` the page's content; records only the bytes that differ.
+    ///
+    /// - `content`: exactly the page's size, else `LengthMismatch`.
+    ///
+    /// Cost: one comparison of the page, and the record of what changed.
+    ///
+    /// ```
+    /// # use mmsb::{Config, Note, State};
+    /// # fn main() -> mmsb::Result<()> {
+    /// let state = State::open(Config::memory())?;
+    /// let page = state.create_page(4, Note::NONE)?;
+    /// assert!(state.update(page, &[1, 2, 3, 4], Note::from("sensor"))?.is_some());
+    /// assert!(state.update(page, &[1, 2, 3, 4], Note::from("sensor"))?.is_none());
+    /// assert_eq!(state.epoch(page)?, 1);
+    /// # Ok(()) }
+    /// ```
+    #[inline]
+    pub fn update(&self, id: PageId, content: &[u8], note: Note<'_>) -> Result<Option<Lsn>> {
+        check_note(note)?;
+        let core = self.core();
+        let mut page = core.table.lock(id)?;
+        if content.len() != page.size as usize {
+            return Err(wrong_length(id, page.size, "content", content.len()));
+        }
+        let lsn = core.write_pieces(id, &mut page, std::iter::once((0, content)), note)?;
+        drop(page);
+        core.acknowledged(lsn)
+    }
+
+    /// Writes `bytes` at `offset`; records only the bytes that differ.
+    ///
+    /// - `offset`: bytes from the page's start; `offset + bytes.len()` at most its size, else
+    ///   `RangeOutOfBounds`.
+    #[inline]
+    pub fn write(
+        &self,
+        id: PageId,
+        offset: u64,
+        bytes: &[u8],
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        check_note(note)?;
+        let core = self.core();
+        let mut page = core.table.lock(id)?;
+        check_range(id, page.size, offset, bytes.len())?;
+        let pieces = std::iter::once((offset as u32, bytes));
+        let lsn = core.write_pieces(id, &mut page, pieces, note)?;
+        drop(page);
+        core.acknowledged(lsn)
+    }
+
+    /// Writes the bytes of `content` where `mask` is not zero.
+    ///
+    /// - `mask`, `content`: exactly the page's size, else `LengthMismatch`.
+    pub fn write_masked(
+        &self,
+        id: PageId,
+        mask: &[u8],
+        content: &[u8],
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        check_note(note)?;
+        let core = self.core();
+        let mut page = core.table.lock(id)?;
+        for (what, bytes) in [("a mask", mask), ("content", content)] {
+            if bytes.len() != page.size as usize {
+                return Err(wrong_length(id, page.size, what, bytes.len()));
+            }
+        }
+        let mut runs = Runs::new();
+        mask_runs(mask, 0, &mut runs);
+        let pieces = runs.iter().map(|run| (run.offset, &content[run.range()]));
+        let lsn = core.write_pieces(id, &mut page, pieces, note)?;
+        drop(page);
+        core.acknowledged(lsn)
+    }
+
+    /// Applies a delta, with the note that it carries; records only the bytes that differ.
+    ///
+    /// # Errors
+    /// Also what [`Delta::validate`] says for the page's size.
+    pub fn apply(&self, delta: &Delta) -> Result<Option<Lsn>> {
+        let (core, id) = (self.core(), delta.page());
+        let mut page = core.table.lock(id)?;
+        delta.validate(page.size as usize)?;
+        let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
+        let lsn = core.write_pieces(id, &mut page, pieces, delta.note())?;
+        drop(page);
+        core.acknowledged(lsn)
+    }
+
+    /// Sets a metadata key of a page. Content and epoch stay.
+    ///
+    /// - `key`: 1 to 255 bytes; `value`: up to 65,535; a page holds up to 1 MiB of both.
+    pub fn set_meta(
+        &self,
+        id: PageId,
+        key: &[u8],
+        value: &[u8],
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        Meta::check(key, value)?;
+        self.change_meta(id, key, Some(value), note)
+    }
+
+    /// Takes a metadata key away.
+    ///
+    /// # Errors
+    /// `KeyNotFound`.
+    pub fn remove_meta(&self, id: PageId, key: &[u8], note: Note<'_>) -> Result<Option<Lsn>> {
+        self.change_meta(id, key, None, note)
+    }
+
+    fn change_meta(
+        &self,
+        id: PageId,
+        key: &[u8],
+        value: Option<&[u8]>,
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        check_note(note)?;
+        let core = self.core();
+        let mut page = core.table.lock(id)?;
+        let mut meta = page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
+        match (meta.get(key), value) {
+            (None, None) => {
+                let key = String::from_utf8_lossy(key);
+                bail!(KeyNotFound, "{id} has no metadata under {key:?}");
+            }
+            (old, value) if old == value => return Ok(None),
+            _ => meta.set(key, value),
+        }
+        meta.check_total()?;
+        let entry = (kind::META, false, op::meta_len(key, value));
+        let encode = |enc: &mut Enc<'_>| op::encode_meta(enc, key, value);
+        let change = |page: &mut SlotGuard<'_>| page.set_meta(meta);
+        let lsn = core.commit_one(id, &mut page, note, entry, encode, change)?;
+        drop(page);
+        core.acknowledged(Some(lsn))
+    }
+}
+
+impl Core {
+    #[inline]
+    pub fn acknowledged(self: &Arc<Core>, lsn: Option<Lsn>) -> Result<Option<Lsn>> {
+        if let Some(lsn) = lsn {
+            self.acknowledge(lsn)?;
+        } else if self.log.clock.gate.load(Ordering::Relaxed) != 0 {
+            self.log.refuse()?;
+        }
+        Ok(lsn)
+    }
+}

@@ -1,0 +1,161 @@
+//! What a state is made of, and the pool that keeps it for the next one.
+
+use crate::checkpoint::Manifest;
+use crate::config::{Config, Durability};
+use crate::env::{Clock, MemStorage, OsClock, Storage};
+use crate::limits;
+use crate::log::{Background, Log, LogOptions, Recovered};
+use crate::page::table::Table;
+use crate::stdx::hist::Histogram;
+use crate::types::Lsn;
+use crate::version::Snapshots;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
+/// States that wait for reuse; more are dropped.
+const POOLED_MAX: usize = 16;
+
+static POOL: Mutex<Vec<Arc<Core>>> = Mutex::new(Vec::new());
+static WALL: LazyLock<Arc<dyn Clock>> = LazyLock::new(|| Arc::new(OsClock));
+
+/// The process's clock.
+pub fn wall() -> Arc<dyn Clock> {
+    WALL.clone()
+}
+
+/// The directory of a durable state.
+pub struct Catalog {
+    pub manifest: Manifest,
+    /// Records that this life of the state had published when the newest image was begun.
+    pub imaged: Option<u64>,
+    /// Holds the directory for this process alone.
+    pub lock: Option<Box<dyn Send + Sync>>,
+}
+
+/// All parts of a state.
+pub struct Core {
+    pub table: Table,
+    pub log: Arc<Log>,
+    pub snapshots: Snapshots,
+    pub config: Config,
+    pub storage: Arc<dyn Storage>,
+    pub wall: Arc<dyn Clock>,
+    /// Held while a checkpoint is made.
+    pub catalog: Mutex<Catalog>,
+    pub background: Mutex<Option<Background>>,
+    pub recovered: Recovered,
+    /// The file that a state was loaded from, and its LSN.
+    pub origin: Option<(Arc<dyn Storage>, String, Lsn)>,
+    pub closed: AtomicBool,
+    pub counters: Counters,
+}
+
+/// What a state counts beside its log.
+#[derive(Default)]
+pub struct Counters {
+    pub checkpoint_ns: Histogram,
+    pub commit_ns: Histogram,
+    /// LSN of the last checkpoint.
+    pub checkpoint: AtomicU64,
+}
+
+/// The log's settings of a state with these settings.
+pub fn log_options(config: &Config) -> LogOptions {
+    // Without a flusher a lane is flushed by its writer: often, while its chunks are warm.
+    let eager = 1 << 20;
+    let pending_bytes_max = match config.durability {
+        Durability::Memory => config.pending_bytes_max.min(eager),
+        _ => config.pending_bytes_max,
+    };
+    LogOptions {
+        segment_bytes: config.segment_bytes,
+        pending_bytes_max,
+        checkpoint_every: config.history_bytes.max(4 * config.segment_bytes),
+        reserve: config.path.is_some(),
+        zero_ahead: config.durability == Durability::Sync,
+    }
+}
+
+impl Core {
+    fn blank() -> Core {
+        let storage: Arc<dyn Storage> = Arc::new(MemStorage::new());
+        let config = Config::memory();
+        let identity = [0; 16];
+        let options = log_options(&config);
+        Core {
+            table: Table::default(),
+            log: Arc::new(Log::create(storage.clone(), wall(), identity, Lsn::ZERO, options)),
+            snapshots: Snapshots::default(),
+            config,
+            storage,
+            wall: wall(),
+            catalog: Mutex::new(Catalog {
+                manifest: Manifest::new(identity, crate::checkpoint::manifest::Kind::State),
+                imaged: None,
+                lock: None,
+            }),
+            background: Mutex::new(None),
+            recovered: Recovered::default(),
+            origin: None,
+            closed: AtomicBool::new(false),
+            counters: Counters::default(),
+        }
+    }
+
+    /// A core like a new one, from the pool if it has one.
+    pub fn take() -> Arc<Core> {
+        POOL.lock().pop().unwrap_or_else(|| Arc::new(Core::blank()))
+    }
+
+    /// Resets a core and puts it into the pool, unless a view or snapshot still uses it.
+    pub fn give_back(mut core: Arc<Core>) {
+        let Some(inner) = Arc::get_mut(&mut core) else { return };
+        if inner.reset().is_some() {
+            let mut pool = POOL.lock();
+            if pool.len() < POOLED_MAX {
+                pool.push(core);
+            }
+        }
+    }
+
+    /// Makes the core what `blank` returns, with memory that it keeps.
+    fn reset(&mut self) -> Option<()> {
+        *self.background.get_mut() = None;
+        self.table.reset();
+        let log = Arc::get_mut(&mut self.log)?;
+        let catalog = self.catalog.get_mut();
+        let memory = self.config.path.is_none();
+        if !memory || log.touched_storage() || !catalog.manifest.images.is_empty() {
+            self.storage = Arc::new(MemStorage::new());
+        }
+        self.config = Config::memory();
+        (catalog.lock, catalog.imaged) = (None, None);
+        catalog.manifest = Manifest::new([0; 16], catalog.manifest.kind);
+        log.reset(self.storage.clone(), log_options(&self.config));
+        self.snapshots = Snapshots::default();
+        if !memory {
+            self.wall = wall();
+        }
+        self.recovered = Recovered::default();
+        self.origin = None;
+        *self.closed.get_mut() = false;
+        if self.counters.used() {
+            self.counters = Counters::default();
+        }
+        Some(())
+    }
+
+    /// States that wait in the pool.
+    pub fn pooled() -> usize {
+        POOL.lock().len()
+    }
+}
+
+impl Counters {
+    fn used(&self) -> bool {
+        self.checkpoint.load(Ordering::Relaxed) != 0 || self.commit_ns.is_used()
+    }
+}
+
+const _: () = assert!(limits::SEGMENT_BYTES_MIN <= limits::SEGMENT_BYTES_MAX);

@@ -1,0 +1,455 @@
+//! The past: queries over the log, a page as it was, the state as it was.
+//!
+//! A page's history follows the links from record to record; everything else reads a range of the
+//! log. Replay starts from the newest image at or below its target, or from nothing.
+
+use super::State;
+use super::apply::{apply, overwrite};
+use super::core::Core;
+use super::op::Op;
+use crate::bail;
+use crate::checkpoint::{Image, ImageCopy};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::reader::Lookup;
+use crate::log::{EntryHead, Reader, Record, gate};
+use crate::page::Delta;
+use crate::page::meta::Meta;
+use crate::types::{Epoch, Location, Lsn, PageId};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What a record did to a page.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// The page began.
+    Created {
+        /// Bytes.
+        size: u64,
+        /// Where it should live.
+        location: Location,
+    },
+    /// The page ended.
+    Freed,
+    /// Content changed.
+    Written(Delta),
+    /// A metadata key changed, or went (`None`).
+    Meta {
+        /// The key.
+        key: Vec<u8>,
+        /// Its value from then on.
+        value: Option<Vec<u8>>,
+    },
+}
+
+/// One change to one page, read back from the log.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Changed {
+    /// The record's place in the order of groups. Changes of one group share it.
+    pub lsn: Lsn,
+    /// Wall clock, milliseconds since 1970-01-01 UTC.
+    pub time_ms: u64,
+    /// Label of who acted.
+    pub source: String,
+    /// Why, if they said so.
+    pub intent: Option<String>,
+    /// The page.
+    pub page: PageId,
+    /// The page's epoch after the change.
+    pub epoch: Epoch,
+    /// The record that changed the page before; [`Lsn::ZERO`] for none.
+    pub prev: Lsn,
+    /// What happened.
+    pub change: Change,
+}
+
+/// Which changes to read; the default is all that are kept.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Query {
+    /// Only this page: follows the page's links, however long the log is.
+    pub page: Option<PageId>,
+    /// Only above this LSN. `None` begins where history begins.
+    pub after: Option<Lsn>,
+    /// Only up to this LSN.
+    pub to: Option<Lsn>,
+    /// Only at or after this wall clock, milliseconds.
+    pub from_ms: Option<u64>,
+    /// Only at or before this wall clock, milliseconds.
+    pub to_ms: Option<u64>,
+    /// Only of this source.
+    pub source: Option<String>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+impl Query {
+    /// All changes of one page.
+    pub fn page(id: PageId) -> Query {
+        Query { page: Some(id), ..Query::default() }
+    }
+
+    fn takes(&self, change: &Record<'_>) -> bool {
+        self.from_ms.is_none_or(|from| change.time_ms >= from)
+            && self.to_ms.is_none_or(|to| change.time_ms <= to)
+            && self.source.as_ref().is_none_or(|source| source == change.source())
+    }
+}
+
+/// A page as it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PageAt {
+    /// Content.
+    pub bytes: Vec<u8>,
+    /// Epoch of the content.
+    pub epoch: Epoch,
+    /// The last record that changed the page by then.
+    pub lsn: Lsn,
+    /// Metadata, ascending by key.
+    pub meta: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Changes that a query found, in LSN order. An error ends it.
+pub struct Changes {
+    source: Source,
+    query: Query,
+    left: u64,
+    ready: VecDeque<Changed>,
+}
+
+enum Source {
+    Range(Reader),
+    /// Records of one page, newest last, each looked up when it is its turn.
+    Links(Vec<Lsn>, Lookup, Arc<Core>),
+    Done,
+}
+
+impl std::fmt::Debug for Changes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Changes({:?})", self.query)
+    }
+}
+
+impl Changes {
+    pub(super) fn of_range(reader: Reader, query: Query) -> Changes {
+        let left = query.limit.unwrap_or(u64::MAX);
+        Changes { source: Source::Range(reader), query, left, ready: VecDeque::new() }
+    }
+
+    /// The next record's changes into `ready`; `false` at the end.
+    fn fill(&mut self) -> Result<bool> {
+        let record = match &mut self.source {
+            Source::Done => None,
+            Source::Range(reader) => reader.next()?,
+            Source::Links(lsns, lookup, core) => match lsns.pop() {
+                Some(lsn) => Some(core.log.record_at(lookup, lsn)?),
+                None => None,
+            },
+        };
+        let Some(record) = record else { return Ok(false) };
+        if self.query.takes(&record) {
+            collect(&record, self.query.page, &mut self.ready)?;
+        }
+        Ok(true)
+    }
+}
+
+impl Iterator for Changes {
+    type Item = Result<Changed>;
+
+    fn next(&mut self) -> Option<Result<Changed>> {
+        self.left = self.left.checked_sub(1)?;
+        loop {
+            if let Some(changed) = self.ready.pop_front() {
+                return Some(Ok(changed));
+            }
+            match self.fill() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    self.source = Source::Done;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+/// Takes the changes of a record, to one page or to all.
+fn collect(
+    record: &Record<'_>,
+    page: Option<PageId>,
+    out: &mut VecDeque<Changed>,
+) -> Result<()> {
+    for entry in record.entries() {
+        let entry = entry.map_err(|reason| unreadable(record.lsn, reason))?;
+        let EntryHead { object, epoch, prev, .. } = entry.head;
+        if page.is_some_and(|page| page.0 != object) {
+            continue;
+        }
+        let id = PageId(object);
+        let op = Op::decode(&entry).map_err(|reason| unreadable(record.lsn, reason))?;
+        let change = match op {
+            Op::Create { size, location } => Change::Created { size: size.into(), location },
+            Op::Free => Change::Freed,
+            Op::Meta { key, value } => {
+                Change::Meta { key: key.to_vec(), value: value.map(<[u8]>::to_vec) }
+            }
+            Op::Write(runs) => {
+                let runs: Vec<_> = runs.map(|(at, bytes)| (at as usize, bytes)).collect();
+                Change::Written(Delta::from_runs(id, &runs)?)
+            }
+        };
+        out.push_back(Changed {
+            lsn: record.lsn,
+            time_ms: record.time_ms,
+            source: record.source().to_owned(),
+            intent: record.intent().map(str::to_owned),
+            page: id,
+            epoch,
+            prev,
+            change,
+        });
+    }
+    Ok(())
+}
+
+fn unreadable(lsn: Lsn, reason: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("the record {lsn} cannot be read: {reason}"))
+}
+
+/// The link of `page` in a record.
+fn link(record: &Record<'_>, page: PageId) -> Result<Lsn> {
+    for entry in record.entries() {
+        let entry = entry.map_err(|reason| unreadable(record.lsn, reason))?;
+        if entry.head.object == page.0 {
+            return Ok(entry.head.prev);
+        }
+    }
+    Err(unreadable(record.lsn, &format!("it does not change {page}")))
+}
+
+/// All of these flush first, so that they see every change made before the call.
+///
+/// # Errors
+/// `HistoryDropped` for what is no longer kept, `LsnInFuture`, `Corrupt` with file, offset and
+/// reason.
+impl State {
+    /// Reads changes back from the log, in LSN order.
+    ///
+    /// Cost: with [`Query::page`], about 1 µs per change of that page; else one pass over the
+    /// range.
+    ///
+    /// ```
+    /// # use mmsb::{Config, Note, Query, State};
+    /// # fn main() -> mmsb::Result<()> {
+    /// let state = State::open(Config::memory())?;
+    /// let page = state.create_page(4, Note::NONE)?;
+    /// state.write(page, 0, b"a", Note::from("one").because("a test"))?;
+    /// let changes: Vec<_> = state.query(Query::page(page))?.collect::<Result<_, _>>()?;
+    /// assert_eq!((changes.len(), changes[1].source.as_str()), (2, "one"));
+    /// # Ok(()) }
+    /// ```
+    pub fn query(&self, query: Query) -> Result<Changes> {
+        let written = self.flush()?;
+        let core = self.core();
+        let floor = core.log.history_floor();
+        let (after, to) = (query.after.unwrap_or(floor), query.to.unwrap_or(written));
+        if after < floor {
+            bail!(
+                HistoryDropped,
+                "the log at {after} is no longer kept; history begins after {floor}"
+            );
+        }
+        let Some(page) = query.page else {
+            return Ok(Changes::of_range(core.log.reader(after, to)?, query));
+        };
+        let links = core.links(page, after, to)?;
+        let left = query.limit.unwrap_or(u64::MAX);
+        let source = Source::Links(links, Lookup::new(&core.log), core.clone());
+        Ok(Changes { source, query, left, ready: VecDeque::new() })
+    }
+
+    /// All changes of a page that are kept, oldest first.
+    pub fn page_history(&self, id: PageId) -> Result<Vec<Changed>> {
+        self.query(Query::page(id))?.collect()
+    }
+
+    /// A page as it was when everything up to `lsn` had happened.
+    ///
+    /// # Errors
+    /// `PageNotFound` and `PageFreed` as of then.
+    ///
+    /// Cost: about 1 µs per change of the page after the newest image at or below `lsn`.
+    pub fn page_at(&self, id: PageId, lsn: Lsn) -> Result<PageAt> {
+        self.check_past(lsn)?;
+        self.core().page_at(id, lsn)
+    }
+
+    /// The state as it was when everything up to `lsn` had happened: detached, read-only, in
+    /// memory.
+    ///
+    /// Cost: opening the newest image at or below `lsn`, and the records from there.
+    ///
+    /// ```
+    /// # use mmsb::{Config, Note, State};
+    /// # fn main() -> mmsb::Result<()> {
+    /// let state = State::open(Config::memory())?;
+    /// let page = state.create_page(1, Note::NONE)?;
+    /// let then = state.flush()?;
+    /// state.update(page, &[1], Note::NONE)?;
+    /// assert_eq!(state.replay_to(then)?.read_all(page)?, [0]);
+    /// # Ok(()) }
+    /// ```
+    pub fn replay_to(&self, lsn: Lsn) -> Result<State> {
+        self.check_past(lsn)?;
+        self.core().replay_to(lsn, |_| ())
+    }
+
+    /// As [`replay_to`](State::replay_to); `progress` is told the LSN of each record.
+    pub fn replay_with(&self, lsn: Lsn, progress: impl FnMut(Lsn)) -> Result<State> {
+        self.check_past(lsn)?;
+        self.core().replay_to(lsn, progress)
+    }
+
+    /// Flushes, and refuses an LSN above everything that was written.
+    fn check_past(&self, lsn: Lsn) -> Result<()> {
+        let written = self.flush()?;
+        if lsn <= written {
+            return Ok(());
+        }
+        // Nothing need be written up to a closed LSN, a snapshot's for one.
+        let closed = self.core().log.close_lsn(|_| ());
+        if lsn > closed {
+            bail!(LsnInFuture, "{lsn} lies after the last record; the log is closed at {closed}");
+        }
+        self.flush().map(drop)
+    }
+}
+
+impl Core {
+    /// The LSNs of a page's records above `after` and up to `to`, newest first in time, last in
+    /// the list the oldest.
+    fn links(&self, id: PageId, after: Lsn, to: Lsn) -> Result<Vec<Lsn>> {
+        let Some(mut lsn) = self.table.lock_any(id)?.map(|page| page.lsn) else {
+            bail!(PageNotFound, "{id} does not exist");
+        };
+        let mut lookup = Lookup::new(&self.log);
+        let mut links = Vec::new();
+        while lsn > after {
+            let prev = link(&self.log.record_at(&mut lookup, lsn)?, id)?;
+            if lsn <= to {
+                links.push(lsn);
+            }
+            lsn = prev;
+        }
+        Ok(links)
+    }
+
+    /// The newest image at or below `lsn`; `None` to begin with nothing.
+    fn base(&self, lsn: Lsn) -> Result<Option<Image>> {
+        let catalog = self.catalog.lock();
+        let image = catalog.manifest.images.iter().rev().find(|image| image.lsn <= lsn);
+        if let Some(image) = image {
+            return Image::open(&*self.storage, &image.file_name()).map(Some);
+        }
+        if let Some((storage, name, at)) = &self.origin
+            && *at <= lsn
+        {
+            return Image::open(&**storage, name).map(Some);
+        }
+        let floor = self.log.history_floor();
+        if floor > Lsn::ZERO {
+            let first = catalog.manifest.images.first().map_or(floor, |image| image.lsn);
+            bail!(HistoryDropped, "the state at {lsn} is no longer kept; history begins at {first}");
+        }
+        Ok(None)
+    }
+
+    pub(super) fn replay_to(&self, lsn: Lsn, mut progress: impl FnMut(Lsn)) -> Result<State> {
+        let base = self.base(lsn)?;
+        let after = base.as_ref().map_or(Lsn::ZERO, |image| image.lsn);
+        let mut core = Core::take();
+        let past = super::exclusive(&mut core)?;
+        if let Some(image) = base {
+            past.table.back(Arc::new(image));
+        }
+        past.log.clock.gate.fetch_or(gate::READ_ONLY, Ordering::SeqCst);
+        past.log.clock.raise(lsn.tick());
+        let state = State::from_core(core);
+        let mut reader = self.log.reader(after, lsn)?;
+        let table = &state.core().table;
+        while let Some(record) = reader.next()? {
+            progress(record.lsn);
+            apply(table, &record)?;
+        }
+        Ok(state)
+    }
+
+    fn page_at(&self, id: PageId, lsn: Lsn) -> Result<PageAt> {
+        let base = self.base(lsn)?;
+        let after = base.as_ref().map_or(Lsn::ZERO, |image| image.lsn);
+        let mut past = match &base {
+            Some(image) => image.read_page(id)?.map(Past::from),
+            None => None,
+        };
+        let mut lookup = Lookup::new(&self.log);
+        for lsn in self.links(id, after, lsn)?.into_iter().rev() {
+            let record = self.log.record_at(&mut lookup, lsn)?;
+            for entry in record.entries() {
+                let entry = entry.map_err(|reason| unreadable(lsn, reason))?;
+                if entry.head.object != id.0 {
+                    continue;
+                }
+                let op = Op::decode(&entry).map_err(|reason| unreadable(lsn, reason))?;
+                past = Past::after(past, op, lsn, entry.head.epoch)?;
+            }
+        }
+        match past {
+            Some(past) => Ok(past.into_page()),
+            None => bail!(PageNotFound, "{id} does not exist as of {lsn}"),
+        }
+    }
+}
+
+/// A page on its way through its records.
+struct Past {
+    bytes: Vec<u8>,
+    epoch: Epoch,
+    lsn: Lsn,
+    meta: Meta,
+}
+
+impl From<ImageCopy> for Past {
+    fn from(copy: ImageCopy) -> Past {
+        let ImageCopy { bytes, epoch, lsn, meta } = copy;
+        Past { bytes, epoch, lsn, meta }
+    }
+}
+
+impl Past {
+    fn after(past: Option<Past>, op: Op<'_>, lsn: Lsn, epoch: Epoch) -> Result<Option<Past>> {
+        if let Op::Create { size, .. } = op {
+            let (bytes, meta) = (vec![0; size as usize], Meta::default());
+            return Ok(Some(Past { bytes, epoch, lsn, meta }));
+        }
+        let Some(mut past) = past else {
+            return Err(unreadable(lsn, "it changes a page that does not exist"));
+        };
+        match op {
+            Op::Free => return Ok(None),
+            Op::Write(runs) if runs.end() > past.bytes.len() as u64 => {
+                return Err(unreadable(lsn, "it writes beyond the page's end"));
+            }
+            Op::Write(runs) => overwrite(&mut past.bytes, runs),
+            Op::Meta { key, value } => past.meta.set(key, value),
+            Op::Create { .. } => {}
+        }
+        (past.lsn, past.epoch) = (lsn, epoch);
+        Ok(Some(past))
+    }
+
+    fn into_page(self) -> PageAt {
+        let meta = self.meta.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+        PageAt { bytes: self.bytes, epoch: self.epoch, lsn: self.lsn, meta }
+    }
+}

@@ -1,0 +1,146 @@
+//! What a state counts, as a struct and as JSON.
+
+use super::State;
+use crate::error::Result;
+use crate::stdx::hist::Latency;
+use crate::types::Lsn;
+use std::sync::atomic::Ordering;
+
+/// Counts, bytes, log positions and latencies of a state.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Live pages.
+    pub pages: u64,
+    /// Bytes of live pages. Pages that still stand untouched in an image count once they are
+    /// asked for.
+    pub page_bytes: u64,
+    /// Bytes of frames in memory, older versions included.
+    pub frame_bytes: u64,
+    /// Bytes that older versions hold for snapshots and views.
+    pub version_bytes: u64,
+    /// Open snapshots.
+    pub snapshots: u64,
+    /// The next page id.
+    pub next_page_id: u64,
+    /// Records written since the state was opened.
+    pub records: u64,
+    /// Bytes of those records.
+    pub record_bytes: u64,
+    /// Bytes that wait in lanes.
+    pub pending_bytes: u64,
+    /// Lanes in use.
+    pub lanes: u64,
+    /// Log segments kept.
+    pub segments: u64,
+    /// Bytes of log kept.
+    pub log_bytes: u64,
+    /// History is kept above this LSN.
+    pub history_floor: Lsn,
+    /// Everything at or below was handed to the operating system.
+    pub written_lsn: Lsn,
+    /// Everything at or below is on stable storage.
+    pub durable_lsn: Lsn,
+    /// LSN of the newest checkpoint, zero for none.
+    pub checkpoint_lsn: Lsn,
+    /// Checkpoints kept.
+    pub checkpoints: u64,
+    /// Records that opening replayed.
+    pub recovered_records: u64,
+    /// Bytes of a torn tail that opening cut off.
+    pub torn_bytes: u64,
+    /// Time of a flush.
+    pub flush: Latency,
+    /// Time of a sync.
+    pub sync: Latency,
+    /// Time that an update waited for its sync, in `Durability::Sync`.
+    pub commit: Latency,
+    /// Time of a checkpoint.
+    pub checkpoint: Latency,
+}
+
+macro_rules! for_each_number {
+    ($stats:expr, $visit:expr) => {{
+        let (stats, visit) = ($stats, $visit);
+        visit("pages", stats.pages);
+        visit("page_bytes", stats.page_bytes);
+        visit("frame_bytes", stats.frame_bytes);
+        visit("version_bytes", stats.version_bytes);
+        visit("snapshots", stats.snapshots);
+        visit("next_page_id", stats.next_page_id);
+        visit("records", stats.records);
+        visit("record_bytes", stats.record_bytes);
+        visit("pending_bytes", stats.pending_bytes);
+        visit("lanes", stats.lanes);
+        visit("segments", stats.segments);
+        visit("log_bytes", stats.log_bytes);
+        visit("history_floor", stats.history_floor.0);
+        visit("written_lsn", stats.written_lsn.0);
+        visit("durable_lsn", stats.durable_lsn.0);
+        visit("checkpoint_lsn", stats.checkpoint_lsn.0);
+        visit("checkpoints", stats.checkpoints);
+        visit("recovered_records", stats.recovered_records);
+        visit("torn_bytes", stats.torn_bytes);
+    }};
+}
+
+impl Stats {
+    /// The stats as one JSON object: numbers by name, and an object per latency.
+    pub fn to_json(&self) -> String {
+        let mut json = serde_json::Map::new();
+        for_each_number!(self, &mut |name: &str, value: u64| {
+            json.insert(name.to_owned(), value.into());
+        });
+        for (name, latency) in self.latencies() {
+            let Latency { count, mean_ns, p50_ns, p99_ns, max_ns } = latency;
+            let figures = serde_json::json!({
+                "count": count, "mean_ns": mean_ns, "p50_ns": p50_ns, "p99_ns": p99_ns,
+                "max_ns": max_ns,
+            });
+            json.insert(name.to_owned(), figures);
+        }
+        serde_json::Value::Object(json).to_string()
+    }
+
+    fn latencies(&self) -> [(&'static str, Latency); 4] {
+        [
+            ("flush", self.flush),
+            ("sync", self.sync),
+            ("commit", self.commit),
+            ("checkpoint", self.checkpoint),
+        ]
+    }
+}
+
+impl State {
+    /// Counts, bytes, log positions and latencies.
+    pub fn stats(&self) -> Result<Stats> {
+        self.check_open()?;
+        let core = self.core();
+        let (log, table) = (core.log.stats(), &core.table);
+        Ok(Stats {
+            pages: table.live(),
+            page_bytes: table.live_bytes(),
+            frame_bytes: table.memory.bytes_in_use(),
+            version_bytes: table.version_bytes(),
+            snapshots: core.snapshots.list().len() as u64,
+            next_page_id: table.next_id(),
+            records: log.records,
+            record_bytes: log.record_bytes,
+            pending_bytes: log.pending_bytes,
+            lanes: log.lanes,
+            segments: log.segments,
+            log_bytes: log.segment_bytes,
+            history_floor: log.history_floor,
+            written_lsn: log.written,
+            durable_lsn: log.durable,
+            checkpoint_lsn: Lsn(core.counters.checkpoint.load(Ordering::Relaxed)),
+            checkpoints: core.catalog.lock().manifest.images.len() as u64,
+            recovered_records: core.recovered.records,
+            torn_bytes: core.recovered.torn.as_ref().map_or(0, |torn| torn.bytes),
+            flush: log.flush,
+            sync: log.sync,
+            commit: core.counters.commit_ns.read(),
+            checkpoint: core.counters.checkpoint_ns.read(),
+        })
+    }
+}

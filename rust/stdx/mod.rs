@@ -1,0 +1,7 @@
+//! Small things that the standard library lacks: no state, no knowledge of any room.
+
+pub mod codec;
+pub mod crc;
+pub mod hist;
+pub mod sync;
+pub mod thread;

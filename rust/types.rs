@@ -1,0 +1,124 @@
+//! The words that every room uses: newtypes over plain integers, no logic beyond their layout.
+
+use std::fmt;
+
+/// Names a page. Dense from 1 in each state, never reused in a state's life; 0 is no page.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(transparent)]
+pub struct PageId(pub u64);
+
+impl fmt::Display for PageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "page {}", self.0)
+    }
+}
+
+/// Content version of one page: 0 at creation, +1 per delta that changes its content.
+pub type Epoch = u64;
+
+/// Log sequence number, the order of groups in the log and the id of a delta: a tick in the high
+/// 56 bits and the lane that wrote the group in the low 8. Unique and totally ordered, not dense.
+/// 0 stands before every record.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[repr(transparent)]
+pub struct Lsn(pub u64);
+
+impl Lsn {
+    /// Before the first record of any log.
+    pub const ZERO: Lsn = Lsn(0);
+    /// After every record.
+    pub const MAX: Lsn = Lsn(u64::MAX);
+    /// Low bits that hold the lane.
+    pub const LANE_BITS: u32 = 8;
+
+    /// The LSN of `tick` in `lane`.
+    #[inline]
+    pub const fn new(tick: u64, lane: u8) -> Lsn {
+        Lsn(tick << Self::LANE_BITS | lane as u64)
+    }
+
+    /// The last LSN that a tick can have: the natural place to close a log at.
+    #[inline]
+    pub const fn end_of(tick: u64) -> Lsn {
+        Lsn::new(tick, u8::MAX)
+    }
+
+    /// The tick, which grows along every chain of dependent records.
+    #[inline]
+    pub const fn tick(self) -> u64 {
+        self.0 >> Self::LANE_BITS
+    }
+
+    /// The lane that wrote the record.
+    #[inline]
+    pub const fn lane(self) -> u8 {
+        self.0 as u8
+    }
+}
+
+impl fmt::Display for Lsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Where a page's bytes may live. Placement is not content: it never changes a digest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(u8)]
+pub enum Location {
+    /// Main memory.
+    #[default]
+    Cpu = 0,
+    /// Device memory, where a device room is present; main memory elsewhere.
+    Gpu = 1,
+    /// Either, as the engine sees fit.
+    Unified = 2,
+}
+
+impl Location {
+    /// The location with this number, as files and the C interface carry it.
+    pub const fn from_u8(n: u8) -> Option<Location> {
+        match n {
+            0 => Some(Location::Cpu),
+            1 => Some(Location::Gpu),
+            2 => Some(Location::Unified),
+            _ => None,
+        }
+    }
+}
+
+/// Who changes something, and why: kept with every record and queryable later.
+///
+/// - `source`: label of who acts, UTF-8, at most [`SOURCE_BYTES_MAX`] bytes; may be empty.
+/// - `intent`: why, UTF-8, at most [`INTENT_BYTES_MAX`] bytes.
+///
+/// [`SOURCE_BYTES_MAX`]: crate::limits::SOURCE_BYTES_MAX
+/// [`INTENT_BYTES_MAX`]: crate::limits::INTENT_BYTES_MAX
+///
+/// ```
+/// let note = mmsb::Note::from("feed").because("quote 17 was late");
+/// assert_eq!(note.source, "feed");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Note<'a> {
+    /// Label of who acts.
+    pub source: &'a str,
+    /// Why, if the caller says so.
+    pub intent: Option<&'a str>,
+}
+
+impl<'a> Note<'a> {
+    /// A note of nobody in particular.
+    pub const NONE: Note<'static> = Note { source: "", intent: None };
+
+    /// The same source with an intent.
+    pub const fn because(self, intent: &'a str) -> Note<'a> {
+        Note { source: self.source, intent: Some(intent) }
+    }
+}
+
+impl<'a> From<&'a str> for Note<'a> {
+    fn from(source: &'a str) -> Note<'a> {
+        Note { source, intent: None }
+    }
+}

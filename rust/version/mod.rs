@@ -1,0 +1,47 @@
+//! Snapshots: which LSNs can still be read, and so which older versions must be kept.
+//!
+//! A snapshot stands at a closed LSN. While it is open, whoever changes a page whose content it may
+//! read keeps that content as a version (`page::slot`). Taking one costs O(lanes) and stops
+//! nobody; with no snapshot open a writer pays one comparison.
+//!
+//! Invariant: [`Clock::newest_snapshot`] is at least the newest open snapshot's LSN, and it is set
+//! before the floor is raised, so that every writer above the snapshot sees it.
+
+use crate::log::Log;
+use crate::types::Lsn;
+use parking_lot::Mutex;
+use std::sync::atomic::Ordering;
+
+/// The open snapshots of a state.
+#[derive(Default)]
+pub struct Snapshots {
+    /// Ascending; the same LSN may stand more than once.
+    open: Mutex<Vec<Lsn>>,
+}
+
+impl Snapshots {
+    /// Opens a snapshot at a closed LSN above everything that was published, and returns the LSN.
+    pub fn open(&self, log: &Log) -> Lsn {
+        let mut open = self.open.lock();
+        let announce = |lsn: Lsn| log.clock.newest_snapshot.store(lsn.0, Ordering::SeqCst);
+        let lsn = log.close_lsn(announce);
+        open.push(lsn);
+        lsn
+    }
+
+    /// Closes a snapshot; returns the LSNs of those left, ascending.
+    pub fn close(&self, log: &Log, lsn: Lsn) -> Vec<Lsn> {
+        let mut open = self.open.lock();
+        if let Some(at) = open.iter().rposition(|&other| other == lsn) {
+            open.remove(at);
+        }
+        let newest = open.last().map_or(0, |newest| newest.0);
+        log.clock.newest_snapshot.store(newest, Ordering::SeqCst);
+        open.clone()
+    }
+
+    /// The LSNs of open snapshots, ascending.
+    pub fn list(&self) -> Vec<Lsn> {
+        self.open.lock().clone()
+    }
+}
