@@ -21,6 +21,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod env;
 pub mod error;
+mod ffi;
 pub mod log;
 pub mod memory;
 pub mod page;
@@ -34,8 +35,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use log::LogStats;
 pub use page::Delta;
 pub use state::{
-    Batch, Change, Changed, Changes, CheckpointInfo, PageAt, Query, Recovered, Snapshot, State,
-    Stats, TLog, TLogSummary, Torn, Verified, View,
+    Allocator, Batch, Change, Changed, Changes, CheckpointInfo, PageAt, Query, Recovered,
+    ScratchView, Snapshot, State, Stats, TLog, TLogSummary, Torn, Verified, View,
 };
 pub use stdx::hist::Latency;
 pub use types::{Epoch, Location, Lsn, Note, PageId};

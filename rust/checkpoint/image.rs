@@ -155,9 +155,7 @@ impl ImageWriter {
         let crc = crc32c(&footer);
         Enc::new(&mut footer[12..]).u32(crc);
         self.write(&footer)?;
-        self.file
-            .sync()
-            .map_err(|error| Error::io(format_args!("sync {}", self.path), error))?;
+        self.file.sync().map_err(|error| Error::io(format_args!("sync {}", self.path), error))?;
         Ok(len)
     }
 

@@ -143,9 +143,8 @@ impl Manifest {
     }
 
     fn decode(bytes: &[u8], path: &str) -> Result<Manifest> {
-        let damaged = |reason: &str| {
-            Error::new(ErrorKind::Corrupt, format!("{path} is damaged: {reason}"))
-        };
+        let damaged =
+            |reason: &str| Error::new(ErrorKind::Corrupt, format!("{path} is damaged: {reason}"));
         let mut dec = Dec::new(bytes);
         if bytes.len() < FIXED_BYTES || dec.bytes(8) != Some(MAGIC) {
             return Err(damaged("it does not begin as a manifest"));

@@ -645,6 +645,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri stops where an allocator refuses")]
     fn too_much_is_an_error_and_changes_nothing() {
         let storage = MemStorage::new();
         let file = create(&storage);

@@ -302,10 +302,7 @@ mod tests {
         let entries: Vec<_> = record.entries().map(Result::unwrap).collect();
         assert_eq!(entries.len(), 2);
         assert_eq!(entries[0].body, b"hello");
-        assert_eq!(
-            entries[0].head,
-            EntryHead { kind: 3, object: 7, prev: Lsn(4000), epoch: 9 }
-        );
+        assert_eq!(entries[0].head, EntryHead { kind: 3, object: 7, prev: Lsn(4000), epoch: 9 });
         assert_eq!(entries[1].head.prev, Lsn::ZERO);
     }
 

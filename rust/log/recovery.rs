@@ -23,7 +23,7 @@
 
 use super::record::{self, HEADER_BYTES, Record};
 use super::segment::{
-    FRAME_HEADER_BYTES, FRAME_MAGIC, FORMAT_VERSION, FrameHeader, HeaderError, Identity,
+    FORMAT_VERSION, FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader, HeaderError, Identity,
     SEGMENT_HEADER_BYTES, Segment, Window, corrupt,
 };
 use super::space::is_spare_name;
@@ -149,8 +149,7 @@ struct Files {
 impl Files {
     fn list(storage: &dyn Storage, known: &Known) -> Result<Files> {
         let dir = storage.describe("");
-        let names =
-            storage.list().map_err(|error| Error::io(format_args!("list {dir}"), error))?;
+        let names = storage.list().map_err(|error| Error::io(format_args!("list {dir}"), error))?;
         for name in names.iter().filter(|name| is_spare_name(name)) {
             let _ = storage.remove(name);
         }
@@ -170,7 +169,13 @@ impl Files {
         Ok(files)
     }
 
-    fn open(&mut self, storage: &dyn Storage, known: &Known, number: u64, name: String) -> Result<()> {
+    fn open(
+        &mut self,
+        storage: &dyn Storage,
+        known: &Known,
+        number: u64,
+        name: String,
+    ) -> Result<()> {
         let path = storage.describe(&name);
         match Segment::open(storage, &name, OpenMode::Write)? {
             Err(HeaderError::Version(version)) => bail!(
@@ -206,8 +211,10 @@ impl Files {
         if let Some(first) = self.segments.first()
             && first.header.base > after
         {
-            let reason = format!("the log begins after {}, records above {after} are needed",
-                first.header.base);
+            let reason = format!(
+                "the log begins after {}, records above {after} are needed",
+                first.header.base
+            );
             return Err(corrupt(&first.path, 40, &reason));
         }
         let upper = self.segments.partition_point(|segment| segment.header.base <= after);
@@ -293,7 +300,8 @@ impl Files {
     fn check_missing(&self, storage: &dyn Storage, known: &Known) -> Result<()> {
         if self.segments.is_empty() && known.must > Lsn::ZERO {
             let path = storage.describe("");
-            let reason = format!("its log is missing, although it was durable up to {}", known.must);
+            let reason =
+                format!("its log is missing, although it was durable up to {}", known.must);
             return Err(corrupt(&path, 0, &reason));
         }
         Ok(())

@@ -444,12 +444,7 @@ impl Window {
     }
 
     /// As [`get`](Self::get); `None` where the file is too short.
-    pub fn try_get(
-        &mut self,
-        segment: &Segment,
-        offset: u64,
-        len: usize,
-    ) -> Result<Option<&[u8]>> {
+    pub fn try_get(&mut self, segment: &Segment, offset: u64, len: usize) -> Result<Option<&[u8]>> {
         let inside = offset >= self.start && offset + len as u64 <= self.start + self.len as u64;
         if !inside && !self.fill(segment, offset, len, Self::STEP)? {
             return Ok(None);

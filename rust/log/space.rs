@@ -12,10 +12,10 @@
 //! free; for a longer record its own length, which it is charged for.
 
 use super::Log;
+use super::LogOptions;
 use super::lane::Chunk;
 use super::record::RECORD_BYTES_MIN;
 use super::segment::{FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, Segment, Spare};
-use super::LogOptions;
 use crate::bail;
 use crate::env::OpenMode;
 use crate::error::{Error, Result};

@@ -7,9 +7,7 @@
 use super::Log;
 use super::lane::{Chunk, Lane};
 use super::record::{self, HEADER_BYTES};
-use super::segment::{
-    FRAME_HEADER_BYTES, FrameHeader, Identity, Segment, SegmentHeader,
-};
+use super::segment::{FRAME_HEADER_BYTES, FrameHeader, Identity, Segment, SegmentHeader};
 use crate::env::Storage;
 use crate::error::{Error, Result};
 use crate::types::Lsn;

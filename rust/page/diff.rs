@@ -1246,9 +1246,3 @@ mod tests {
         }
     }
 }
-/// bench
-pub fn diff_on(n: u8, old: &[u8], new: &[u8], base: u32, runs: &mut Runs) {
-    if n == 0 { return scan_diff(Portable {}, old, new, base, runs) }
-    let p = match n { 1 => Path::Baseline, 2 => Path::Avx2, _ => Path::Avx512 };
-    diff_long(p, old, new, base, runs)
-}

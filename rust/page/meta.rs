@@ -13,7 +13,10 @@ impl Meta {
     /// Refuses a key or value beyond its limit.
     pub fn check(key: &[u8], value: &[u8]) -> Result<()> {
         if key.is_empty() {
-            bail!(InvalidArgument, "a metadata key of 0 bytes; keys have 1 to {META_KEY_BYTES_MAX}");
+            bail!(
+                InvalidArgument,
+                "a metadata key of 0 bytes; keys have 1 to {META_KEY_BYTES_MAX}"
+            );
         }
         if key.len() > META_KEY_BYTES_MAX {
             let n = key.len();

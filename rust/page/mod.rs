@@ -17,6 +17,6 @@ mod runs;
 pub mod slot;
 pub mod table;
 
-pub use delta::Delta;
-pub use diff::{apply_runs, diff, diff_at, gather, mask_runs};
+pub use delta::{Delta, Stamp};
+pub use diff::{GAP_MERGE, apply_runs, diff, diff_at, gather, mask_runs};
 pub use runs::{Run, Runs, check_runs, payload_len};

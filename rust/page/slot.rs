@@ -168,6 +168,17 @@ impl Body {
         self.pins > 0 || self.lsn <= newest_snapshot
     }
 
+    /// Whether a view shows the current frame.
+    pub fn is_pinned(&self) -> bool {
+        self.pins > 0
+    }
+
+    /// The page's metadata, copied, ascending by key.
+    pub fn meta_pairs(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let pairs = self.meta().into_iter().flat_map(|meta| meta.iter());
+        pairs.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+    }
+
     /// The page's metadata; `None` is empty.
     pub fn meta(&self) -> Option<&Arc<Meta>> {
         self.extra.as_ref()?.meta.as_ref()

@@ -5,6 +5,7 @@
 //! changes, writes one record and applies it.
 
 use super::State;
+use super::allocator::no_key;
 use super::apply::overwrite;
 use super::commit::{changed_pieces, wrong_length};
 use super::core::Core;
@@ -21,6 +22,7 @@ use crate::page::table::check_size;
 use crate::types::{Location, Lsn, Note, PageId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Seat;
+use std::sync::Arc;
 
 /// Changes that are to happen together. Several writes to one page merge, the last one wins.
 ///
@@ -37,9 +39,8 @@ use std::collections::hash_map::Entry as Seat;
 /// assert_eq!((state.epoch(a)?, state.epoch(b)?), (1, 1));
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
-pub struct Batch<'s> {
-    state: &'s State,
+pub struct Batch {
+    core: Arc<Core>,
     pages: Vec<Change>,
     places: HashMap<PageId, usize>,
 }
@@ -54,10 +55,10 @@ struct Change {
     meta: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
-impl<'s> Batch<'s> {
+impl Batch {
     /// A batch of nothing yet.
-    pub fn new(state: &'s State) -> Batch<'s> {
-        Batch { state, pages: Vec::new(), places: HashMap::new() }
+    pub fn new(state: &State) -> Batch {
+        Batch { core: state.core().clone(), pages: Vec::new(), places: HashMap::new() }
     }
 
     /// Pages that the batch changes.
@@ -89,9 +90,9 @@ impl<'s> Batch<'s> {
 
     /// Creates a page when the batch commits; its id can be used in the batch at once.
     pub fn create_page(&mut self, size: u64, location: Location) -> Result<PageId> {
-        self.state.check_open()?;
+        self.core.check_open()?;
         let size = check_size(size)?;
-        let id = self.state.core().table.reserve_id();
+        let id = self.core.table.reserve_id();
         self.change(id)?.create = Some((size, location));
         Ok(id)
     }
@@ -145,26 +146,31 @@ impl<'s> Batch<'s> {
     /// Those of the single changes; then none of them happened.
     pub fn commit(mut self, note: Note<'_>) -> Result<Option<Lsn>> {
         check_note(note)?;
-        self.state.check_open()?;
+        self.core.check_open()?;
         self.pages.sort_by_key(|change| change.id);
-        let core = self.state.core();
-        let lsn = core.commit_batch(&self.pages, note)?;
+        let lsn = self.core.commit_batch(&self.pages, note)?;
         if lsn.is_some() {
             // From here on the ids are the state's.
             self.pages.clear();
         }
-        core.acknowledged(lsn)
+        self.core.acknowledged(lsn)
     }
 }
 
-impl Drop for Batch<'_> {
+impl Drop for Batch {
     fn drop(&mut self) {
         let mut created: Vec<PageId> =
             self.pages.iter().filter(|change| change.create.is_some()).map(|c| c.id).collect();
         created.sort();
         while let Some(id) = created.pop() {
-            self.state.core().table.return_id(id);
+            self.core.table.return_id(id);
         }
+    }
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Batch({} pages)", self.pages.len())
     }
 }
 
@@ -240,8 +246,7 @@ impl<'a> Planned<'a> {
         for (key, value) in &self.change.meta {
             let value = value.as_deref();
             if value.is_none() && meta.get(key).is_none() {
-                let (id, key) = (self.change.id, String::from_utf8_lossy(key));
-                bail!(KeyNotFound, "{id} has no metadata under {key:?}");
+                return Err(no_key(self.change.id, key));
             }
             if meta.get(key) != value {
                 meta.set(key, value);
@@ -256,10 +261,7 @@ impl<'a> Planned<'a> {
 
     /// Whether the page's frame must be copied before it changes.
     fn needs_copy(&self, core: &Core) -> bool {
-        self.entries > 0
-            && self.fresh.is_none()
-            && !self.change.free
-            && core.must_keep(&self.page)
+        self.entries > 0 && self.fresh.is_none() && !self.change.free && core.must_keep(&self.page)
     }
 
     fn encode(&self, entries: &mut record::EntryEnc<'_>) {

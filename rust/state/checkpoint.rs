@@ -253,9 +253,8 @@ impl Core {
 
     /// The newest image that has as much log after it as the history setting asks for.
     fn history_begin(&self, catalog: &Catalog) -> Lsn {
-        let enough = |image: &&ImageRef| {
-            self.log.bytes_after(image.lsn) >= self.config.history_bytes
-        };
+        let enough =
+            |image: &&ImageRef| self.log.bytes_after(image.lsn) >= self.config.history_bytes;
         let images = &catalog.manifest.images;
         images.iter().rev().find(enough).map_or(Lsn::ZERO, |image| image.lsn)
     }

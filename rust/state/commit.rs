@@ -5,17 +5,17 @@
 //! page's order of changes. The frame is replaced before it changes if a view or snapshot shows it.
 
 use super::State;
+use super::allocator::no_key;
 use super::apply::overwrite;
 use super::core::Core;
 use super::op::{self, Pieces, kind};
-use crate::bail;
 use crate::config::Durability;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::record::{self, check_note};
 use crate::log::EntryHead;
+use crate::log::record::{self, check_note};
+use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
 use crate::page::slot::SlotGuard;
-use crate::page::fresh::Fresh;
 use crate::page::table::check_size;
 use crate::page::{Delta, Runs, diff_at, mask_runs};
 use crate::stdx::codec::Enc;
@@ -116,10 +116,7 @@ impl Core {
 
 /// The parts of `pieces` that differ from `old`; pieces lie inside.
 #[inline]
-pub fn changed_pieces<'a>(
-    old: &[u8],
-    pieces: impl Iterator<Item = (u32, &'a [u8])>,
-) -> Pieces<'a> {
+pub fn changed_pieces<'a>(old: &[u8], pieces: impl Iterator<Item = (u32, &'a [u8])>) -> Pieces<'a> {
     let mut changed = Pieces::new();
     let mut runs = Runs::new();
     for (offset, bytes) in pieces {
@@ -213,8 +210,7 @@ impl State {
         let mut append = core.log.begin(record::len_max(note, 1, 0))?;
         let lsn = append.stamp(page.lsn);
         let keep = core.must_keep(&page);
-        let head =
-            EntryHead { kind: kind::FREE, object: id.0, prev: page.lsn, epoch: page.epoch };
+        let head = EntryHead { kind: kind::FREE, object: id.0, prev: page.lsn, epoch: page.epoch };
         let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
             entries.entry(head, 0);
         });
@@ -353,10 +349,7 @@ impl State {
         let mut page = core.table.lock(id)?;
         let mut meta = page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
         match (meta.get(key), value) {
-            (None, None) => {
-                let key = String::from_utf8_lossy(key);
-                bail!(KeyNotFound, "{id} has no metadata under {key:?}");
-            }
+            (None, None) => return Err(no_key(id, key)),
             (old, value) if old == value => return Ok(None),
             _ => meta.set(key, value),
         }

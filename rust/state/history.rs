@@ -6,14 +6,14 @@
 use super::State;
 use super::apply::{apply, overwrite};
 use super::core::Core;
-use super::op::Op;
+use super::op::{Op, Written};
 use crate::bail;
 use crate::checkpoint::{Image, ImageCopy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::reader::Lookup;
 use crate::log::{EntryHead, Reader, Record, gate};
-use crate::page::Delta;
 use crate::page::meta::Meta;
+use crate::page::{Delta, Stamp};
 use crate::types::{Epoch, Location, Lsn, PageId};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -175,11 +175,7 @@ impl Iterator for Changes {
 }
 
 /// Takes the changes of a record, to one page or to all.
-fn collect(
-    record: &Record<'_>,
-    page: Option<PageId>,
-    out: &mut VecDeque<Changed>,
-) -> Result<()> {
+fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed>) -> Result<()> {
     for entry in record.entries() {
         let entry = entry.map_err(|reason| unreadable(record.lsn, reason))?;
         let EntryHead { object, epoch, prev, .. } = entry.head;
@@ -194,10 +190,7 @@ fn collect(
             Op::Meta { key, value } => {
                 Change::Meta { key: key.to_vec(), value: value.map(<[u8]>::to_vec) }
             }
-            Op::Write(runs) => {
-                let runs: Vec<_> = runs.map(|(at, bytes)| (at as usize, bytes)).collect();
-                Change::Written(Delta::from_runs(id, &runs)?)
-            }
+            Op::Write(runs) => Change::Written(read_delta(record, id, epoch, runs)?),
         };
         out.push_back(Changed {
             lsn: record.lsn,
@@ -211,6 +204,17 @@ fn collect(
         });
     }
     Ok(())
+}
+
+/// A delta as it was recorded, with its note and its place in history.
+fn read_delta(record: &Record<'_>, id: PageId, epoch: Epoch, runs: Written<'_>) -> Result<Delta> {
+    let runs: Vec<_> = runs.map(|(at, bytes)| (at as usize, bytes)).collect();
+    let stamp = Stamp { lsn: record.lsn, epoch, time_ms: record.time_ms };
+    let delta = Delta::from_runs(id, &runs)?.with_source(record.source())?.with_stamp(stamp);
+    match record.intent() {
+        Some(intent) => delta.with_intent(intent),
+        None => Ok(delta),
+    }
 }
 
 fn unreadable(lsn: Lsn, reason: &str) -> Error {
@@ -360,7 +364,10 @@ impl Core {
         let floor = self.log.history_floor();
         if floor > Lsn::ZERO {
             let first = catalog.manifest.images.first().map_or(floor, |image| image.lsn);
-            bail!(HistoryDropped, "the state at {lsn} is no longer kept; history begins at {first}");
+            bail!(
+                HistoryDropped,
+                "the state at {lsn} is no longer kept; history begins at {first}"
+            );
         }
         Ok(None)
     }

@@ -12,6 +12,7 @@
 //!
 //! Lock order: pages in ascending order of ids, then the lane. The catalog is taken before both.
 
+mod allocator;
 mod apply;
 mod batch;
 mod checkpoint;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub use crate::log::{Recovered, Torn};
+pub use allocator::{Allocator, ScratchView};
 pub use batch::Batch;
 pub use checkpoint::{CheckpointInfo, Verified};
 pub use history::{Change, Changed, Changes, PageAt, Query};
@@ -177,10 +179,7 @@ impl State {
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.core().closed.load(Ordering::Relaxed) {
-            bail!(Closed, "the state is closed");
-        }
-        Ok(())
+        self.core().check_open()
     }
 
     /// What opening found: records replayed, and a torn tail that was cut off.
@@ -250,6 +249,13 @@ fn exclusive(core: &mut Arc<Core>) -> Result<&mut Core> {
 }
 
 impl Core {
+    fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Relaxed) {
+            bail!(Closed, "the state is closed");
+        }
+        Ok(())
+    }
+
     fn configure(&mut self, config: Config) {
         if let Some(log) = Arc::get_mut(&mut self.log) {
             log.set_options(log_options(&config));

@@ -98,11 +98,6 @@ impl<'a> Written<'a> {
     pub fn end(&self) -> u64 {
         self.clone().last().map_or(0, |(offset, bytes)| u64::from(offset) + bytes.len() as u64)
     }
-
-    /// Bytes that are written.
-    pub fn payload_len(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 /// Offset in the page and bytes of each run.

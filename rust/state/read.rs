@@ -1,9 +1,9 @@
 //! Reading the present: copies, zero-copy views, and what pages say of themselves.
 
 use super::State;
+use super::allocator::no_key;
 use super::commit::check_range;
 use super::core::Core;
-use crate::bail;
 use crate::error::Result;
 use crate::page::pinned::Pinned;
 use crate::page::table::Table;
@@ -138,21 +138,13 @@ impl State {
         let page = self.core().table.lock(id)?;
         match page.meta().and_then(|meta| meta.get(key)) {
             Some(value) => Ok(value.to_vec()),
-            None => bail!(
-                KeyNotFound,
-                "{id} has no metadata under {:?}",
-                String::from_utf8_lossy(key)
-            ),
+            None => Err(no_key(id, key)),
         }
     }
 
     /// All metadata of a page, ascending by key.
     pub fn meta_list(&self, id: PageId) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let page = self.core().table.lock(id)?;
-        let pairs = page.meta().map(|meta| {
-            meta.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
-        });
-        Ok(pairs.unwrap_or_default())
+        Ok(self.core().table.lock(id)?.meta_pairs())
     }
 
     /// Whether the page exists now.

@@ -1,10 +1,10 @@
 //! Snapshots: the whole state as it was at one closed LSN, while writers go on.
 
 use super::State;
+use super::allocator::no_key;
 use super::commit::check_range;
 use super::core::Core;
 use super::digest::digest_of;
-use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::page::pinned::{Keeper, Pinned};
 use crate::page::slot::Seen;
@@ -114,11 +114,7 @@ impl Snapshot {
         })?;
         match value {
             Some(value) => Ok(value),
-            None => bail!(
-                KeyNotFound,
-                "{id} has no metadata under {:?}",
-                String::from_utf8_lossy(key)
-            ),
+            None => Err(no_key(id, key)),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use parking_lot::Mutex;
 use std::cell::Cell;
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 struct Free {
     returned: BinaryHeap<Reverse<u32>>,
@@ -66,9 +66,8 @@ mod tests {
         assert_eq!(mine, super::index());
         let other = std::thread::spawn(super::index).join().unwrap();
         assert_ne!(mine, other);
-        let many: Vec<u32> = (0..50)
-            .map(|_| std::thread::spawn(super::index).join().unwrap())
-            .collect();
+        let many: Vec<u32> =
+            (0..50).map(|_| std::thread::spawn(super::index).join().unwrap()).collect();
         assert!(many.iter().all(|&index| index < 64), "{many:?}");
     }
 }

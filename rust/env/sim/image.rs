@@ -143,6 +143,13 @@ mod tests {
     }
 
     #[test]
+    fn writing_nothing_extends_nothing() {
+        let mut image = Image::of(b"abc");
+        image.write(10, b"");
+        assert_eq!(image.len(), 3);
+    }
+
+    #[test]
     fn a_flip_past_the_end_does_nothing() {
         let mut image = Image::of(b"abc");
         image.flip(3, 0xFF);

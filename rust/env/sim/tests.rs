@@ -241,6 +241,17 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
+fn each_life_of_a_disk_has_choices_of_its_own() {
+    let disk = SimStorage::new(1);
+    let styles = [PowerLoss::KeepAll, PowerLoss::DropUnsynced, PowerLoss::Random(1)];
+    let mut seeds: BTreeSet<u64> = styles.map(|style| disk.crash(style).world().seed).into();
+    seeds.insert(disk.crash(PowerLoss::Random(2)).world().seed);
+    seeds.insert(disk.crash(PowerLoss::KeepAll).crash(PowerLoss::KeepAll).world().seed);
+    seeds.insert(1);
+    assert_eq!(seeds.len(), 6);
+}
+
+#[test]
 fn looking_at_a_crash_changes_nothing() {
     let disk = SimStorage::new(1);
     workload(&disk, 1, 100);

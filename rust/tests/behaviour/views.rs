@@ -16,7 +16,7 @@ fn a_view_stays_while_writers_go_on() {
     assert_eq!((view.epoch(), state.epoch(page).unwrap()), (1, 51));
     state.free_page(page, Note::NONE).unwrap();
     assert_eq!(&*view, before);
-    assert_eq!(state.stats().unwrap().version_bytes, 256 );
+    assert_eq!(state.stats().unwrap().version_bytes, 256);
     drop(view);
     assert_eq!(state.stats().unwrap().version_bytes, 0);
     assert_eq!(state.stats().unwrap().frame_bytes, 0);

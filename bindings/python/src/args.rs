@@ -1,0 +1,194 @@
+//! What Python passes in, as the engine's words: ids, sizes, LSNs, times, settings.
+
+use crate::errors::{error, raise};
+use crate::page::Page;
+use mmsb::{Config, Durability, ErrorKind, Location, Lsn, Note, PageId};
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDateTime, PyFloat};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Calls that handle at least so many bytes let other threads run meanwhile. Below, unlocking the
+/// interpreter and getting it back would cost as much as the call, and much more under contention.
+pub const DETACH_BYTES: usize = 32 << 10;
+
+/// A note of who acts and why.
+#[inline]
+pub fn note<'a>(source: &'a str, intent: Option<&'a str>) -> Note<'a> {
+    Note { source, intent }
+}
+
+/// A number from 0 to 2^64 - 1.
+///
+/// - `kind`: the error for one that is not.
+/// - `what`: how its message calls the number.
+#[inline]
+pub fn unsigned(number: &Bound<'_, PyAny>, kind: ErrorKind, what: &str) -> PyResult<u64> {
+    match number.extract() {
+        Ok(number) => Ok(number),
+        Err(cause) => Err(no_unsigned(number, kind, what, cause)),
+    }
+}
+
+#[cold]
+fn no_unsigned(number: &Bound<'_, PyAny>, kind: ErrorKind, what: &str, cause: PyErr) -> PyErr {
+    if !cause.is_instance_of::<PyOverflowError>(number.py()) {
+        return PyTypeError::new_err(format!("{what} must be an integer: {}", cause));
+    }
+    let shown = number.str().map_or_else(|_| "such".to_owned(), |shown| shown.to_string());
+    error(kind, format!("{what} of {shown}; it must lie in 0 to {}", u64::MAX))
+}
+
+/// An LSN.
+pub fn lsn(number: &Bound<'_, PyAny>) -> PyResult<Lsn> {
+    unsigned(number, ErrorKind::InvalidArgument, "an LSN").map(Lsn)
+}
+
+/// An offset in a page.
+#[inline]
+pub fn offset(number: &Bound<'_, PyAny>) -> PyResult<u64> {
+    unsigned(number, ErrorKind::RangeOutOfBounds, "an offset")
+}
+
+/// A size of a page, or of a part of it.
+#[inline]
+pub fn size(number: &Bound<'_, PyAny>) -> PyResult<u64> {
+    unsigned(number, ErrorKind::SizeOutOfRange, "a size")
+}
+
+/// A page's id: a [`Page`] or a number.
+pub fn page_id(page: &Bound<'_, PyAny>) -> PyResult<PageId> {
+    if let Ok(page) = page.cast_exact::<Page>() {
+        return page.get().id();
+    }
+    unsigned(page, ErrorKind::PageNotFound, "a page id").map(PageId)
+}
+
+/// A location by its name.
+pub fn location(name: &str) -> PyResult<Location> {
+    match name {
+        "cpu" => Ok(Location::Cpu),
+        "gpu" => Ok(Location::Gpu),
+        "unified" => Ok(Location::Unified),
+        _ => raise!(InvalidArgument, "a location {name:?}; there are cpu, gpu and unified"),
+    }
+}
+
+/// The name of a location.
+pub fn location_name(location: Location) -> &'static str {
+    match location {
+        Location::Cpu => "cpu",
+        Location::Gpu => "gpu",
+        Location::Unified => "unified",
+    }
+}
+
+/// The name of a durability.
+pub fn durability_name(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Memory => "memory",
+        Durability::Buffered => "buffered",
+        Durability::Sync => "sync",
+    }
+}
+
+/// A metadata key: text, or the bytes themselves.
+pub fn meta_key(key: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    if let Ok(key) = key.extract::<&str>() {
+        return Ok(key.as_bytes().to_vec());
+    }
+    match key.extract::<&[u8]>() {
+        Ok(key) => Ok(key.to_vec()),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "a metadata key must be str or bytes, not {}",
+            key.get_type().name()?
+        ))),
+    }
+}
+
+/// Milliseconds since 1970-01-01 UTC: a number of them, or a datetime (naive is local time).
+///
+/// - `up`: a time between two milliseconds counts as the later one.
+pub fn time_ms(time: &Bound<'_, PyAny>, up: bool) -> PyResult<u64> {
+    let Ok(time) = time.cast::<PyDateTime>() else {
+        return unsigned(time, ErrorKind::InvalidArgument, "a time in milliseconds");
+    };
+    let seconds: f64 = time.call_method0("timestamp")?.extract()?;
+    // A float has room for microseconds until the year 2255.
+    let micros = (seconds * 1e6).round();
+    if micros < 0.0 {
+        raise!(InvalidArgument, "the time {time}; the clock begins at 1970-01-01 UTC");
+    }
+    let micros = micros as u64;
+    Ok(if up { micros.div_ceil(1000) } else { micros / 1000 })
+}
+
+/// A time span in milliseconds.
+fn millis(number: &Bound<'_, PyAny>, what: &str) -> PyResult<Duration> {
+    if !number.is_instance_of::<PyFloat>() {
+        return unsigned(number, ErrorKind::InvalidArgument, what).map(Duration::from_millis);
+    }
+    let ms: f64 = number.extract()?;
+    match Duration::try_from_secs_f64(ms / 1e3) {
+        Ok(span) => Ok(span),
+        Err(cause) => raise!(InvalidArgument, "{what} of {ms}: {cause}"),
+    }
+}
+
+/// The settings of a state or log, as keyword arguments carry them; `None` is the default.
+#[derive(Default)]
+pub struct Settings<'a, 'py> {
+    pub path: Option<PathBuf>,
+    pub durability: Option<&'a str>,
+    pub must_exist: bool,
+    pub flush_every_ms: Option<&'a Bound<'py, PyAny>>,
+    pub sync_every_ms: Option<&'a Bound<'py, PyAny>>,
+    pub segment_bytes: Option<&'a Bound<'py, PyAny>>,
+    pub pending_bytes_max: Option<&'a Bound<'py, PyAny>>,
+    pub history_bytes: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl Settings<'_, '_> {
+    /// The configuration that they make.
+    #[inline]
+    pub fn config(self) -> PyResult<Config> {
+        let mut config = match self.path {
+            Some(path) => Config::durable(path),
+            None => Config::memory(),
+        };
+        config.must_exist = self.must_exist;
+        if let Some(name) = self.durability {
+            config.durability = durability(name)?;
+        }
+        if let Some(span) = self.flush_every_ms {
+            config.flush_every = millis(span, "flush_every_ms")?;
+        }
+        if let Some(span) = self.sync_every_ms {
+            config.sync_every = millis(span, "sync_every_ms")?;
+        }
+        let counts = [
+            (&mut config.segment_bytes, self.segment_bytes, "segment_bytes"),
+            (&mut config.pending_bytes_max, self.pending_bytes_max, "pending_bytes_max"),
+            (&mut config.history_bytes, self.history_bytes, "history_bytes"),
+        ];
+        for (setting, given, what) in counts {
+            if let Some(given) = given {
+                *setting = unsigned(given, ErrorKind::SizeOutOfRange, what)?;
+            }
+        }
+        Ok(config)
+    }
+}
+
+fn durability(name: &str) -> PyResult<Durability> {
+    match name {
+        "memory" => Ok(Durability::Memory),
+        "buffered" => Ok(Durability::Buffered),
+        "sync" => Ok(Durability::Sync),
+        _ => raise!(
+            InvalidArgument,
+            "a durability {name:?}; there are memory, buffered and sync"
+        ),
+    }
+}

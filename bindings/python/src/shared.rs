@@ -1,0 +1,264 @@
+//! Sharing one engine object (a state, a log) between Python objects and threads, and closing it
+//! while others use it.
+//!
+//! ```text
+//!   short   the interpreter stays locked; the object is borrowed in place
+//!   long    the interpreter goes on; a lease keeps the object until the call is over
+//!   close   takes the object away, waits for leases, closes
+//! ```
+//!
+//! - After `close` began, nobody gets the object any more: every call says `Closed`.
+//! - Whoever gives up the last lease closes; `close` waits for that and tells how it went.
+//! - A panic in a call becomes the error `Panic`, and the object is poisoned.
+//! - An object with files belongs to the process that opened it, not to what is forked from it.
+
+use crate::errors::Failure;
+use mmsb::{Error, ErrorKind};
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, OnceLock};
+
+/// How often this process was forked from another.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+thread_local! {
+    /// Callbacks into Python that this thread is inside of.
+    static CALLBACKS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// What can be shared and closed.
+pub trait Closable: Send + Sync + Sized {
+    /// How messages call it.
+    const NAME: &'static str;
+    /// Whether it has files, which a forked process must not touch.
+    fn has_files(&self) -> bool;
+    /// Refuses writes from now on.
+    fn poison(&self, reason: &str);
+    /// Ends it.
+    fn shut(self) -> mmsb::Result<()>;
+}
+
+struct Held<T> {
+    value: T,
+    forks: Option<u32>,
+    /// Where `close` waits, once it has to.
+    closing: OnceLock<Sender<mmsb::Result<()>>>,
+}
+
+impl<T: Closable> Held<T> {
+    /// Whether it may be used: not by a forked process, if it has files.
+    #[inline]
+    fn is_here(&self) -> bool {
+        self.forks.is_none_or(|forks| forks == FORKS.load(Ordering::Relaxed))
+    }
+
+    fn shut(self) {
+        if !self.is_here() {
+            // The files and threads are the other process's.
+            std::mem::forget(self);
+            return;
+        }
+        let result = self.value.shut();
+        if let Some(closing) = self.closing.get() {
+            // `close` may have been interrupted; then nobody asks.
+            let _ = closing.send(result);
+        }
+    }
+}
+
+/// Keeps an object from being closed under a call.
+pub struct Lease<T: Closable>(Option<Arc<Held<T>>>);
+
+impl<T: Closable> std::ops::Deref for Lease<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match &self.0 {
+            Some(held) => &held.value,
+            None => unreachable!("taken on drop alone"),
+        }
+    }
+}
+
+impl<T: Closable> Drop for Lease<T> {
+    fn drop(&mut self) {
+        if let Some(held) = self.0.take().and_then(Arc::into_inner) {
+            held.shut();
+        }
+    }
+}
+
+/// The object's place: full until it is closed.
+pub struct Shared<T: Closable>(Mutex<Option<Arc<Held<T>>>>);
+
+impl<T: Closable> Shared<T> {
+    /// Shares `value`.
+    pub fn new(value: T) -> Shared<T> {
+        let forks = value.has_files().then(|| FORKS.load(Ordering::Relaxed));
+        let held = Held { value, forks, closing: OnceLock::new() };
+        Shared(Mutex::new(Some(Arc::new(held))))
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.0.lock().is_none()
+    }
+
+    /// Calls `call` with the interpreter locked. For what is over in a few microseconds.
+    #[inline]
+    pub fn short<R>(
+        &self,
+        _py: Python<'_>,
+        call: impl FnOnce(&T) -> mmsb::Result<R>,
+    ) -> Result<R, Failure> {
+        let place = self.0.lock();
+        match &*place {
+            Some(held) if held.is_here() => guard(&held.value, || Ok(call(&held.value)?)),
+            other => Err(refuse::<T>(other.is_none())),
+        }
+    }
+
+    /// Calls `call` while the interpreter runs other threads.
+    pub fn long<R: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&T) -> Result<R, Failure> + Send,
+    ) -> Result<R, Failure> {
+        let lease = self.lease()?;
+        py.detach(move || guard(&*lease, || call(&lease)))
+    }
+
+    /// `long` if `detach`, else `short`.
+    #[inline]
+    pub fn call<R: Send>(
+        &self,
+        py: Python<'_>,
+        detach: bool,
+        call: impl FnOnce(&T) -> mmsb::Result<R> + Send,
+    ) -> Result<R, Failure> {
+        if detach { self.long(py, |value| Ok(call(value)?)) } else { self.short(py, call) }
+    }
+
+    /// A lease on the object.
+    pub fn lease(&self) -> Result<Lease<T>, Failure> {
+        match &*self.0.lock() {
+            Some(held) if held.is_here() => Ok(Lease(Some(held.clone()))),
+            other => Err(refuse::<T>(other.is_none())),
+        }
+    }
+
+    /// Closes the object, after the calls that use it now. Nothing if it was closed.
+    ///
+    /// `before` gives up leases that wait for nobody.
+    pub fn close(&self, py: Python<'_>, before: impl FnOnce() + Send) -> Result<(), Failure> {
+        let Some(held) = self.0.lock().take() else { return Ok(()) };
+        let durable = held.forks.is_some();
+        let close = move || {
+            before();
+            close_when_unused(held)
+        };
+        // What has no files is closed in less time than it takes to unlock the interpreter.
+        let left = if durable { py.detach(close) } else { close() };
+        match left {
+            Ok(result) => Ok(result?),
+            Err(held) if CALLBACKS.get() > 0 => {
+                *self.0.lock() = Some(held);
+                let message = format!("a progress callback cannot close its own {}", T::NAME);
+                Err(Error::new(ErrorKind::InvalidArgument, message).into())
+            }
+            Err(held) => py.detach(|| wait_until_unused(held)),
+        }
+    }
+}
+
+impl<T: Closable> Drop for Shared<T> {
+    fn drop(&mut self) {
+        let Some(held) = self.0.get_mut().take() else { return };
+        let mut lease = Some(Lease(Some(held)));
+        // Closing may take long.
+        Python::try_attach(|py| {
+            let lease = lease.take();
+            py.detach(move || drop(lease));
+        });
+    }
+}
+
+/// Closes what nobody else uses; gives it back otherwise.
+fn close_when_unused<T: Closable>(
+    held: Arc<Held<T>>,
+) -> Result<mmsb::Result<()>, Arc<Held<T>>> {
+    let held = Arc::try_unwrap(held)?;
+    if held.is_here() {
+        return Ok(held.value.shut());
+    }
+    std::mem::forget(held);
+    Ok(Ok(()))
+}
+
+fn wait_until_unused<T: Closable>(held: Arc<Held<T>>) -> Result<(), Failure> {
+    let (sender, closed) = channel();
+    let _ = held.closing.set(sender);
+    drop(Lease(Some(held)));
+    // Nobody sends in a forked process, where the object is forgotten.
+    Ok(closed.recv().unwrap_or(Ok(()))?)
+}
+
+#[cold]
+fn refuse<T: Closable>(closed: bool) -> Failure {
+    let name = T::NAME;
+    let message = match closed {
+        true => format!("the {name} is closed"),
+        false => format!("the {name} belongs to the process that opened it; open it again here"),
+    };
+    Error::new(ErrorKind::Closed, message).into()
+}
+
+/// Turns a panic of `call` into an error and poisons the object.
+#[inline]
+fn guard<T: Closable, R>(
+    value: &T,
+    call: impl FnOnce() -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(caught(value, panic)))
+}
+
+#[cold]
+fn caught<T: Closable>(value: &T, panic: Box<dyn Any + Send>) -> Failure {
+    let panic = match panic.downcast::<Raised>() {
+        Ok(raised) => return Failure::Python(raised.0),
+        Err(panic) => panic,
+    };
+    let reason = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(reason), _) => reason,
+        (_, Some(reason)) => reason.as_str(),
+        _ => "for no stated reason",
+    };
+    value.poison(&format!("a panic: {reason}"));
+    let message = format!("the engine panicked: {reason}; the {} refuses writes", T::NAME);
+    Error::new(ErrorKind::Panic, message).into()
+}
+
+/// An exception on its way through the engine, from a callback to the call that it is part of.
+struct Raised(PyErr);
+
+/// Runs `callback` in a call that `long` made. An exception ends that call: it unwinds through the
+/// engine, which has no other way to be told to stop, and is raised by the call.
+pub fn call_back(callback: impl FnOnce(Python<'_>) -> PyResult<()>) {
+    CALLBACKS.set(CALLBACKS.get() + 1);
+    let result = Python::attach(callback);
+    CALLBACKS.set(CALLBACKS.get() - 1);
+    if let Err(error) = result {
+        resume_unwind(Box::new(Raised(error)));
+    }
+}
+
+/// Counts this process as forked.
+#[pyfunction]
+pub fn _forked() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,1812 @@
+/* MMSB, the Memory-Mapped State Bus: C and C++ interface.
+ *
+ * Generated from rust/ffi by cbindgen (make header); do not edit.
+ *
+ * Every fallible call returns MmsbStatus; results leave through out-pointers, which are written
+ * only when it is MMSB_STATUS_OK. rust_error_message() has the sentence that names the value and
+ * the limit. Handles are values: zero is null, a stale or foreign one is a status. Functions that
+ * free take the handle's address and zero it. Any function may be called from any thread.
+ */
+
+#ifndef MMSB_H
+#define MMSB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * What every fallible call returns. Numbers are permanent and grouped by hundreds: 1xx argument,
+ * 2xx transaction, 3xx capacity, 4xx input and output, 5xx corruption, 6xx internal.
+ */
+enum MmsbStatus
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The call did what it says.
+     */
+    MMSB_STATUS_OK = 0,
+    /**
+     * A handle or a required pointer is null.
+     */
+    MMSB_STATUS_NULL_HANDLE = 101,
+    /**
+     * A handle was freed or closed before this call.
+     */
+    MMSB_STATUS_STALE_HANDLE = 102,
+    /**
+     * A handle is of another kind than the call takes, or was never given out.
+     */
+    MMSB_STATUS_WRONG_HANDLE = 103,
+    /**
+     * An argument has no meaning here.
+     */
+    MMSB_STATUS_INVALID_ARGUMENT = 104,
+    /**
+     * A page size, segment size or count is outside its limits.
+     */
+    MMSB_STATUS_SIZE_OUT_OF_RANGE = 105,
+    /**
+     * A buffer's length differs from what the call needs.
+     */
+    MMSB_STATUS_LENGTH_MISMATCH = 106,
+    /**
+     * A byte range does not lie inside its page.
+     */
+    MMSB_STATUS_RANGE_OUT_OF_BOUNDS = 107,
+    /**
+     * Runs of a delta are unsorted, overlapping or empty.
+     */
+    MMSB_STATUS_RUNS_INVALID = 108,
+    /**
+     * Bytes that must be UTF-8 are not.
+     */
+    MMSB_STATUS_NOT_UTF8 = 109,
+    /**
+     * A label, intent, key or value is longer than its limit.
+     */
+    MMSB_STATUS_TOO_LONG = 110,
+    /**
+     * No page of that id was ever created.
+     */
+    MMSB_STATUS_PAGE_NOT_FOUND = 111,
+    /**
+     * The page was freed.
+     */
+    MMSB_STATUS_PAGE_FREED = 112,
+    /**
+     * The state is a read-only one.
+     */
+    MMSB_STATUS_READ_ONLY = 113,
+    /**
+     * The state, view or log was closed.
+     */
+    MMSB_STATUS_CLOSED = 114,
+    /**
+     * An LSN lies after the last record.
+     */
+    MMSB_STATUS_LSN_IN_FUTURE = 115,
+    /**
+     * History at that LSN is no longer kept.
+     */
+    MMSB_STATUS_HISTORY_DROPPED = 116,
+    /**
+     * The page has no metadata under that key.
+     */
+    MMSB_STATUS_KEY_NOT_FOUND = 117,
+    /**
+     * No checkpoint of that name is kept.
+     */
+    MMSB_STATUS_CHECKPOINT_NOT_FOUND = 118,
+    /**
+     * Memory could not be had, or a memory limit is reached.
+     */
+    MMSB_STATUS_OUT_OF_MEMORY = 301,
+    /**
+     * The disk is full: nothing was changed.
+     */
+    MMSB_STATUS_NO_SPACE = 302,
+    /**
+     * A group, delta or metadata map is larger than its limit.
+     */
+    MMSB_STATUS_TOO_LARGE = 303,
+    /**
+     * All handles of the C interface are in use.
+     */
+    MMSB_STATUS_TOO_MANY_HANDLES = 304,
+    /**
+     * The operating system refused to read or write.
+     */
+    MMSB_STATUS_IO = 401,
+    /**
+     * A file or directory does not exist.
+     */
+    MMSB_STATUS_FILE_NOT_FOUND = 402,
+    /**
+     * Permission to a file or directory is denied, or it is on a read-only medium.
+     */
+    MMSB_STATUS_PERMISSION_DENIED = 403,
+    /**
+     * The directory is open already, in this process or another.
+     */
+    MMSB_STATUS_LOCKED = 404,
+    /**
+     * The path is not a directory of this engine.
+     */
+    MMSB_STATUS_FOREIGN = 405,
+    /**
+     * Stored bytes are damaged: a checksum, a link or a length does not fit.
+     */
+    MMSB_STATUS_CORRUPT = 501,
+    /**
+     * A file has a format version that this build does not know.
+     */
+    MMSB_STATUS_UNKNOWN_FORMAT = 502,
+    /**
+     * A panic was caught at the boundary; the state refuses writes.
+     */
+    MMSB_STATUS_PANIC = 601,
+    /**
+     * The state refuses writes since an earlier failed sync or panic.
+     */
+    MMSB_STATUS_POISONED = 602,
+    /**
+     * A broken promise inside the engine.
+     */
+    MMSB_STATUS_INTERNAL = 603,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbStatus MmsbStatus;
+#else
+typedef int32_t MmsbStatus;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What a change did to its page.
+ */
+typedef enum {
+    /**
+     * The page began.
+     */
+    MMSB_CHANGE_KIND_CREATED = 1,
+    /**
+     * The page ended.
+     */
+    MMSB_CHANGE_KIND_FREED = 2,
+    /**
+     * Content changed.
+     */
+    MMSB_CHANGE_KIND_WRITTEN = 3,
+    /**
+     * A metadata key changed.
+     */
+    MMSB_CHANGE_KIND_METADATA = 4,
+} MmsbChangeKind;
+
+/**
+ * What an update waits for, and what a crash can take.
+ */
+typedef enum {
+    /**
+     * Nothing is written until a flush, a sync, a checkpoint or the close.
+     */
+    MMSB_DURABILITY_MEMORY = 0,
+    /**
+     * Flushed and synced in the background.
+     */
+    MMSB_DURABILITY_BUFFERED = 1,
+    /**
+     * An update returns after its record is on stable storage.
+     */
+    MMSB_DURABILITY_SYNC = 2,
+} MmsbDurability;
+
+/**
+ * Where a page should live.
+ */
+typedef enum {
+    /**
+     * Main memory.
+     */
+    MMSB_LOCATION_CPU = 0,
+    /**
+     * Device memory, where there is any.
+     */
+    MMSB_LOCATION_GPU = 1,
+    /**
+     * Either.
+     */
+    MMSB_LOCATION_UNIFIED = 2,
+} MmsbLocation;
+
+/**
+ * Pages without a log. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbAllocator;
+
+/**
+ * A page of a state or of an allocator: a plain value, not to be freed. Page ids are never
+ * reused, so a value that outlives its page is noticed.
+ */
+typedef struct {
+    /**
+     * Bits of the handle of the state or allocator.
+     */
+    uint64_t owner;
+    /**
+     * The page's id in it, from 1.
+     */
+    uint64_t id;
+} MmsbPage;
+
+/**
+ * A state. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbState;
+
+/**
+ * Changes that are to happen together. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbBatch;
+
+/**
+ * Who changes something, and why.
+ */
+typedef struct {
+    /**
+     * Label of who acts: UTF-8, zero-terminated, at most 255 bytes; null is empty.
+     */
+    const char *source;
+    /**
+     * Why: UTF-8, zero-terminated, at most 65,535 bytes; null for none.
+     */
+    const char *intent;
+} MmsbNote;
+
+/**
+ * A change to one page, as callers build and inspect it. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbDelta;
+
+/**
+ * A checkpoint that is kept.
+ */
+typedef struct {
+    /**
+     * The closed LSN that it stands at.
+     */
+    uint64_t lsn;
+    /**
+     * Bytes of its file.
+     */
+    uint64_t bytes;
+    /**
+     * Its name, UTF-8, zero-terminated; empty if it has none.
+     */
+    char name[65];
+} MmsbCheckpoint;
+
+/**
+ * A stretch of a page, bytes.
+ */
+typedef struct {
+    /**
+     * From the page's start.
+     */
+    uint64_t offset;
+    /**
+     * At least 1.
+     */
+    uint64_t len;
+} MmsbRun;
+
+/**
+ * What a delta says of itself.
+ */
+typedef struct {
+    /**
+     * The page's id.
+     */
+    uint64_t page;
+    /**
+     * Whether it is the whole content of its page.
+     */
+    bool dense;
+    /**
+     * Runs.
+     */
+    size_t runs;
+    /**
+     * Bytes of new content.
+     */
+    size_t payload_bytes;
+    /**
+     * First byte that changes.
+     */
+    uint64_t span_begin;
+    /**
+     * One past the last byte that changes.
+     */
+    uint64_t span_end;
+    /**
+     * LSN of the record that it was read from; 0 for a delta that a caller built.
+     */
+    uint64_t lsn;
+    /**
+     * The page's epoch after it, if it was read from a record.
+     */
+    uint64_t epoch;
+    /**
+     * Wall clock of its record, milliseconds since 1970-01-01 UTC.
+     */
+    uint64_t time_ms;
+} MmsbDeltaInfo;
+
+/**
+ * A log by itself. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbTLog;
+
+/**
+ * How a state or log is opened. Fill it with `rust_config_default` first.
+ */
+typedef struct {
+    /**
+     * Directory: UTF-8, zero-terminated; null is a state in memory.
+     */
+    const char *path;
+    /**
+     * An `MmsbDurability`.
+     */
+    uint32_t durability;
+    /**
+     * Refuse to create a directory that does not exist.
+     */
+    bool must_exist;
+    /**
+     * `Buffered`: longest time until a record is handed to the operating system, microseconds.
+     */
+    uint64_t flush_every_us;
+    /**
+     * `Buffered`: time between syncs, microseconds.
+     */
+    uint64_t sync_every_us;
+    /**
+     * Size of a log segment, bytes.
+     */
+    uint64_t segment_bytes;
+    /**
+     * Bytes of records that wait to be flushed before an update has to wait.
+     */
+    uint64_t pending_bytes_max;
+    /**
+     * History to keep, bytes of log.
+     */
+    uint64_t history_bytes;
+} MmsbConfig;
+
+/**
+ * What a log holds.
+ */
+typedef struct {
+    /**
+     * Deltas.
+     */
+    uint64_t deltas;
+    /**
+     * Pages that they change.
+     */
+    uint64_t pages;
+    /**
+     * Bytes of new content.
+     */
+    uint64_t payload_bytes;
+    /**
+     * Bytes of the log's files in use.
+     */
+    uint64_t record_bytes;
+    /**
+     * First LSN; 0 if there is none.
+     */
+    uint64_t first;
+    /**
+     * Last LSN.
+     */
+    uint64_t last;
+    /**
+     * Wall clock of the first record, milliseconds since 1970-01-01 UTC.
+     */
+    uint64_t first_ms;
+    /**
+     * Wall clock of the last record.
+     */
+    uint64_t last_ms;
+    /**
+     * Different source labels.
+     */
+    uint64_t sources;
+} MmsbTLogSummary;
+
+/**
+ * Walks changes in a log. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbReader;
+
+/**
+ * Which changes to read. Fill it with `rust_query_default` first.
+ */
+typedef struct {
+    /**
+     * Only this page; 0 for all.
+     */
+    uint64_t page;
+    /**
+     * Only above this LSN; `UINT64_MAX` begins where history begins.
+     */
+    uint64_t after;
+    /**
+     * Only up to this LSN.
+     */
+    uint64_t to;
+    /**
+     * Only at or after this wall clock, milliseconds since 1970-01-01 UTC.
+     */
+    uint64_t from_ms;
+    /**
+     * Only at or before this wall clock.
+     */
+    uint64_t to_ms;
+    /**
+     * Only of this source: UTF-8, zero-terminated; null for all.
+     */
+    const char *source;
+    /**
+     * At most so many.
+     */
+    uint64_t limit;
+} MmsbQuery;
+
+/**
+ * A page's content as it was. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbView;
+
+/**
+ * One change to one page. Pointers belong to the reader and are valid until its next change or its
+ * end; strings are UTF-8 and not terminated.
+ */
+typedef struct {
+    /**
+     * The record's LSN. Changes of one group share it.
+     */
+    uint64_t lsn;
+    /**
+     * Wall clock, milliseconds since 1970-01-01 UTC.
+     */
+    uint64_t time_ms;
+    /**
+     * The page's id.
+     */
+    uint64_t page;
+    /**
+     * The page's epoch after the change.
+     */
+    uint64_t epoch;
+    /**
+     * LSN of the record that changed the page before; 0 for none.
+     */
+    uint64_t prev;
+    /**
+     * What happened.
+     */
+    MmsbChangeKind kind;
+    /**
+     * `Created`: an `MmsbLocation`.
+     */
+    uint32_t location;
+    /**
+     * `Created`: bytes of the page.
+     */
+    uint64_t size;
+    /**
+     * Label of who acted.
+     */
+    const char *source;
+    /**
+     * Bytes of the label.
+     */
+    size_t source_len;
+    /**
+     * Why; null if they did not say.
+     */
+    const char *intent;
+    /**
+     * Bytes of the intent.
+     */
+    size_t intent_len;
+    /**
+     * `Metadata`: the key.
+     */
+    const uint8_t *key;
+    /**
+     * Bytes of the key.
+     */
+    size_t key_len;
+    /**
+     * `Metadata`: the value from then on; null if the key went.
+     */
+    const uint8_t *value;
+    /**
+     * Bytes of the value.
+     */
+    size_t value_len;
+    /**
+     * `Written`: runs.
+     */
+    size_t runs;
+    /**
+     * `Written`: bytes of new content, one run after the other.
+     */
+    const uint8_t *payload;
+    /**
+     * Bytes of new content.
+     */
+    size_t payload_len;
+} MmsbChange;
+
+/**
+ * All pages as they were. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbSnapshot;
+
+/**
+ * What opening a state found.
+ */
+typedef struct {
+    /**
+     * Records that were replayed.
+     */
+    uint64_t records;
+    /**
+     * Bytes of them.
+     */
+    uint64_t bytes;
+    /**
+     * Whether a torn tail was cut off.
+     */
+    bool torn;
+    /**
+     * Where in its file.
+     */
+    uint64_t torn_offset;
+    /**
+     * How many bytes.
+     */
+    uint64_t torn_bytes;
+} MmsbRecovered;
+
+/**
+ * Samples of a latency, nanoseconds.
+ */
+typedef struct {
+    /**
+     * Samples.
+     */
+    uint64_t count;
+    /**
+     * Mean.
+     */
+    uint64_t mean_ns;
+    /**
+     * Median, at most 12.5 % off.
+     */
+    uint64_t p50_ns;
+    /**
+     * 99th percentile, at most 12.5 % off.
+     */
+    uint64_t p99_ns;
+    /**
+     * Largest.
+     */
+    uint64_t max_ns;
+} MmsbLatency;
+
+/**
+ * Counts, bytes, log positions and latencies.
+ */
+typedef struct {
+    /**
+     * Live pages.
+     */
+    uint64_t pages;
+    /**
+     * Bytes of live pages.
+     */
+    uint64_t page_bytes;
+    /**
+     * Bytes of frames in memory, older versions included.
+     */
+    uint64_t frame_bytes;
+    /**
+     * Bytes that older versions hold for snapshots and views.
+     */
+    uint64_t version_bytes;
+    /**
+     * Open snapshots.
+     */
+    uint64_t snapshots;
+    /**
+     * The next page id.
+     */
+    uint64_t next_page_id;
+    /**
+     * Records written since the state was opened.
+     */
+    uint64_t records;
+    /**
+     * Bytes of those records.
+     */
+    uint64_t record_bytes;
+    /**
+     * Bytes that wait in lanes.
+     */
+    uint64_t pending_bytes;
+    /**
+     * Lanes in use.
+     */
+    uint64_t lanes;
+    /**
+     * Log segments kept.
+     */
+    uint64_t segments;
+    /**
+     * Bytes of log kept.
+     */
+    uint64_t log_bytes;
+    /**
+     * History is kept above this LSN.
+     */
+    uint64_t history_floor;
+    /**
+     * Everything at or below was handed to the operating system.
+     */
+    uint64_t written_lsn;
+    /**
+     * Everything at or below is on stable storage.
+     */
+    uint64_t durable_lsn;
+    /**
+     * LSN of the newest checkpoint, zero for none.
+     */
+    uint64_t checkpoint_lsn;
+    /**
+     * Checkpoints kept.
+     */
+    uint64_t checkpoints;
+    /**
+     * Records that opening replayed.
+     */
+    uint64_t recovered_records;
+    /**
+     * Bytes of a torn tail that opening cut off.
+     */
+    uint64_t torn_bytes;
+    /**
+     * Time of a flush.
+     */
+    MmsbLatency flush;
+    /**
+     * Time of a sync.
+     */
+    MmsbLatency sync;
+    /**
+     * Time that an update waited for its sync, in `Sync`.
+     */
+    MmsbLatency commit;
+    /**
+     * Time of a checkpoint.
+     */
+    MmsbLatency checkpoint;
+} MmsbStats;
+
+/**
+ * Told how many bytes were checked so far. Called on the calling thread; must not call into the
+ * state's close.
+ */
+typedef void (*MmsbProgress)(void *context, uint64_t bytes);
+
+/**
+ * What a verification looked at.
+ */
+typedef struct {
+    /**
+     * Records whose checksums, links and order were checked.
+     */
+    uint64_t records;
+    /**
+     * Bytes of them.
+     */
+    uint64_t record_bytes;
+    /**
+     * Images whose every byte was checked.
+     */
+    uint64_t images;
+    /**
+     * The closed LSN of the comparison.
+     */
+    uint64_t lsn;
+    /**
+     * Digest of the live state and of its replay, which are equal.
+     */
+    uint8_t digest[32];
+} MmsbVerified;
+
+/**
+ * One row of the table of errors, in ascending order of codes.
+ */
+typedef struct {
+    /**
+     * The status code.
+     */
+    int32_t code;
+    /**
+     * Whether the same call may succeed later.
+     */
+    bool retryable;
+    /**
+     * Whether the state should be closed and opened again.
+     */
+    bool fatal;
+    /**
+     * Its name; UTF-8, `name_len` bytes, not terminated, valid for ever.
+     */
+    const char *name;
+    /**
+     * Bytes of the name.
+     */
+    size_t name_len;
+    /**
+     * What it means, in one sentence; UTF-8, `meaning_len` bytes, valid for ever.
+     */
+    const char *meaning;
+    /**
+     * Bytes of the meaning.
+     */
+    size_t meaning_len;
+} MmsbErrorInfo;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The library's version, as "major.minor.patch", zero-terminated, valid for ever.
+ */
+const char *rust_mmsb_version(void);
+
+/**
+ * A new allocator without pages: for scratch data in the same shape as a state's.
+ *
+ * Ownership: `out` is freed with `rust_allocator_free`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_allocator_new(MmsbAllocator *out);
+
+/**
+ * Frees an allocator with all its pages. `*allocator` becomes zero. Null and zero are fine. Views
+ * stay valid.
+ *
+ * # Safety
+ * `allocator` is null or valid for a read and a write.
+ */
+MmsbStatus rust_allocator_free(MmsbAllocator *allocator);
+
+/**
+ * Allocates a page of `size` bytes (1 B to 1 GiB), all zero. `location` is an `MmsbLocation`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_allocator_allocate(MmsbAllocator allocator,
+                                   uint64_t size,
+                                   uint32_t location,
+                                   MmsbPage *out);
+
+/**
+ * Frees a page. Its id is never used again.
+ *
+ * Errors: PageNotFound, PageFreed.
+ */
+MmsbStatus rust_allocator_release(MmsbAllocator allocator, uint64_t page);
+
+/**
+ * The page of that id, for the `rust_page_` functions.
+ *
+ * Errors: PageNotFound, PageFreed.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_allocator_get_page(MmsbAllocator allocator, uint64_t page, MmsbPage *out);
+
+/**
+ * Number of live pages.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_allocator_page_count(MmsbAllocator allocator, uint64_t *out);
+
+/**
+ * Copies the ids of all live pages, ascending, to `buf`, which has room for `capacity`; `len`
+ * receives their number, also when the buffer is too small (LengthMismatch).
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_allocator_list_pages(MmsbAllocator allocator,
+                                     uint64_t *buf,
+                                     size_t capacity,
+                                     size_t *len);
+
+/**
+ * Frees all pages.
+ */
+MmsbStatus rust_allocator_clear(MmsbAllocator allocator);
+
+/**
+ * A batch of nothing yet.
+ *
+ * Ownership: `out` is ended with `rust_batch_commit` or `rust_batch_free`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_batch_new(MmsbState state, MmsbBatch *out);
+
+/**
+ * Gives a batch up: none of its changes happens. `*batch` becomes zero. Null and zero are fine.
+ *
+ * # Safety
+ * `batch` is null or valid for a read and a write.
+ */
+MmsbStatus rust_batch_free(MmsbBatch *batch);
+
+/**
+ * Makes all changes at once, as one record; ends the batch, `*batch` becomes zero, also on error.
+ * `*lsn` receives the record's LSN, 0 if nothing changes. `note` and `lsn` may be null.
+ *
+ * Errors: those of the single changes; then none of them happened.
+ *
+ * # Safety
+ * `batch` is null or valid for a read and a write, `note` null or valid, `lsn` null or valid for
+ * a write.
+ */
+MmsbStatus rust_batch_commit(MmsbBatch *batch, const MmsbNote *note_, uint64_t *lsn);
+
+/**
+ * Creates a page when the batch commits; its id can be used in the batch at once.
+ *
+ * # Safety
+ * `id` is null or valid for a write.
+ */
+MmsbStatus rust_batch_create_page(MmsbBatch batch, uint64_t size, uint32_t location, uint64_t *id);
+
+/**
+ * Frees a page when the batch commits.
+ */
+MmsbStatus rust_batch_free_page(MmsbBatch batch, uint64_t page);
+
+/**
+ * Makes the `len` bytes at `bytes`, which are copied, the whole content of a page.
+ *
+ * # Safety
+ * `bytes` is valid for `len` reads.
+ */
+MmsbStatus rust_batch_update(MmsbBatch batch, uint64_t page, const uint8_t *bytes, size_t len);
+
+/**
+ * Writes the `len` bytes at `bytes`, which are copied, from `offset` on. Several writes to one
+ * page merge, the last one wins.
+ *
+ * # Safety
+ * `bytes` is valid for `len` reads.
+ */
+MmsbStatus rust_batch_write(MmsbBatch batch,
+                            uint64_t page,
+                            uint64_t offset,
+                            const uint8_t *bytes,
+                            size_t len);
+
+/**
+ * Applies a delta, which is copied. The note of the batch counts, not the delta's.
+ */
+MmsbStatus rust_batch_apply(MmsbBatch batch, MmsbDelta delta);
+
+/**
+ * Sets a metadata key of a page.
+ *
+ * # Safety
+ * `key` and `value` are valid for their lengths.
+ */
+MmsbStatus rust_batch_metadata_set(MmsbBatch batch,
+                                   uint64_t page,
+                                   const uint8_t *key,
+                                   size_t key_len,
+                                   const uint8_t *value,
+                                   size_t value_len);
+
+/**
+ * Takes a metadata key of a page away.
+ *
+ * # Safety
+ * `key` is valid for its length.
+ */
+MmsbStatus rust_batch_metadata_remove(MmsbBatch batch,
+                                      uint64_t page,
+                                      const uint8_t *key,
+                                      size_t key_len);
+
+/**
+ * Makes a durable image of the state as of now, without stopping writers, and lets log go that
+ * nothing needs. `name` (UTF-8, at most 64 bytes) keeps it until it is dropped; null for one that
+ * later ones replace. `lsn` may be null.
+ *
+ * Errors: TooLong, NotUtf8, InvalidArgument for a name in use, NoSpace, Io, Poisoned.
+ * Cost: writing all pages once, and a few syncs.
+ *
+ * # Safety
+ * `name` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_checkpoint_create(MmsbState state, const char *name, uint64_t *lsn);
+
+/**
+ * Gives a named checkpoint up.
+ *
+ * Errors: CheckpointNotFound.
+ *
+ * # Safety
+ * `name` is null or valid.
+ */
+MmsbStatus rust_checkpoint_drop(MmsbState state, const char *name);
+
+/**
+ * Copies the checkpoints that are kept, oldest first, to `buf`, which has room for `capacity`;
+ * `len` receives their number, also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_checkpoint_list(MmsbState state, MmsbCheckpoint *buf, size_t capacity, size_t *len);
+
+/**
+ * Writes an image of the state as of now to the file `path`, which must not exist. `lsn` may be
+ * null.
+ *
+ * # Safety
+ * `path` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_checkpoint_write(MmsbState state, const char *path, uint64_t *lsn);
+
+/**
+ * Opens the image in the file `path` as a new state in memory. The file is mapped copy-on-write:
+ * it never changes, and pages are read when they are first asked for.
+ *
+ * Ownership: `out` is closed with `rust_state_close`.
+ * Errors: FileNotFound, Corrupt, UnknownFormat, Io.
+ * Cost: about a millisecond, whatever the size.
+ *
+ * # Safety
+ * `path` is null or valid, `out` null or valid for a write.
+ */
+MmsbStatus rust_checkpoint_load(const char *path, MmsbState *out);
+
+/**
+ * A dense delta: the `len` bytes at `bytes` become the whole content of the page with the id
+ * `page`, which has exactly that size. The bytes are copied.
+ *
+ * Ownership: `out` is freed with `rust_delta_free`.
+ *
+ * # Safety
+ * `bytes` is valid for `len` reads, `out` null or valid for a write.
+ */
+MmsbStatus rust_delta_new(uint64_t page, const uint8_t *bytes, size_t len, MmsbDelta *out);
+
+/**
+ * A sparse delta: the bytes at `bytes` where the byte of `mask` is not zero. Both have `len`
+ * bytes, exactly the page's size.
+ *
+ * # Safety
+ * As `rust_delta_new`; `mask` is valid for `len` reads.
+ */
+MmsbStatus rust_delta_new_sparse(uint64_t page,
+                                 const uint8_t *mask,
+                                 const uint8_t *bytes,
+                                 size_t len,
+                                 MmsbDelta *out);
+
+/**
+ * A delta of `count` runs, ascending, not overlapping, none empty; `payload` holds their bytes one
+ * after the other, `payload_len` in all.
+ *
+ * Errors: RunsInvalid, RangeOutOfBounds, LengthMismatch.
+ *
+ * # Safety
+ * `runs` is valid for `count` reads, `payload` for `payload_len`, `out` null or valid for a write.
+ */
+MmsbStatus rust_delta_new_runs(uint64_t page,
+                               const MmsbRun *runs,
+                               size_t count,
+                               const uint8_t *payload,
+                               size_t payload_len,
+                               MmsbDelta *out);
+
+/**
+ * A delta like this one with another note. Both strings are UTF-8, zero-terminated; null is none.
+ *
+ * Errors: TooLong, NotUtf8.
+ *
+ * # Safety
+ * The strings are null or valid, `out` null or valid for a write.
+ */
+MmsbStatus rust_delta_with_note(MmsbDelta delta,
+                                const char *source,
+                                const char *intent,
+                                MmsbDelta *out);
+
+/**
+ * Frees a delta. `*delta` becomes zero. Null and zero are fine.
+ *
+ * # Safety
+ * `delta` is null or valid for a read and a write.
+ */
+MmsbStatus rust_delta_free(MmsbDelta *delta);
+
+/**
+ * Applies a delta to the page that it names in the state or allocator `owner` (the `id` of an
+ * `MmsbState` or `MmsbAllocator`), with its own note. `*lsn` receives the record's LSN, 0 if
+ * nothing changed or for an allocator. `lsn` may be null.
+ *
+ * Errors: those of `rust_page_update`, RunsInvalid, RangeOutOfBounds.
+ *
+ * # Safety
+ * `lsn` is null or valid for a write.
+ */
+MmsbStatus rust_delta_apply(MmsbDelta delta, uint64_t owner, uint64_t *lsn);
+
+/**
+ * Both deltas in one, the later one winning where they overlap. Both change the same page.
+ *
+ * Ownership: `out` is freed with `rust_delta_free`; the two stay as they are.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_delta_merge(MmsbDelta earlier, MmsbDelta later, MmsbDelta *out);
+
+/**
+ * Checks that the delta fits a page of `page_size` bytes.
+ *
+ * Errors: LengthMismatch, RunsInvalid, RangeOutOfBounds, each naming value and limit.
+ */
+MmsbStatus rust_delta_validate(MmsbDelta delta, size_t page_size);
+
+/**
+ * What a delta says of itself.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_delta_info(MmsbDelta delta, MmsbDeltaInfo *out);
+
+/**
+ * Copies the delta's runs to `buf`, which has room for `capacity`; `len` receives their number,
+ * also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_delta_runs(MmsbDelta delta, MmsbRun *buf, size_t capacity, size_t *len);
+
+/**
+ * Copies the bytes of all runs, one after the other, to `buf`; `len` receives how many there are,
+ * also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_delta_payload(MmsbDelta delta, uint8_t *buf, size_t capacity, size_t *len);
+
+/**
+ * Copies the delta's source label, UTF-8, not terminated, to `buf`; `len` receives its length.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_delta_source(MmsbDelta delta, uint8_t *buf, size_t capacity, size_t *len);
+
+/**
+ * Copies the delta's intent, UTF-8, not terminated, to `buf`; `len` receives its length and
+ * `present` whether there is one.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` and `present` null or valid for a write.
+ */
+MmsbStatus rust_delta_intent(MmsbDelta delta,
+                             uint8_t *buf,
+                             size_t capacity,
+                             size_t *len,
+                             bool *present);
+
+/**
+ * Applies a delta to the content of `page` in place of the page that it names: as
+ * `rust_delta_apply`, for callers that keep pages by handle.
+ *
+ * Errors: InvalidArgument if the delta names another page.
+ *
+ * # Safety
+ * `lsn` is null or valid for a write.
+ */
+MmsbStatus rust_delta_apply_to(MmsbDelta delta, MmsbPage page, uint64_t *lsn);
+
+/**
+ * Opens or creates the log in the directory `path`, with default settings (`Buffered`).
+ *
+ * Ownership: `out` is closed with `rust_tlog_free`.
+ * Errors: Locked, Foreign, FileNotFound, PermissionDenied, Corrupt, UnknownFormat, Io.
+ *
+ * # Safety
+ * `path` is null or valid, `out` null or valid for a write.
+ */
+MmsbStatus rust_tlog_new(const char *path, MmsbTLog *out);
+
+/**
+ * As `rust_tlog_new`, with settings.
+ *
+ * # Safety
+ * `config` is null or valid, `out` null or valid for a write.
+ */
+MmsbStatus rust_tlog_open(const MmsbConfig *config, MmsbTLog *out);
+
+/**
+ * Closes a log: flushes and syncs. `*log` becomes zero. Null and zero are fine.
+ *
+ * Errors: what the last flush and sync say; the log is closed all the same.
+ *
+ * # Safety
+ * `log` is null or valid for a read and a write.
+ */
+MmsbStatus rust_tlog_free(MmsbTLog *log);
+
+/**
+ * Appends a delta as it is. `*lsn` receives its LSN, which is its id; `lsn` may be null.
+ *
+ * # Safety
+ * `lsn` is null or valid for a write.
+ */
+MmsbStatus rust_tlog_append(MmsbTLog log, MmsbDelta delta, uint64_t *lsn);
+
+/**
+ * Hands everything appended before the call to the operating system. `lsn` may be null.
+ *
+ * # Safety
+ * `lsn` is null or valid for a write.
+ */
+MmsbStatus rust_tlog_flush(MmsbTLog log, uint64_t *lsn);
+
+/**
+ * Makes everything appended before the call durable. `lsn` may be null.
+ *
+ * # Safety
+ * `lsn` is null or valid for a write.
+ */
+MmsbStatus rust_tlog_sync(MmsbTLog log, uint64_t *lsn);
+
+/**
+ * Reads the whole log, checking every record, and counts.
+ *
+ * Errors: Corrupt with file, offset and reason.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_tlog_summary(MmsbTLog log, MmsbTLogSummary *out);
+
+/**
+ * A reader over the records above `after` and up to `to` (`UINT64_MAX` for all that are written).
+ *
+ * Ownership: `out` is freed with `rust_tlog_reader_free`, in any order.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_tlog_reader_new(MmsbTLog log, uint64_t after, uint64_t to, MmsbReader *out);
+
+/**
+ * A reader over the records that a query asks for; `query` null is for all.
+ *
+ * Ownership: `out` is freed with `rust_tlog_reader_free`, in any order.
+ *
+ * # Safety
+ * `query` is null or valid, `out` null or valid for a write.
+ */
+MmsbStatus rust_tlog_query(MmsbTLog log, const MmsbQuery *query, MmsbReader *out);
+
+/**
+ * Frees a page. Its id is never used again. `note` and `lsn` may be null.
+ *
+ * Errors: PageNotFound, PageFreed, NoSpace, ReadOnly, Poisoned.
+ *
+ * # Safety
+ * `note` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_page_free(MmsbPage page, const MmsbNote *note_, uint64_t *lsn);
+
+/**
+ * Makes the `len` bytes at `bytes`, exactly the page's size, its content; records only what
+ * differs. `*lsn` receives the record's LSN, 0 if the content was already so. `note` and `lsn`
+ * may be null.
+ *
+ * Errors: LengthMismatch, PageNotFound, PageFreed, NoSpace, TooLong, NotUtf8, ReadOnly, Poisoned.
+ * Then nothing changed.
+ * Cost: one comparison of the page, and the record of what changed; no system call.
+ *
+ * # Safety
+ * `bytes` is valid for `len` reads, `note` null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_page_update(MmsbPage page,
+                            const uint8_t *bytes,
+                            size_t len,
+                            const MmsbNote *note_,
+                            uint64_t *lsn);
+
+/**
+ * Writes the `len` bytes at `bytes` to the page from `offset` on; records only what differs.
+ * Otherwise as `rust_page_update`.
+ *
+ * Errors: RangeOutOfBounds, and those of `rust_page_update`.
+ *
+ * # Safety
+ * As `rust_page_update`.
+ */
+MmsbStatus rust_page_write(MmsbPage page,
+                           uint64_t offset,
+                           const uint8_t *bytes,
+                           size_t len,
+                           const MmsbNote *note_,
+                           uint64_t *lsn);
+
+/**
+ * Writes the bytes at `bytes` where the byte of `mask` is not zero. Both have `len` bytes, exactly
+ * the page's size. Otherwise as `rust_page_update`.
+ *
+ * # Safety
+ * As `rust_page_update`; `mask` is valid for `len` reads.
+ */
+MmsbStatus rust_page_write_masked(MmsbPage page,
+                                  const uint8_t *mask,
+                                  const uint8_t *bytes,
+                                  size_t len,
+                                  const MmsbNote *note_,
+                                  uint64_t *lsn);
+
+/**
+ * Copies `len` bytes of the page from `offset` on to `buf`.
+ *
+ * Errors: RangeOutOfBounds (then `buf` is unchanged), PageNotFound, PageFreed, Corrupt.
+ *
+ * # Safety
+ * `buf` is valid for `len` writes and holds initialised bytes.
+ */
+MmsbStatus rust_page_read(MmsbPage page, uint64_t offset, uint8_t *buf, size_t len);
+
+/**
+ * Bytes of a page.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_page_size(MmsbPage page, uint64_t *out);
+
+/**
+ * How often a page's content has changed.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_page_epoch(MmsbPage page, uint64_t *out);
+
+/**
+ * LSN of the record that changed a page last; 0 for an allocator's page.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_page_lsn(MmsbPage page, uint64_t *out);
+
+/**
+ * Where a page should live: an `MmsbLocation`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_page_location(MmsbPage page, uint32_t *out);
+
+/**
+ * A view of the page's whole content, without a copy: `*data` and `*len` stay valid and unchanged
+ * until the view is freed, while writers go on and after the state is closed. A writer that meets
+ * a page with a view copies the page first.
+ *
+ * Ownership: `out` is freed with `rust_view_free`; `data` belongs to it. `data` is 64-byte aligned.
+ * Cost: tens of ns, whatever the page's size.
+ *
+ * # Safety
+ * `out`, `data` and `len` are null or valid for a write.
+ */
+MmsbStatus rust_page_view(MmsbPage page, MmsbView *out, const uint8_t **data, size_t *len);
+
+/**
+ * Sets a metadata key of a page: 1 to 255 bytes; the value up to 65,535. `note` and `lsn` may be
+ * null.
+ *
+ * # Safety
+ * `key` and `value` are valid for their lengths, `note` null or valid, `lsn` null or valid for a
+ * write.
+ */
+MmsbStatus rust_page_metadata_set(MmsbPage page,
+                                  const uint8_t *key,
+                                  size_t key_len,
+                                  const uint8_t *value,
+                                  size_t value_len,
+                                  const MmsbNote *note_,
+                                  uint64_t *lsn);
+
+/**
+ * Takes a metadata key away. `note` and `lsn` may be null.
+ *
+ * Errors: KeyNotFound.
+ *
+ * # Safety
+ * `key` is valid for its length, `note` null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_page_metadata_remove(MmsbPage page,
+                                     const uint8_t *key,
+                                     size_t key_len,
+                                     const MmsbNote *note_,
+                                     uint64_t *lsn);
+
+/**
+ * The value of a metadata key: copied to `buf`, which has room for `capacity` bytes; `len` receives
+ * its length, also when the buffer is too small.
+ *
+ * Errors: KeyNotFound, LengthMismatch.
+ *
+ * # Safety
+ * `key` is valid for its length, `buf` null or valid for `capacity` writes, `len` null or valid
+ * for a write.
+ */
+MmsbStatus rust_page_metadata_get(MmsbPage page,
+                                  const uint8_t *key,
+                                  size_t key_len,
+                                  uint8_t *buf,
+                                  size_t capacity,
+                                  size_t *len);
+
+/**
+ * All metadata keys of a page, ascending: copied to `buf` as u16 length (little-endian) and key,
+ * one after the other; `len` receives the bytes, also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_page_metadata_keys(MmsbPage page, uint8_t *buf, size_t capacity, size_t *len);
+
+/**
+ * Goes on to the next change: `*more` says whether there is one, and only then `out` is written.
+ *
+ * Errors: Corrupt with file, offset and reason; the reader is then at its end.
+ *
+ * # Safety
+ * `out` and `more` are null or valid for a write. What an earlier call wrote to `out` points to
+ * memory that this call frees.
+ */
+MmsbStatus rust_tlog_reader_next(MmsbReader reader, MmsbChange *out, bool *more);
+
+/**
+ * The delta of the change that the reader stands at, as one of the caller's own.
+ *
+ * Ownership: `out` is freed with `rust_delta_free`.
+ * Errors: InvalidArgument if the reader stands at no change of content.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_tlog_reader_delta(MmsbReader reader, MmsbDelta *out);
+
+/**
+ * Frees a reader. `*reader` becomes zero. Null and zero are fine.
+ *
+ * # Safety
+ * `reader` is null or valid for a read and a write.
+ */
+MmsbStatus rust_tlog_reader_free(MmsbReader *reader);
+
+/**
+ * Takes a snapshot; stops no writer. While it is open, pages that change keep their old content
+ * beside the new.
+ *
+ * Ownership: `out` is freed with `rust_snapshot_free`.
+ * Cost: O(lanes).
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_snapshot_new(MmsbState state, MmsbSnapshot *out);
+
+/**
+ * Frees a snapshot. `*snapshot` becomes zero. Null and zero are fine.
+ *
+ * # Safety
+ * `snapshot` is null or valid for a read and a write.
+ */
+MmsbStatus rust_snapshot_free(MmsbSnapshot *snapshot);
+
+/**
+ * The closed LSN that a snapshot stands at.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_snapshot_lsn(MmsbSnapshot snapshot, uint64_t *out);
+
+/**
+ * Digest of a snapshot's content; as `rust_state_digest`.
+ *
+ * # Safety
+ * `out` is null or valid for writes of 32 bytes.
+ */
+MmsbStatus rust_snapshot_digest(MmsbSnapshot snapshot, uint8_t (*out)[32]);
+
+/**
+ * Bytes of a page in a snapshot.
+ *
+ * Errors: PageNotFound if it did not exist then.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_snapshot_page_size(MmsbSnapshot snapshot, uint64_t page, uint64_t *out);
+
+/**
+ * Epoch of a page's content in a snapshot.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_snapshot_page_epoch(MmsbSnapshot snapshot, uint64_t page, uint64_t *out);
+
+/**
+ * Copies `len` bytes of a page in a snapshot, from `offset` on, to `buf`.
+ *
+ * # Safety
+ * `buf` is valid for `len` writes and holds initialised bytes.
+ */
+MmsbStatus rust_snapshot_read(MmsbSnapshot snapshot,
+                              uint64_t page,
+                              uint64_t offset,
+                              uint8_t *buf,
+                              size_t len);
+
+/**
+ * Copies the ids of all pages of a snapshot, ascending, to `buf`, which has room for `capacity`;
+ * `len` receives their number, also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_snapshot_list_pages(MmsbSnapshot snapshot,
+                                    uint64_t *buf,
+                                    size_t capacity,
+                                    size_t *len);
+
+/**
+ * Writes the default settings to `out`: of a state in memory if `durable` is false, of a
+ * `Buffered` state if it is true, whose `path` is then still to be set.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_config_default(bool durable, MmsbConfig *out);
+
+/**
+ * Opens a state. `config` null is a state in memory with default settings.
+ *
+ * Ownership: `out` is closed with `rust_state_close`.
+ * Errors: InvalidArgument, SizeOutOfRange, NotUtf8, Locked, Foreign, FileNotFound,
+ * PermissionDenied, NoSpace, Corrupt, UnknownFormat, Io.
+ * Cost: in memory about 100 ns; durable a few ms and the replay of the log after the last
+ * checkpoint.
+ *
+ * # Safety
+ * `config` is null or valid, `out` null or valid for a write.
+ */
+MmsbStatus rust_state_open(const MmsbConfig *config, MmsbState *out);
+
+/**
+ * Closes a state: flushes, syncs, releases the directory. `*state` becomes zero. Null and zero
+ * are fine. Waits for calls that use the state in other threads. Views stay valid.
+ *
+ * Errors: what the last flush and sync say; the state is closed all the same.
+ *
+ * # Safety
+ * `state` is null or valid for a read and a write.
+ */
+MmsbStatus rust_state_close(MmsbState *state);
+
+/**
+ * Hands all changes made before the call to the operating system. `lsn` may be null; it receives
+ * the closed LSN that covers them.
+ *
+ * # Safety
+ * `lsn` is null or valid for a write.
+ */
+MmsbStatus rust_state_flush(MmsbState state, uint64_t *lsn);
+
+/**
+ * Makes all changes made before the call durable. `lsn` may be null.
+ *
+ * # Safety
+ * `lsn` is null or valid for a write.
+ */
+MmsbStatus rust_state_sync(MmsbState state, uint64_t *lsn);
+
+/**
+ * Writes the 256-bit digest of the content to the 32 bytes at `out`: pages with ids, epochs,
+ * sizes, bytes and metadata.
+ *
+ * Cost: one pass over all pages.
+ *
+ * # Safety
+ * `out` is null or valid for writes of 32 bytes.
+ */
+MmsbStatus rust_state_digest(MmsbState state, uint8_t (*out)[32]);
+
+/**
+ * Number of live pages.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_state_page_count(MmsbState state, uint64_t *out);
+
+/**
+ * Copies the ids of all live pages, ascending, to `buf`, which has room for `capacity`; `len`
+ * receives their number, also when the buffer is too small (LengthMismatch).
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_state_list_pages(MmsbState state, uint64_t *buf, size_t capacity, size_t *len);
+
+/**
+ * Whether the state shows the past and refuses writes.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_state_is_read_only(MmsbState state, bool *out);
+
+/**
+ * What opening the state found.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_state_recovered(MmsbState state, MmsbRecovered *out);
+
+/**
+ * Counts, bytes, log positions and latencies.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_state_stats(MmsbState state, MmsbStats *out);
+
+/**
+ * The stats as one JSON object, UTF-8, not terminated: copied to `buf`, which has room for
+ * `capacity` bytes; `len` receives the length, also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_state_stats_json(MmsbState state, uint8_t *buf, size_t capacity, size_t *len);
+
+/**
+ * The state as it was when everything up to `lsn` had happened: detached, read-only, in memory.
+ *
+ * Ownership: `out` is closed with `rust_state_close`, in any order.
+ * Errors: HistoryDropped, LsnInFuture, Corrupt.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_state_replay_to(MmsbState state, uint64_t lsn, MmsbState *out);
+
+/**
+ * A page's content when everything up to `lsn` had happened: copied to `buf`, which has room for
+ * `capacity` bytes; `len` receives the page's size, also when the buffer is too small. `epoch`
+ * may be null.
+ *
+ * Errors: HistoryDropped, LsnInFuture, PageNotFound (as of then), Corrupt.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` and `epoch` null or valid for a write.
+ */
+MmsbStatus rust_page_at(MmsbPage page,
+                        uint64_t lsn,
+                        uint8_t *buf,
+                        size_t capacity,
+                        size_t *len,
+                        uint64_t *epoch);
+
+/**
+ * Checks everything that is stored: each record of the kept log, each byte of the images, and
+ * that a replay of the log gives the live state. `progress` may be null. `out` may be null.
+ *
+ * Errors: Corrupt with file, offset and reason.
+ *
+ * # Safety
+ * `progress` is null or may be called with `context`; `out` is null or valid for a write.
+ */
+MmsbStatus rust_state_verify(MmsbState state,
+                             MmsbProgress progress,
+                             void *context,
+                             MmsbVerified *out);
+
+/**
+ * Writes a query for all changes that are kept to `out`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_query_default(MmsbQuery *out);
+
+/**
+ * Reads changes back from the log, in LSN order. `query` null is for all.
+ *
+ * Ownership: `out` is freed with `rust_tlog_reader_free`.
+ * Errors: HistoryDropped, PageNotFound, Corrupt.
+ *
+ * # Safety
+ * `query` is null or valid, `out` null or valid for a write.
+ */
+MmsbStatus rust_state_query(MmsbState state, const MmsbQuery *query, MmsbReader *out);
+
+/**
+ * Creates a page of `size` bytes (1 B to 1 GiB), all zero. `location` is an `MmsbLocation`; `note`
+ * may be null.
+ *
+ * Errors: SizeOutOfRange, InvalidArgument, OutOfMemory, NoSpace, TooLong, NotUtf8, ReadOnly,
+ * Poisoned.
+ * Cost: O(size) for clearing.
+ *
+ * # Safety
+ * `note` is null or valid, `out` null or valid for a write.
+ */
+MmsbStatus rust_page_create(MmsbState state,
+                            uint64_t size,
+                            uint32_t location,
+                            const MmsbNote *note_,
+                            MmsbPage *out);
+
+/**
+ * States that wait in the pool for reuse.
+ */
+size_t rust_state_pooled(void);
+
+/**
+ * The message of the calling thread's last failed call: one sentence that names the value and the
+ * limit. Never null; empty before the first failure. Valid until the thread's next failed call;
+ * not to be freed.
+ */
+const char *rust_error_message(void);
+
+/**
+ * Number of rows in the table of errors.
+ */
+size_t rust_error_count(void);
+
+/**
+ * Writes row `index` of the table of errors to `out`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_error_info(size_t index, MmsbErrorInfo *out);
+
+/**
+ * Whether the same call may succeed later without the caller changing it. False for codes that
+ * are no errors.
+ */
+bool rust_error_is_retryable(int32_t code);
+
+/**
+ * Whether the state that the code came from should be closed and opened again.
+ */
+bool rust_error_is_fatal(int32_t code);
+
+/**
+ * Frees a view. `*view` becomes zero; its data must no longer be used. Null and zero are fine.
+ *
+ * # Safety
+ * `view` is null or valid for a read and a write.
+ */
+MmsbStatus rust_view_free(MmsbView *view);
+
+/**
+ * Start and length of a view's data, valid until the view is freed.
+ *
+ * # Safety
+ * `data` and `len` are null or valid for a write.
+ */
+MmsbStatus rust_view_data(MmsbView view, const uint8_t **data, size_t *len);
+
+/**
+ * Epoch of a view's content.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_view_epoch(MmsbView view, uint64_t *out);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* MMSB_H */

@@ -1,0 +1,176 @@
+//! The C interface: translates, never decides.
+//!
+//! ```text
+//!   pointer   checked once, then references         status   errors and panics as codes
+//!   handle    numbers for objects, checked on use   one file per noun for the rest
+//! ```
+//!
+//! Rules, the same for every function:
+//! - A fallible call returns [`MmsbStatus`](status::MmsbStatus); results leave through out-pointers, which are written
+//!   only when it is `Ok`. `rust_error_message` has the sentence.
+//! - Handles are values. Zero is null. A stale, null or foreign handle is a status, never undefined
+//!   behaviour. Functions that free take the handle's address and zero it; a null handle is fine.
+//! - Memory that a call hands out belongs to the object that it came from, and says how long.
+//! - Any function may be called from any thread. A panic becomes a status and poisons its state.
+
+mod allocator;
+mod batch;
+mod checkpoint;
+mod delta;
+mod handle;
+mod log;
+mod page;
+mod pointer;
+mod reader;
+mod snapshot;
+mod state;
+mod status;
+mod view;
+
+use pointer::MmsbNote;
+
+use crate::state::{Allocator, Batch, Changes, ScratchView, Snapshot, State, TLog, View};
+use crate::{Changed, Delta};
+use handle::{Kind, Object};
+use parking_lot::Mutex;
+
+/// A state. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbState {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// Pages without a log. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbAllocator {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// A page of a state or of an allocator: a plain value, not to be freed. Page ids are never
+/// reused, so a value that outlives its page is noticed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbPage {
+    /// Bits of the handle of the state or allocator.
+    pub owner: u64,
+    /// The page's id in it, from 1.
+    pub id: u64,
+}
+
+/// A change to one page, as callers build and inspect it. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbDelta {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// A page's content as it was. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbView {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// All pages as they were. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbSnapshot {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// Changes that are to happen together. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbBatch {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// A log by itself. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbTLog {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// Walks changes in a log. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbReader {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// A view of either kind of page.
+pub enum AnyView {
+    State(View),
+    Scratch(ScratchView),
+}
+
+/// A reader and the change that it stands at.
+pub struct ReaderObject {
+    pub changes: Mutex<(Changes, Option<Current>)>,
+}
+
+/// A change, with its strings and bytes as C sees them.
+pub struct Current {
+    pub changed: Changed,
+}
+
+impl Object for State {
+    const KIND: Kind = Kind::State;
+}
+impl Object for Allocator {
+    const KIND: Kind = Kind::Allocator;
+}
+impl Object for Delta {
+    const KIND: Kind = Kind::Delta;
+}
+impl Object for AnyView {
+    const KIND: Kind = Kind::View;
+}
+impl Object for Snapshot {
+    const KIND: Kind = Kind::Snapshot;
+}
+impl Object for Mutex<Batch> {
+    const KIND: Kind = Kind::Batch;
+}
+impl Object for TLog {
+    const KIND: Kind = Kind::TLog;
+}
+impl Object for ReaderObject {
+    const KIND: Kind = Kind::Reader;
+}
+
+/// Takes the object behind a caller's handle out and zeroes the handle; null and zero are fine.
+///
+/// # Safety
+/// `at` is null or valid for a read and a write of a handle.
+unsafe fn take<T: Object>(at: *mut u64) -> crate::Result<Option<T>> {
+    if at.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise.
+    let id = unsafe { at.read() };
+    if id == 0 {
+        return Ok(None);
+    }
+    let object = handle::remove::<T>(id)?;
+    // SAFETY: the caller's promise.
+    unsafe { at.write(0) };
+    Ok(Some(object))
+}
+
+/// The library's version, as "major.minor.patch", zero-terminated, valid for ever.
+#[unsafe(no_mangle)]
+pub extern "C" fn rust_mmsb_version() -> *const std::ffi::c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}

@@ -1,0 +1,181 @@
+//! Readers: one change after the other.
+
+use super::pointer::Out;
+use super::status::{MmsbStatus, call};
+use super::{Current, MmsbDelta, MmsbReader, ReaderObject, handle, take};
+use crate::bail;
+use crate::state::Change;
+use std::ffi::c_char;
+use std::ptr;
+
+/// What a change did to its page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub enum MmsbChangeKind {
+    /// The page began.
+    Created = 1,
+    /// The page ended.
+    Freed = 2,
+    /// Content changed.
+    Written = 3,
+    /// A metadata key changed.
+    Metadata = 4,
+}
+
+/// One change to one page. Pointers belong to the reader and are valid until its next change or its
+/// end; strings are UTF-8 and not terminated.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct MmsbChange {
+    /// The record's LSN. Changes of one group share it.
+    pub lsn: u64,
+    /// Wall clock, milliseconds since 1970-01-01 UTC.
+    pub time_ms: u64,
+    /// The page's id.
+    pub page: u64,
+    /// The page's epoch after the change.
+    pub epoch: u64,
+    /// LSN of the record that changed the page before; 0 for none.
+    pub prev: u64,
+    /// What happened.
+    pub kind: MmsbChangeKind,
+    /// `Created`: an `MmsbLocation`.
+    pub location: u32,
+    /// `Created`: bytes of the page.
+    pub size: u64,
+    /// Label of who acted.
+    pub source: *const c_char,
+    /// Bytes of the label.
+    pub source_len: usize,
+    /// Why; null if they did not say.
+    pub intent: *const c_char,
+    /// Bytes of the intent.
+    pub intent_len: usize,
+    /// `Metadata`: the key.
+    pub key: *const u8,
+    /// Bytes of the key.
+    pub key_len: usize,
+    /// `Metadata`: the value from then on; null if the key went.
+    pub value: *const u8,
+    /// Bytes of the value.
+    pub value_len: usize,
+    /// `Written`: runs.
+    pub runs: usize,
+    /// `Written`: bytes of new content, one run after the other.
+    pub payload: *const u8,
+    /// Bytes of new content.
+    pub payload_len: usize,
+}
+
+fn view(current: &Current) -> MmsbChange {
+    let changed = &current.changed;
+    let intent = changed.intent.as_deref();
+    let mut out = MmsbChange {
+        lsn: changed.lsn.0,
+        time_ms: changed.time_ms,
+        page: changed.page.0,
+        epoch: changed.epoch,
+        prev: changed.prev.0,
+        kind: MmsbChangeKind::Freed,
+        location: 0,
+        size: 0,
+        source: changed.source.as_ptr().cast(),
+        source_len: changed.source.len(),
+        intent: intent.map_or(ptr::null(), |intent| intent.as_ptr().cast()),
+        intent_len: intent.map_or(0, str::len),
+        key: ptr::null(),
+        key_len: 0,
+        value: ptr::null(),
+        value_len: 0,
+        runs: 0,
+        payload: ptr::null(),
+        payload_len: 0,
+    };
+    match &changed.change {
+        Change::Freed => {}
+        Change::Created { size, location } => {
+            out.kind = MmsbChangeKind::Created;
+            (out.size, out.location) = (*size, *location as u32);
+        }
+        Change::Written(delta) => {
+            out.kind = MmsbChangeKind::Written;
+            out.runs = delta.as_runs().len();
+            (out.payload, out.payload_len) = (delta.payload().as_ptr(), delta.payload_len());
+        }
+        Change::Meta { key, value } => {
+            out.kind = MmsbChangeKind::Metadata;
+            (out.key, out.key_len) = (key.as_ptr(), key.len());
+            if let Some(value) = value {
+                (out.value, out.value_len) = (value.as_ptr(), value.len());
+            }
+        }
+    }
+    out
+}
+
+/// Goes on to the next change: `*more` says whether there is one, and only then `out` is written.
+///
+/// Errors: Corrupt with file, offset and reason; the reader is then at its end.
+///
+/// # Safety
+/// `out` and `more` are null or valid for a write. What an earlier call wrote to `out` points to
+/// memory that this call frees.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_tlog_reader_next(
+    reader: MmsbReader,
+    out: *mut MmsbChange,
+    more: *mut bool,
+) -> MmsbStatus {
+    call(|| {
+        // SAFETY: the caller's promise.
+        let (out, more) = unsafe { (Out::new(out, "out")?, Out::new(more, "more")?) };
+        handle::with::<ReaderObject, _>(reader.id, |reader| {
+            let mut guard = reader.changes.lock();
+            let (changes, current) = &mut *guard;
+            *current = changes.next().transpose()?.map(|changed| Current { changed });
+            more.set(current.is_some());
+            if let Some(current) = current {
+                out.set(view(current));
+            }
+            Ok(())
+        })
+    })
+}
+
+/// The delta of the change that the reader stands at, as one of the caller's own.
+///
+/// Ownership: `out` is freed with `rust_delta_free`.
+/// Errors: InvalidArgument if the reader stands at no change of content.
+///
+/// # Safety
+/// `out` is null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_tlog_reader_delta(
+    reader: MmsbReader,
+    out: *mut MmsbDelta,
+) -> MmsbStatus {
+    call(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { Out::new(out, "out") }?;
+        let delta =
+            handle::with::<ReaderObject, _>(reader.id, |reader| match &reader.changes.lock().1 {
+                Some(Current { changed }) => match &changed.change {
+                    Change::Written(delta) => Ok(delta.clone()),
+                    _ => bail!(InvalidArgument, "the reader stands at a change without content"),
+                },
+                None => bail!(InvalidArgument, "the reader stands at no change"),
+            })?;
+        out.set(MmsbDelta { id: handle::insert(delta)? });
+        Ok(())
+    })
+}
+
+/// Frees a reader. `*reader` becomes zero. Null and zero are fine.
+///
+/// # Safety
+/// `reader` is null or valid for a read and a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_tlog_reader_free(reader: *mut MmsbReader) -> MmsbStatus {
+    // SAFETY: a handle is one u64; the caller's promise.
+    call(|| unsafe { take::<ReaderObject>(reader.cast()) }.map(drop))
+}

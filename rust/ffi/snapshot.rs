@@ -1,0 +1,143 @@
+//! Snapshots: all pages as they were at one closed LSN.
+
+use super::pointer::{Out, copy_items, slice_mut};
+use super::status::{MmsbStatus, call, call_state};
+use super::{MmsbSnapshot, MmsbState, handle, take};
+use crate::error::Result;
+use crate::state::Snapshot;
+use crate::types::PageId;
+
+/// Takes a snapshot; stops no writer. While it is open, pages that change keep their old content
+/// beside the new.
+///
+/// Ownership: `out` is freed with `rust_snapshot_free`.
+/// Cost: O(lanes).
+///
+/// # Safety
+/// `out` is null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_snapshot_new(state: MmsbState, out: *mut MmsbSnapshot) -> MmsbStatus {
+    call_state(state.id, |state| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { Out::new(out, "out") }?;
+        out.set(MmsbSnapshot { id: handle::insert(state.snapshot()?)? });
+        Ok(())
+    })
+}
+
+/// Frees a snapshot. `*snapshot` becomes zero. Null and zero are fine.
+///
+/// # Safety
+/// `snapshot` is null or valid for a read and a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_snapshot_free(snapshot: *mut MmsbSnapshot) -> MmsbStatus {
+    // SAFETY: a handle is one u64; the caller's promise.
+    call(|| unsafe { take::<Snapshot>(snapshot.cast()) }.map(drop))
+}
+
+unsafe fn get<T>(
+    snapshot: MmsbSnapshot,
+    out: *mut T,
+    read: impl FnOnce(&Snapshot) -> Result<T>,
+) -> MmsbStatus {
+    call(|| {
+        // SAFETY: the caller's promise.
+        let out = unsafe { Out::new(out, "out") }?;
+        out.set(handle::with::<Snapshot, _>(snapshot.id, read)?);
+        Ok(())
+    })
+}
+
+/// The closed LSN that a snapshot stands at.
+///
+/// # Safety
+/// `out` is null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_snapshot_lsn(snapshot: MmsbSnapshot, out: *mut u64) -> MmsbStatus {
+    // SAFETY: the caller's promise.
+    unsafe { get(snapshot, out, |snapshot| Ok(snapshot.lsn().0)) }
+}
+
+/// Digest of a snapshot's content; as `rust_state_digest`.
+///
+/// # Safety
+/// `out` is null or valid for writes of 32 bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_snapshot_digest(
+    snapshot: MmsbSnapshot,
+    out: *mut [u8; 32],
+) -> MmsbStatus {
+    // SAFETY: the caller's promise.
+    unsafe { get(snapshot, out, Snapshot::digest) }
+}
+
+/// Bytes of a page in a snapshot.
+///
+/// Errors: PageNotFound if it did not exist then.
+///
+/// # Safety
+/// `out` is null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_snapshot_page_size(
+    snapshot: MmsbSnapshot,
+    page: u64,
+    out: *mut u64,
+) -> MmsbStatus {
+    // SAFETY: the caller's promise.
+    unsafe { get(snapshot, out, |snapshot| snapshot.page_size(PageId(page))) }
+}
+
+/// Epoch of a page's content in a snapshot.
+///
+/// # Safety
+/// `out` is null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_snapshot_page_epoch(
+    snapshot: MmsbSnapshot,
+    page: u64,
+    out: *mut u64,
+) -> MmsbStatus {
+    // SAFETY: the caller's promise.
+    unsafe { get(snapshot, out, |snapshot| snapshot.epoch(PageId(page))) }
+}
+
+/// Copies `len` bytes of a page in a snapshot, from `offset` on, to `buf`.
+///
+/// # Safety
+/// `buf` is valid for `len` writes and holds initialised bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_snapshot_read(
+    snapshot: MmsbSnapshot,
+    page: u64,
+    offset: u64,
+    buf: *mut u8,
+    len: usize,
+) -> MmsbStatus {
+    call(|| {
+        // SAFETY: the caller's promise.
+        let buf = unsafe { slice_mut(buf, len, "buf") }?;
+        handle::with::<Snapshot, _>(snapshot.id, |snapshot| {
+            snapshot.read(PageId(page), offset, buf)
+        })
+    })
+}
+
+/// Copies the ids of all pages of a snapshot, ascending, to `buf`, which has room for `capacity`;
+/// `len` receives their number, also when the buffer is too small.
+///
+/// # Safety
+/// `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_snapshot_list_pages(
+    snapshot: MmsbSnapshot,
+    buf: *mut u64,
+    capacity: usize,
+    len: *mut usize,
+) -> MmsbStatus {
+    call(|| {
+        let ids = handle::with::<Snapshot, _>(snapshot.id, Snapshot::list_pages)?;
+        let ids: Vec<u64> = ids.into_iter().map(|id| id.0).collect();
+        // SAFETY: the caller's promise.
+        unsafe { copy_items(&ids, buf, capacity, len, "ids") }
+    })
+}
