@@ -928,7 +928,7 @@ MmsbStatus rust_batch_free(MmsbBatch *batch);
  * `batch` is null or valid for a read and a write, `note` null or valid, `lsn` null or valid for
  * a write.
  */
-MmsbStatus rust_batch_commit(MmsbBatch *batch, const MmsbNote *note_, uint64_t *lsn);
+MmsbStatus rust_batch_commit(MmsbBatch *batch, const MmsbNote *note, uint64_t *lsn);
 
 /**
  * Creates a page when the batch commits; its id can be used in the batch at once.
@@ -1286,7 +1286,7 @@ MmsbStatus rust_tlog_query(MmsbTLog log, const MmsbQuery *query, MmsbReader *out
  * # Safety
  * `note` is null or valid, `lsn` null or valid for a write.
  */
-MmsbStatus rust_page_free(MmsbPage page, const MmsbNote *note_, uint64_t *lsn);
+MmsbStatus rust_page_free(MmsbPage page, const MmsbNote *note, uint64_t *lsn);
 
 /**
  * Makes the `len` bytes at `bytes`, exactly the page's size, its content; records only what
@@ -1303,7 +1303,7 @@ MmsbStatus rust_page_free(MmsbPage page, const MmsbNote *note_, uint64_t *lsn);
 MmsbStatus rust_page_update(MmsbPage page,
                             const uint8_t *bytes,
                             size_t len,
-                            const MmsbNote *note_,
+                            const MmsbNote *note,
                             uint64_t *lsn);
 
 /**
@@ -1319,7 +1319,7 @@ MmsbStatus rust_page_write(MmsbPage page,
                            uint64_t offset,
                            const uint8_t *bytes,
                            size_t len,
-                           const MmsbNote *note_,
+                           const MmsbNote *note,
                            uint64_t *lsn);
 
 /**
@@ -1333,7 +1333,7 @@ MmsbStatus rust_page_write_masked(MmsbPage page,
                                   const uint8_t *mask,
                                   const uint8_t *bytes,
                                   size_t len,
-                                  const MmsbNote *note_,
+                                  const MmsbNote *note,
                                   uint64_t *lsn);
 
 /**
@@ -1404,7 +1404,7 @@ MmsbStatus rust_page_metadata_set(MmsbPage page,
                                   size_t key_len,
                                   const uint8_t *value,
                                   size_t value_len,
-                                  const MmsbNote *note_,
+                                  const MmsbNote *note,
                                   uint64_t *lsn);
 
 /**
@@ -1418,7 +1418,7 @@ MmsbStatus rust_page_metadata_set(MmsbPage page,
 MmsbStatus rust_page_metadata_remove(MmsbPage page,
                                      const uint8_t *key,
                                      size_t key_len,
-                                     const MmsbNote *note_,
+                                     const MmsbNote *note,
                                      uint64_t *lsn);
 
 /**
@@ -1742,7 +1742,7 @@ MmsbStatus rust_state_query(MmsbState state, const MmsbQuery *query, MmsbReader 
 MmsbStatus rust_page_create(MmsbState state,
                             uint64_t size,
                             uint32_t location,
-                            const MmsbNote *note_,
+                            const MmsbNote *note,
                             MmsbPage *out);
 
 /**

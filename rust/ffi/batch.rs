@@ -1,6 +1,6 @@
 //! Batches: many changes as one group, all or none.
 
-use super::pointer::{MmsbNote, Out, note, optional_out, slice};
+use super::pointer::{MmsbNote, Out, note_at, optional_out, slice};
 use super::state::{location_of, set};
 use super::status::{MmsbStatus, call, call_state};
 use super::{MmsbBatch, MmsbDelta, MmsbState, handle, take};
@@ -47,12 +47,12 @@ pub unsafe extern "C" fn rust_batch_free(batch: *mut MmsbBatch) -> MmsbStatus {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rust_batch_commit(
     batch: *mut MmsbBatch,
-    note_: *const MmsbNote,
+    note: *const MmsbNote,
     lsn: *mut u64,
 ) -> MmsbStatus {
     call(|| {
         // SAFETY: the caller's promise, here and below.
-        let (note, out) = unsafe { (note(note_)?, optional_out(lsn, "lsn")?) };
+        let (note, out) = unsafe { (note_at(note)?, optional_out(lsn, "lsn")?) };
         // SAFETY: a handle is one u64; as above.
         let Some(batch) = (unsafe { take::<Mutex<Batch>>(batch.cast()) })? else {
             crate::bail!(NullHandle, "a null handle where a batch is wanted");

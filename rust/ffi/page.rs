@@ -1,6 +1,6 @@
 //! Pages of states and allocators: read, write, metadata.
 
-use super::pointer::{MmsbNote, Out, copy_items, copy_out, note, optional_out, slice, slice_mut};
+use super::pointer::{MmsbNote, Out, copy_items, copy_out, note_at, optional_out, slice, slice_mut};
 use super::state::set;
 use super::status::{MmsbStatus, call, call_state};
 use super::{AnyView, MmsbPage, MmsbView, handle};
@@ -45,14 +45,14 @@ fn set_lsn(out: Option<Out<'_, u64>>, lsn: Option<Lsn>) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rust_page_free(
     page: MmsbPage,
-    note_: *const MmsbNote,
+    note: *const MmsbNote,
     lsn: *mut u64,
 ) -> MmsbStatus {
     with_owner(
         page,
         |state, id| {
             // SAFETY: the caller's promise.
-            Ok(Some(state.free_page(id, unsafe { note(note_) }?)?))
+            Ok(Some(state.free_page(id, unsafe { note_at(note) }?)?))
         },
         |pages, id| pages.release(id).map(|()| None),
         |freed| {
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn rust_page_update(
     page: MmsbPage,
     bytes: *const u8,
     len: usize,
-    note_: *const MmsbNote,
+    note: *const MmsbNote,
     lsn: *mut u64,
 ) -> MmsbStatus {
     with_owner(
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn rust_page_update(
             // SAFETY: the caller's promise, here and below.
             let content = unsafe { slice(bytes, len, "bytes") }?;
             // SAFETY: as above.
-            state.update(id, content, unsafe { note(note_) }?)
+            state.update(id, content, unsafe { note_at(note) }?)
         },
         |pages, id| {
             // SAFETY: as above.
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn rust_page_write(
     offset: u64,
     bytes: *const u8,
     len: usize,
-    note_: *const MmsbNote,
+    note: *const MmsbNote,
     lsn: *mut u64,
 ) -> MmsbStatus {
     with_owner(
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn rust_page_write(
             // SAFETY: the caller's promise, here and below.
             let bytes = unsafe { slice(bytes, len, "bytes") }?;
             // SAFETY: as above.
-            state.write(id, offset, bytes, unsafe { note(note_) }?)
+            state.write(id, offset, bytes, unsafe { note_at(note) }?)
         },
         |pages, id| {
             // SAFETY: as above.
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn rust_page_write_masked(
     mask: *const u8,
     bytes: *const u8,
     len: usize,
-    note_: *const MmsbNote,
+    note: *const MmsbNote,
     lsn: *mut u64,
 ) -> MmsbStatus {
     let buffers = || {
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn rust_page_write_masked(
         |state, id| {
             let (mask, bytes) = buffers()?;
             // SAFETY: the caller's promise.
-            state.write_masked(id, mask, bytes, unsafe { note(note_) }?)
+            state.write_masked(id, mask, bytes, unsafe { note_at(note) }?)
         },
         |pages, id| {
             let (mask, bytes) = buffers()?;
@@ -303,7 +303,7 @@ pub unsafe extern "C" fn rust_page_metadata_set(
     key_len: usize,
     value: *const u8,
     value_len: usize,
-    note_: *const MmsbNote,
+    note: *const MmsbNote,
     lsn: *mut u64,
 ) -> MmsbStatus {
     let pair = || {
@@ -315,7 +315,7 @@ pub unsafe extern "C" fn rust_page_metadata_set(
         |state, id| {
             let (key, value) = pair()?;
             // SAFETY: the caller's promise.
-            state.set_meta(id, key, value, unsafe { note(note_) }?)
+            state.set_meta(id, key, value, unsafe { note_at(note) }?)
         },
         |pages, id| {
             let (key, value) = pair()?;
@@ -340,7 +340,7 @@ pub unsafe extern "C" fn rust_page_metadata_remove(
     page: MmsbPage,
     key: *const u8,
     key_len: usize,
-    note_: *const MmsbNote,
+    note: *const MmsbNote,
     lsn: *mut u64,
 ) -> MmsbStatus {
     with_owner(
@@ -349,7 +349,7 @@ pub unsafe extern "C" fn rust_page_metadata_remove(
             // SAFETY: the caller's promise, here and below.
             let key = unsafe { slice(key, key_len, "key") }?;
             // SAFETY: as above.
-            state.remove_meta(id, key, unsafe { note(note_) }?)
+            state.remove_meta(id, key, unsafe { note_at(note) }?)
         },
         |pages, id| {
             // SAFETY: as above.

@@ -130,7 +130,7 @@ pub struct MmsbNote {
 ///
 /// # Safety
 /// `at` is null or points to a note whose strings are as [`optional_text`] wants them.
-pub unsafe fn note<'a>(at: *const MmsbNote) -> Result<Note<'a>> {
+pub unsafe fn note_at<'a>(at: *const MmsbNote) -> Result<Note<'a>> {
     if at.is_null() {
         return Ok(Note::NONE);
     }

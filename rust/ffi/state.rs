@@ -1,6 +1,6 @@
 //! States: open, close, flush, stats, the past.
 
-use super::pointer::{Out, copy_items, copy_out, note, optional_out, optional_text, reference};
+use super::pointer::{Out, copy_items, copy_out, note_at, optional_out, optional_text, reference};
 use super::status::{MmsbStatus, call, call_state};
 use super::{MmsbPage, MmsbReader, MmsbState, ReaderObject, handle, take};
 use crate::config::{Config, Durability};
@@ -659,14 +659,14 @@ pub unsafe extern "C" fn rust_page_create(
     state: MmsbState,
     size: u64,
     location: u32,
-    note_: *const super::MmsbNote,
+    note: *const super::MmsbNote,
     out: *mut MmsbPage,
 ) -> MmsbStatus {
     call_state(state.id, |this| {
         // SAFETY: the caller's promise, here and below.
         let out = unsafe { Out::new(out, "out") }?;
         // SAFETY: as above.
-        let note = unsafe { note(note_) }?;
+        let note = unsafe { note_at(note) }?;
         let id = this.create_page_at(size, location_of(location)?, note)?;
         out.set(MmsbPage { owner: state.id, id: id.0 });
         Ok(())
