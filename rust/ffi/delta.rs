@@ -294,10 +294,10 @@ pub unsafe extern "C" fn rust_delta_payload(
     capacity: usize,
     len: *mut usize,
 ) -> MmsbStatus {
-    // SAFETY: the caller's promise.
     call(|| {
-        handle::with::<Delta, _>(delta.id, |delta| unsafe {
-            copy_out(delta.payload(), buf, capacity, len)
+        handle::with::<Delta, _>(delta.id, |delta| {
+            // SAFETY: the caller's promise.
+            unsafe { copy_out(delta.payload(), buf, capacity, len) }
         })
     })
 }
@@ -313,10 +313,10 @@ pub unsafe extern "C" fn rust_delta_source(
     capacity: usize,
     len: *mut usize,
 ) -> MmsbStatus {
-    // SAFETY: the caller's promise.
     call(|| {
-        handle::with::<Delta, _>(delta.id, |delta| unsafe {
-            copy_out(delta.source().as_bytes(), buf, capacity, len)
+        handle::with::<Delta, _>(delta.id, |delta| {
+            // SAFETY: the caller's promise.
+            unsafe { copy_out(delta.source().as_bytes(), buf, capacity, len) }
         })
     })
 }

@@ -1,6 +1,8 @@
 //! Pages of states and allocators: read, write, metadata.
 
-use super::pointer::{MmsbNote, Out, copy_items, copy_out, note_at, optional_out, slice, slice_mut};
+use super::pointer::{
+    MmsbNote, Out, copy_items, copy_out, note_at, optional_out, slice, slice_mut,
+};
 use super::state::set;
 use super::status::{MmsbStatus, call, call_state};
 use super::{AnyView, MmsbPage, MmsbView, handle};

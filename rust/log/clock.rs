@@ -110,9 +110,9 @@ impl Clock {
     }
 }
 
-impl LaneClock {
+impl Default for LaneClock {
     /// A lane that has published nothing.
-    pub fn new() -> LaneClock {
+    fn default() -> LaneClock {
         LaneClock {
             word: AtomicU64::new(0),
             tick: AtomicU64::new(0),
@@ -121,7 +121,9 @@ impl LaneClock {
             mark_tick: AtomicU64::new(0),
         }
     }
+}
 
+impl LaneClock {
     /// Takes the lane; returns its head, or `None` while another thread holds it.
     #[inline]
     pub fn enter(&self) -> Option<u64> {
@@ -201,7 +203,7 @@ mod tests {
     #[test]
     fn a_closed_tick_splits_each_lane() {
         let clock = Clock::new(0);
-        let lanes = [LaneClock::new(), LaneClock::new()];
+        let lanes = [LaneClock::default(), LaneClock::default()];
         for (lane, groups) in lanes.iter().zip([3, 5]) {
             for _ in 0..groups {
                 let head = lane.enter().unwrap();
@@ -225,7 +227,7 @@ mod tests {
         use std::sync::Mutex;
         use std::sync::atomic::AtomicBool;
         let clock = Clock::new(0);
-        let lanes = [LaneClock::new(), LaneClock::new()];
+        let lanes = [LaneClock::default(), LaneClock::default()];
         let ticks = [Mutex::new(Vec::new()), Mutex::new(Vec::new())];
         let page = Mutex::new(0);
         let stop = AtomicBool::new(false);
@@ -270,7 +272,7 @@ mod loom_tests {
     fn loom_close_is_a_cut() {
         loom::model(|| {
             let clock = Arc::new(Clock::new(0));
-            let lanes = Arc::new([LaneClock::new(), LaneClock::new()]);
+            let lanes = Arc::new([LaneClock::default(), LaneClock::default()]);
             let page = Arc::new(Mutex::new(0));
             let writers: Vec<_> = (0..2)
                 .map(|i| {

@@ -121,17 +121,19 @@ unsafe impl Sync for Lane {}
 // SAFETY: the raw chunk pointers are owned by the lane's chain, whoever's thread it is.
 unsafe impl Send for Lane {}
 
-impl Lane {
+impl Default for Lane {
     /// A lane without a chunk.
-    pub fn new() -> Lane {
+    fn default() -> Lane {
         Lane {
-            clock: LaneClock::new(),
+            clock: LaneClock::default(),
             tail: UnsafeCell::new(Tail { chunk: ptr::null_mut(), pos: 0 }),
             counters: Counters::default(),
             front: Front::default(),
         }
     }
+}
 
+impl Lane {
     /// The free bytes at the tail, if there are at least `len`.
     ///
     /// # Safety
@@ -198,7 +200,7 @@ impl Lane {
         tail.pos = 0;
         self.front = Front { chunk: AtomicPtr::new(tail.chunk), ..Front::default() };
         self.counters = Counters::default();
-        self.clock = LaneClock::new();
+        self.clock = LaneClock::default();
     }
 }
 
@@ -215,6 +217,7 @@ impl Drop for Lane {
 
 /// Chunks that wait for a lane, the hottest on top.
 #[derive(Default)]
+#[expect(clippy::vec_box, reason = "chunks are linked by address: they must not move")]
 pub struct ChunkPool(Mutex<Vec<Box<Chunk>>>);
 
 impl ChunkPool {
@@ -224,8 +227,8 @@ impl ChunkPool {
     /// A chunk of at least `len` bytes, but no wasteful one.
     pub fn take(&self, len: usize) -> Option<Box<Chunk>> {
         let mut idle = self.0.lock();
-        let fits = |chunk: &Box<Chunk>| (len..=len.saturating_mul(4)).contains(&chunk.capacity());
-        if let Some(at) = idle.iter().rposition(fits) {
+        let fits = len..=len.saturating_mul(4);
+        if let Some(at) = idle.iter().rposition(|chunk| fits.contains(&chunk.capacity())) {
             return Some(idle.remove(at));
         }
         drop(idle);

@@ -328,7 +328,7 @@ impl Log {
     fn lane(&self, index: usize) -> &Lane {
         let slot = &self.lanes[index];
         if slot.load(Ordering::Acquire).is_null() {
-            let new = Box::into_raw(Box::new(Lane::new()));
+            let new = Box::into_raw(Box::new(Lane::default()));
             let (ok, fail) = (Ordering::AcqRel, Ordering::Acquire);
             if slot.compare_exchange(ptr::null_mut(), new, ok, fail).is_err() {
                 // SAFETY: `new` was not shared.

@@ -143,7 +143,7 @@ impl Reader {
     /// # Errors
     /// `Corrupt` with file, offset and reason; the reader stays where it is.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Record<'_>>> {
+    pub fn next_record(&mut self) -> Result<Option<Record<'_>>> {
         let Some((lsn, len)) = self.find()? else { return Ok(None) };
         let segment = &self.segments[self.at];
         let bytes = self.window.get(segment, self.offset, len)?;

@@ -347,7 +347,7 @@ fn scan(
         let end = at + frame.bytes;
         while at < end {
             let bytes = record_bytes(segment, window, at, end)?;
-            let record = match bytes.and_then(|bytes| Record::parse(bytes)) {
+            let record = match bytes.and_then(Record::parse) {
                 Ok(record) if record.lsn > last && record.lsn <= frame.closed => Ok(record),
                 Ok(_) => Err("a record is out of order"),
                 Err(reason) => Err(reason),

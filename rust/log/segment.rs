@@ -79,8 +79,8 @@ impl SegmentHeader {
 
     /// The header in `bytes`, or why there is none. An unknown version is told apart: its file is
     /// not damaged.
-    fn decode(bytes: &[u8; HEADER_USED]) -> Result<SegmentHeader, HeaderError> {
-        let mut zeroed = *bytes;
+    fn decode(bytes: &[u8]) -> Result<SegmentHeader, HeaderError> {
+        let mut zeroed = bytes.to_vec();
         zeroed[12..16].fill(0);
         let mut dec = Dec::new(bytes);
         let bad = HeaderError::Damaged;
@@ -256,12 +256,13 @@ impl Segment {
         let path = storage.describe(name);
         let fail = |error| Error::io(format_args!("read {path}"), error);
         let file = storage.open(name, mode).map_err(fail)?;
-        let mut bytes = [0; HEADER_USED];
-        let got = file.read_at(0, &mut bytes).map_err(fail)?;
-        if got < HEADER_USED {
+        let mut block = [0; SEGMENT_HEADER_BYTES as usize];
+        let got = file.read_at(0, &mut block).map_err(fail)?;
+        let (bytes, zeros) = block.split_at(HEADER_USED);
+        if got < block.len() || zeros.iter().any(|&byte| byte != 0) {
             return Ok(Err(HeaderError::Damaged));
         }
-        let header = match SegmentHeader::decode(&bytes) {
+        let header = match SegmentHeader::decode(bytes) {
             Ok(header) => header,
             Err(error) => return Ok(Err(error)),
         };

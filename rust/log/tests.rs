@@ -46,7 +46,7 @@ fn read(log: &Log) -> Vec<Lsn> {
     log.flush().unwrap();
     let mut reader = log.reader(Lsn::ZERO, Lsn::MAX).unwrap();
     let mut seen = Vec::new();
-    while let Some(record) = reader.next().unwrap() {
+    while let Some(record) = reader.next_record().unwrap() {
         seen.push(record.lsn);
     }
     seen
@@ -148,7 +148,7 @@ fn recycled_segments_do_not_bring_old_records_back() {
     assert!(log.reader(Lsn::ZERO, Lsn::MAX).is_err());
     let mut reader = log.reader(floor, Lsn::MAX).unwrap();
     let mut last = floor;
-    while let Some(record) = reader.next().unwrap() {
+    while let Some(record) = reader.next_record().unwrap() {
         assert!(record.lsn > last);
         last = record.lsn;
     }

@@ -174,6 +174,7 @@ impl<'a> Cursor<'a> {
         self.peek();
     }
 
+    #[expect(clippy::vec_box, reason = "chunks are linked by address: they must not move")]
     /// Gives the chunks that are wholly drained to `spent` and moves the lane's front here.
     fn commit(&self, head: u64, spent: &mut Vec<Box<Chunk>>) {
         let front = &self.lane.front;

@@ -2,14 +2,14 @@
 
 use super::slot::{Seen, SlotGuard};
 use super::table::Table;
-use crate::types::{Lsn, PageId};
+use crate::types::PageId;
 
 /// Keeps the table that a pinned frame belongs to alive.
 pub trait Keeper {
     /// The table.
     fn table(&self) -> &Table;
-    /// LSNs of open snapshots, ascending: what they may read is not reclaimed.
-    fn snapshots(&self) -> Vec<Lsn>;
+    /// Gives back the versions of a page that nobody can read any more.
+    fn reclaim(&self, id: PageId);
 }
 
 /// A frame that nobody writes to while this lives.
@@ -60,9 +60,8 @@ impl<K: Keeper> Pinned<K> {
 
 impl<K: Keeper> Drop for Pinned<K> {
     fn drop(&mut self) {
-        let table = self.keeper.table();
-        if table.unpin(self.id, self.seen.data) {
-            table.reclaim_page(self.id, &self.keeper.snapshots());
+        if self.keeper.table().unpin(self.id, self.seen.data) {
+            self.keeper.reclaim(self.id);
         }
     }
 }

@@ -128,7 +128,7 @@ impl State {
         }
         let mut reader = core.log.reader(core.log.history_floor(), Lsn::MAX)?;
         let (mut records, mut record_bytes) = (0, 0);
-        while let Some(record) = reader.next()? {
+        while let Some(record) = reader.next_record()? {
             records += 1;
             record_bytes += record.len() as u64;
             step(record.len() as u64);
@@ -235,6 +235,8 @@ impl Core {
         image.bytes = write_image(storage, &aside, catalog.manifest.identity, snapshot)?;
         let fail = |error| Error::io(format_args!("rename to {}", storage.describe(&file)), error);
         storage.rename(&aside, &file).map_err(fail)?;
+        // Durable under its name before a manifest says so: renames may survive in any order.
+        storage.sync_dir().map_err(fail)?;
         Ok(image)
     }
 

@@ -139,7 +139,7 @@ impl Changes {
     fn fill(&mut self) -> Result<bool> {
         let record = match &mut self.source {
             Source::Done => None,
-            Source::Range(reader) => reader.next()?,
+            Source::Range(reader) => reader.next_record()?,
             Source::Links(lsns, lookup, core) => match lsns.pop() {
                 Some(lsn) => Some(core.log.record_at(lookup, lsn)?),
                 None => None,
@@ -385,7 +385,7 @@ impl Core {
         let state = State::from_core(core);
         let mut reader = self.log.reader(after, lsn)?;
         let table = &state.core().table;
-        while let Some(record) = reader.next()? {
+        while let Some(record) = reader.next_record()? {
             progress(record.lsn);
             apply(table, &record)?;
         }

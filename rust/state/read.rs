@@ -40,8 +40,8 @@ impl crate::page::pinned::Keeper for Held {
         &self.0.table
     }
 
-    fn snapshots(&self) -> Vec<Lsn> {
-        self.0.snapshots.list()
+    fn reclaim(&self, id: PageId) {
+        self.0.snapshots.reclaim_page(&self.0.table, id);
     }
 }
 

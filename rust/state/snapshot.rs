@@ -157,15 +157,14 @@ impl Keeper for &Snapshot {
         &self.core.table
     }
 
-    fn snapshots(&self) -> Vec<Lsn> {
-        self.core.snapshots.list()
+    fn reclaim(&self, id: PageId) {
+        self.core.snapshots.reclaim_page(&self.core.table, id);
     }
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        let left = self.core.snapshots.close(&self.core.log, self.lsn);
-        self.core.table.reclaim(&left);
+        self.core.snapshots.close(&self.core.log, &self.core.table, self.lsn);
     }
 }
 

@@ -122,7 +122,7 @@ impl State {
             page_bytes: table.live_bytes(),
             frame_bytes: table.memory.bytes_in_use(),
             version_bytes: table.version_bytes(),
-            snapshots: core.snapshots.list().len() as u64,
+            snapshots: core.snapshots.count() as u64,
             next_page_id: table.next_id(),
             records: log.records,
             record_bytes: log.record_bytes,

@@ -4,11 +4,18 @@
 //! read keeps that content as a version (`page::slot`). Taking one costs O(lanes) and stops
 //! nobody; with no snapshot open a writer pays one comparison.
 //!
-//! Invariant: [`Clock::newest_snapshot`] is at least the newest open snapshot's LSN, and it is set
-//! before the floor is raised, so that every writer above the snapshot sees it.
+//! Invariants:
+//! - [`Clock::newest_snapshot`](crate::log::clock::Clock::newest_snapshot) is at least the newest
+//!   open snapshot's LSN, and it is set before the floor is raised, so that every writer above the
+//!   snapshot sees it.
+//! - Versions are reclaimed with the list of open snapshots locked: one that is just being opened,
+//!   for which a writer may already have kept something, is either in the list or not announced.
+//!
+//! Lock order: the list, then a page.
 
 use crate::log::Log;
-use crate::types::Lsn;
+use crate::page::table::Table;
+use crate::types::{Lsn, PageId};
 use parking_lot::Mutex;
 use std::sync::atomic::Ordering;
 
@@ -29,19 +36,24 @@ impl Snapshots {
         lsn
     }
 
-    /// Closes a snapshot; returns the LSNs of those left, ascending.
-    pub fn close(&self, log: &Log, lsn: Lsn) -> Vec<Lsn> {
+    /// Closes a snapshot and gives back what only it could read.
+    pub fn close(&self, log: &Log, table: &Table, lsn: Lsn) {
         let mut open = self.open.lock();
         if let Some(at) = open.iter().rposition(|&other| other == lsn) {
             open.remove(at);
         }
         let newest = open.last().map_or(0, |newest| newest.0);
         log.clock.newest_snapshot.store(newest, Ordering::SeqCst);
-        open.clone()
+        table.reclaim(&open);
     }
 
-    /// The LSNs of open snapshots, ascending.
-    pub fn list(&self) -> Vec<Lsn> {
-        self.open.lock().clone()
+    /// Gives back the versions of a page that nobody can read any more.
+    pub fn reclaim_page(&self, table: &Table, id: PageId) {
+        table.reclaim_page(id, &self.open.lock());
+    }
+
+    /// Open snapshots.
+    pub fn count(&self) -> usize {
+        self.open.lock().len()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::errors::{error, raise};
 use crate::page::Page;
+use crate::state::State;
 use mmsb::{Config, Durability, ErrorKind, Location, Lsn, Note, PageId};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
@@ -63,6 +64,18 @@ pub fn page_id(page: &Bound<'_, PyAny>) -> PyResult<PageId> {
         return page.get().id();
     }
     unsigned(page, ErrorKind::PageNotFound, "a page id").map(PageId)
+}
+
+/// As [`page_id`]; a [`Page`] must be one of `state`.
+#[inline]
+pub fn page_in(state: &Bound<'_, State>, page: &Bound<'_, PyAny>) -> PyResult<PageId> {
+    let id = page_id(page)?;
+    match page.cast_exact::<Page>() {
+        Ok(page) if !page.get().is_of(state) => {
+            raise!(InvalidArgument, "{id} of another state")
+        }
+        _ => Ok(id),
+    }
 }
 
 /// A location by its name.

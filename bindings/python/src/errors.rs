@@ -231,3 +231,9 @@ fn error_table() -> Vec<(i32, &'static str, &'static str, &'static str, bool, bo
     };
     ErrorKind::ALL.iter().map(row).collect()
 }
+
+/// Whether an exception is the one of `kind`.
+pub fn is(error: &PyErr, py: Python<'_>, kind: ErrorKind) -> bool {
+    let class = TREE.get(py).and_then(|tree| tree.get(kind.code()));
+    class.is_some_and(|class| error.is_instance(py, class.bind(py)))
+}

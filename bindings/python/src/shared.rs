@@ -153,15 +153,10 @@ impl<T: Closable> Shared<T> {
     }
 
     /// Closes the object, after the calls that use it now. Nothing if it was closed.
-    ///
-    /// `before` gives up leases that wait for nobody.
-    pub fn close(&self, py: Python<'_>, before: impl FnOnce() + Send) -> Result<(), Failure> {
+    pub fn close(&self, py: Python<'_>) -> Result<(), Failure> {
         let Some(held) = self.0.lock().take() else { return Ok(()) };
         let durable = held.forks.is_some();
-        let close = move || {
-            before();
-            close_when_unused(held)
-        };
+        let close = move || close_when_unused(held);
         // What has no files is closed in less time than it takes to unlock the interpreter.
         let left = if durable { py.detach(close) } else { close() };
         match left {

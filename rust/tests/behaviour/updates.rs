@@ -18,7 +18,7 @@ fn only_what_differs_is_recorded() {
     let last = state.page_history(page).unwrap().pop().unwrap();
     assert_eq!((last.lsn, last.epoch, last.source.as_str()), (lsn, 2, "test"));
     let Change::Written(delta) = last.change else { panic!("{last:?}") };
-    let runs: Vec<_> = delta.runs().map(|(at, bytes)| (at as usize, bytes.to_vec())).collect();
+    let runs: Vec<_> = delta.runs().map(|(at, bytes)| (at, bytes.to_vec())).collect();
     assert_eq!(runs, [(500, vec![0xEE; 10])]);
 }
 

@@ -1,0 +1,190 @@
+//! `Snapshot`: the whole state at one LSN.
+
+use crate::args::{self, DETACH_BYTES, page_in};
+use crate::errors::{Failure, raise};
+use crate::records::hex;
+use crate::shared::Lease;
+use crate::state::State;
+use mmsb::{Error, ErrorKind, PageId};
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::sync::Arc;
+
+/// A read view of all pages at one closed LSN: between groups, never inside one. Made by
+/// `State.snapshot`.
+///
+/// While it is open, a page that changes keeps its old content beside the new: close it early. All
+/// methods can raise `Closed`, for the snapshot or its state, and `PageNotFound` for a page that
+/// did not exist then.
+///
+/// >>> import mmsb
+/// >>> with mmsb.State() as state:
+/// ...     page = state.create_page(data=b"old")
+/// ...     with state.snapshot() as snapshot:
+/// ...         lsn = page.update(b"new")
+/// ...         snapshot.read(page), snapshot.epoch(page), snapshot.list()
+/// (b'old', 1, [1])
+#[pyclass(frozen, module = "mmsb", weakref)]
+pub struct Snapshot {
+    state: Py<State>,
+    /// Taken out by `close`.
+    inner: Mutex<Option<Arc<mmsb::Snapshot>>>,
+    lsn: u64,
+}
+
+impl Snapshot {
+    pub fn take(state: &Bound<'_, State>) -> PyResult<Snapshot> {
+        let snapshot = state.get().shared.short(state.py(), mmsb::State::snapshot)?;
+        let (lsn, inner) = (snapshot.lsn().0, Mutex::new(Some(Arc::new(snapshot))));
+        Ok(Snapshot { state: state.clone().unbind(), inner, lsn })
+    }
+
+    /// The snapshot, and what keeps its state open meanwhile.
+    fn open(&self) -> Result<(Arc<mmsb::Snapshot>, Lease<mmsb::State>), Failure> {
+        let lease = self.state.get().shared.lease()?;
+        match &*self.inner.lock() {
+            Some(snapshot) => Ok((snapshot.clone(), lease)),
+            None => Err(Error::new(ErrorKind::Closed, "the snapshot is closed").into()),
+        }
+    }
+
+    fn ask<R>(
+        &self,
+        page: &Bound<'_, PyAny>,
+        ask: impl FnOnce(&mmsb::Snapshot, PageId) -> mmsb::Result<R>,
+    ) -> PyResult<R> {
+        let id = page_in(self.state.bind(page.py()), page)?;
+        let (snapshot, _lease) = self.open()?;
+        Ok(ask(&snapshot, id).map_err(Failure::from)?)
+    }
+
+    /// Calls `call` while other threads run.
+    fn long<R: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&mmsb::Snapshot) -> mmsb::Result<R> + Send,
+    ) -> Result<R, Failure> {
+        let (snapshot, lease) = self.open()?;
+        drop(lease);
+        self.state.get().shared.long(py, move |_| {
+            let result = call(&snapshot);
+            // Maybe the last to hold it, which takes time to give up.
+            drop(snapshot);
+            Ok(result?)
+        })
+    }
+}
+
+#[pymethods]
+impl Snapshot {
+    /// The closed LSN that it stands at.
+    #[getter]
+    fn lsn(&self) -> u64 {
+        self.lsn
+    }
+
+    /// Copies `size` bytes of a page from `offset` on; all that follow without a size.
+    ///
+    /// Raises `RangeOutOfBounds`.
+    #[pyo3(signature = (page, offset = None, size = None))]
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        page: &Bound<'py, PyAny>,
+        offset: Option<&Bound<'py, PyAny>>,
+        size: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let id = page_in(self.state.bind(py), page)?;
+        let offset = offset.map_or(Ok(0), args::offset)?;
+        let whole = self.ask(page, mmsb::Snapshot::page_size)?;
+        let size = size.map_or(Ok(whole.saturating_sub(offset)), args::size)?;
+        if offset.checked_add(size).is_none_or(|end| end > whole) {
+            raise!(RangeOutOfBounds, "{size} bytes at offset {offset} of {id}, which has {whole}")
+        }
+        PyBytes::new_with(py, size as usize, |bytes| {
+            if bytes.len() < DETACH_BYTES {
+                return self.ask(page, |snapshot, id| snapshot.read(id, offset, bytes));
+            }
+            Ok(self.long(py, |snapshot| snapshot.read(id, offset, bytes))?)
+        })
+    }
+
+    /// Ids of all pages, ascending. Cost: O(ids given out by then).
+    fn list(&self, py: Python<'_>) -> Result<Vec<u64>, Failure> {
+        let ids = self.long(py, mmsb::Snapshot::list_pages)?;
+        Ok(ids.into_iter().map(|id| id.0).collect())
+    }
+
+    /// Bytes of a page.
+    fn size(&self, page: &Bound<'_, PyAny>) -> PyResult<u64> {
+        self.ask(page, mmsb::Snapshot::page_size)
+    }
+
+    /// Epoch of a page's content.
+    fn epoch(&self, page: &Bound<'_, PyAny>) -> PyResult<u64> {
+        self.ask(page, mmsb::Snapshot::epoch)
+    }
+
+    /// The value of a metadata key of a page. Raises `KeyNotFound`.
+    fn get_meta<'py>(
+        &self,
+        page: &Bound<'py, PyAny>,
+        key: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let name = args::meta_key(key)?;
+        let value = self.ask(page, |snapshot, id| snapshot.meta(id, &name))?;
+        Ok(PyBytes::new(page.py(), &value))
+    }
+
+    fn __contains__(&self, page: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match self.ask(page, mmsb::Snapshot::page_size) {
+            Ok(_) => Ok(true),
+            Err(error) if crate::errors::is(&error, page.py(), ErrorKind::PageNotFound) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Digest of the content, 32 bytes; see `State.digest`. Cost: one pass over all pages.
+    fn digest<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyBytes>, Failure> {
+        Ok(PyBytes::new(py, &self.long(py, mmsb::Snapshot::digest)?))
+    }
+
+    /// The digest as 64 hexadecimal digits.
+    fn hexdigest(&self, py: Python<'_>) -> Result<String, Failure> {
+        Ok(hex(&self.long(py, mmsb::Snapshot::digest)?))
+    }
+
+    /// Gives up what the snapshot holds. Nothing if that was done.
+    fn close(&self, py: Python<'_>) {
+        let inner = self.inner.lock().take();
+        if inner.is_some() {
+            py.detach(move || drop(inner));
+        }
+    }
+
+    /// Whether the snapshot or its state is closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.state.get().shared.is_closed() || self.inner.lock().is_none()
+    }
+
+    fn __enter__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
+        drop(slf.get().open()?);
+        Ok(slf.clone().unbind())
+    }
+
+    #[pyo3(signature = (*_exc))]
+    fn __exit__(&self, py: Python<'_>, _exc: &Bound<'_, PyAny>) {
+        self.close(py);
+    }
+
+    fn __repr__(&self) -> String {
+        match self.closed() {
+            true => "<mmsb.Snapshot closed>".to_owned(),
+            false => format!("<mmsb.Snapshot at {}>", self.lsn),
+        }
+    }
+}

@@ -1,0 +1,681 @@
+//! `State`: opening, pages, durability, time travel.
+
+use crate::args::{self, DETACH_BYTES, Settings, note, page_in};
+use crate::batch::Batch;
+use crate::buffer::with_bytes;
+use crate::changes::{Change, Changes, Filter, Owner};
+use crate::delta::Delta;
+use crate::errors::Failure;
+use crate::page::Page;
+use crate::records::{Checkpoint, PageAt, Recovered, Verified, hex};
+use crate::shared::{Closable, Shared, call_back};
+use crate::snapshot::Snapshot;
+use crate::typed::Extent;
+use mmsb::{Durability, Location, Note, PageId};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyList};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How often a long call looks for signals and tells its progress.
+const PROGRESS_EVERY: Duration = Duration::from_millis(20);
+
+impl Closable for mmsb::State {
+    const NAME: &'static str = "state";
+
+    fn has_files(&self) -> bool {
+        self.config().path.is_some()
+    }
+
+    fn poison(&self, reason: &str) {
+        mmsb::State::poison(self, reason);
+    }
+
+    fn shut(self) -> mmsb::Result<()> {
+        self.close()
+    }
+}
+
+/// A program's live state: pages, their history, and a log that gives them back.
+///
+/// - `path`: the state's directory, created where it does not exist; `None` for one in memory.
+/// - `durability`: "memory" (written by flush, sync, checkpoint and close), "buffered" (within
+///   `flush_every_ms` to the operating system, within `sync_every_ms` to the disk; the default
+///   with a path) or "sync" (each change before its call returns).
+/// - `must_exist`: refuse to create the directory.
+/// - `flush_every_ms`, `sync_every_ms`: more than 0, fractions allowed; 1 and 100.
+/// - `segment_bytes`: of one log file, 64 KiB to 1 GiB; 16 MiB.
+/// - `pending_bytes_max`: log that may wait for the disk before changes wait; 64 MiB.
+/// - `history_bytes`: log to keep for the past; 256 MiB in memory, 1 GiB with a path.
+///
+/// A container of pages: `len`, `in`, iteration and `state[page_id]` work. May be used from any
+/// thread. Closing twice is allowed; everything else on a closed state raises `Closed`.
+///
+/// Raises `InvalidArgument` and `SizeOutOfRange` for settings, `Locked` if the directory is open
+/// already, `Foreign` if it is not one of a state, `Corrupt`, `UnknownFormat` and `IoError` for
+/// its files. Cost: under 1 µs in memory; with a path a few ms and the log after the last
+/// checkpoint.
+///
+/// >>> import mmsb
+/// >>> with mmsb.State() as state:
+/// ...     page = state.create_page(4)
+/// ...     lsn = page.update(b"abcd", source="demo")
+/// ...     page.read(), page.epoch
+/// (b'abcd', 1)
+#[pyclass(frozen, module = "mmsb", weakref)]
+pub struct State {
+    pub shared: Shared<mmsb::State>,
+    /// Every change waits for the disk.
+    pub is_sync: bool,
+    /// Pages may stand in files, and are read when they are first asked for.
+    is_mapped: bool,
+}
+
+impl State {
+    fn new(state: mmsb::State, is_mapped: bool) -> State {
+        let is_sync = state.config().durability == Durability::Sync;
+        State { shared: Shared::new(state), is_sync, is_mapped }
+    }
+
+    /// Whether a change of `len` bytes lets other threads run.
+    #[inline]
+    pub fn detaches(&self, len: usize) -> bool {
+        self.is_sync || len >= DETACH_BYTES
+    }
+
+    /// Creates a page with content or metadata, all in one group.
+    fn create_full(
+        &self,
+        py: Python<'_>,
+        size: u64,
+        place: Location,
+        data: Option<&[u8]>,
+        metadata: &[(Vec<u8>, Vec<u8>)],
+        note: Note<'_>,
+    ) -> Result<PageId, Failure> {
+        let len = data.map_or(0, <[u8]>::len);
+        self.shared.call(py, self.detaches(len), |state| {
+            let mut batch = mmsb::Batch::new(state);
+            let id = batch.create_page(size, place)?;
+            if let Some(data) = data {
+                batch.update(id, data)?;
+            }
+            for (key, value) in metadata {
+                batch.set_meta(id, key, value)?;
+            }
+            batch.commit(note)?;
+            Ok(id)
+        })
+    }
+
+    fn find(slf: &Bound<'_, State>, id: PageId) -> PyResult<Page> {
+        let this = slf.get();
+        let size = this.shared.call(slf.py(), this.is_mapped, |state| state.page_size(id))?;
+        Ok(Page::new(slf, id, size))
+    }
+}
+
+/// Metadata as keys and values.
+fn pairs(metadata: &Bound<'_, PyAny>) -> PyResult<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut pairs = Vec::new();
+    for item in metadata.call_method0("items")?.try_iter()? {
+        let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
+        let value = with_bytes(&value, "a metadata value", |value| Ok(value.to_vec()))?;
+        pairs.push((args::meta_key(&key)?, value));
+    }
+    Ok(pairs)
+}
+
+/// Calls `tell` at most every [`PROGRESS_EVERY`] with what `step` is told, and lets signals in.
+struct Ticker<'a> {
+    last: Instant,
+    tell: Option<&'a Py<PyAny>>,
+}
+
+impl<'a> Ticker<'a> {
+    fn new(tell: Option<&'a Py<PyAny>>) -> Ticker<'a> {
+        Ticker { last: Instant::now(), tell }
+    }
+
+    fn step(&mut self, value: u64) {
+        if self.last.elapsed() >= PROGRESS_EVERY {
+            self.tell(value);
+            self.last = Instant::now();
+        }
+    }
+
+    fn tell(&self, value: u64) {
+        call_back(|py| {
+            py.check_signals()?;
+            self.tell.map_or(Ok(()), |tell| tell.call1(py, (value,)).map(drop))
+        });
+    }
+}
+
+#[pymethods]
+impl State {
+    #[new]
+    #[pyo3(signature = (
+        path = None, durability = None, *, must_exist = false, flush_every_ms = None,
+        sync_every_ms = None, segment_bytes = None, pending_bytes_max = None, history_bytes = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments, each a setting")]
+    fn open(
+        py: Python<'_>,
+        path: Option<PathBuf>,
+        durability: Option<&str>,
+        must_exist: bool,
+        flush_every_ms: Option<&Bound<'_, PyAny>>,
+        sync_every_ms: Option<&Bound<'_, PyAny>>,
+        segment_bytes: Option<&Bound<'_, PyAny>>,
+        pending_bytes_max: Option<&Bound<'_, PyAny>>,
+        history_bytes: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<State> {
+        let config = Settings {
+            path,
+            durability,
+            must_exist,
+            flush_every_ms,
+            sync_every_ms,
+            segment_bytes,
+            pending_bytes_max,
+            history_bytes,
+        }
+        .config()?;
+        let is_mapped = config.path.is_some();
+        let open = move || mmsb::State::open(config).map_err(Failure::from);
+        let state = if is_mapped { py.detach(open) } else { open() }?;
+        Ok(State::new(state, is_mapped))
+    }
+
+    /// Opens the image in the file `path` as a new state in memory. The file is mapped and never
+    /// changes; pages are read when they are first asked for.
+    ///
+    /// Raises `FileNotFound`, `Corrupt`, `UnknownFormat`. Cost: O(pages), without their content.
+    ///
+    /// >>> import mmsb, os, tempfile
+    /// >>> with tempfile.TemporaryDirectory() as folder, mmsb.State() as state:
+    /// ...     page = state.create_page(data=b"abc")
+    /// ...     file = os.path.join(folder, "backup.image")
+    /// ...     lsn = state.export_checkpoint(file)
+    /// ...     with mmsb.State.load_checkpoint(file) as copy:
+    /// ...         copy.digest() == state.digest(), copy[1].read()
+    /// (True, b'abc')
+    #[staticmethod]
+    fn load_checkpoint(py: Python<'_>, path: PathBuf) -> Result<State, Failure> {
+        let state = py.detach(|| mmsb::State::load_checkpoint(path))?;
+        Ok(State::new(state, true))
+    }
+
+    /// Closes the state: flushes, syncs, releases the directory. Waits for calls of other threads;
+    /// open batches can no longer commit; views and arrays stay valid. Nothing if it is closed.
+    ///
+    /// Raises what the last flush and sync say (`IoError`, `NoSpace`); it is closed all the same.
+    ///
+    /// >>> import mmsb
+    /// >>> state = mmsb.State()
+    /// >>> state.close()
+    /// >>> state.closed
+    /// True
+    fn close(&self, py: Python<'_>) -> Result<(), Failure> {
+        self.shared.close(py)
+    }
+
+    /// Whether the state is closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    fn __enter__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
+        drop(slf.get().shared.lease()?);
+        Ok(slf.clone().unbind())
+    }
+
+    #[pyo3(signature = (*_exc))]
+    fn __exit__(&self, py: Python<'_>, _exc: &Bound<'_, PyAny>) -> Result<(), Failure> {
+        self.close(py)
+    }
+
+    /// The state's directory as it was given; `None` for one in memory.
+    #[getter]
+    fn path(&self, py: Python<'_>) -> Result<Option<PathBuf>, Failure> {
+        self.shared.short(py, |state| Ok(state.config().path.clone()))
+    }
+
+    /// "memory", "buffered" or "sync".
+    #[getter]
+    fn durability(&self, py: Python<'_>) -> Result<&'static str, Failure> {
+        self.shared.short(py, |state| Ok(args::durability_name(state.config().durability)))
+    }
+
+    /// Whether the state shows the past and refuses changes, as `replay_to` makes it.
+    #[getter]
+    fn read_only(&self, py: Python<'_>) -> Result<bool, Failure> {
+        self.shared.short(py, |state| Ok(state.is_read_only()))
+    }
+
+    /// What opening found: records replayed, and a torn tail that was cut off.
+    #[getter]
+    fn recovered(&self, py: Python<'_>) -> Result<Recovered, Failure> {
+        self.shared.short(py, |state| Ok(Recovered::from(state.recovered())))
+    }
+
+    /// Creates a page. Give its size, its content, or its shape and type.
+    ///
+    /// - `size`: bytes, 1 to 1 GiB; without `data` all are zero.
+    /// - `data`: any C-contiguous buffer, the page's first content.
+    /// - `dtype`, `shape`: as of NumPy; the page holds such an array. `shape` alone counts bytes.
+    /// - `location`: "cpu", "gpu" or "unified".
+    /// - `metadata`: a mapping of str to bytes.
+    /// - `source`, `intent`: who creates it and why, kept with the record.
+    ///
+    /// One record, whatever is given. Raises `InvalidArgument`, `SizeOutOfRange`,
+    /// `LengthMismatch` where the arguments disagree, `TooLong`, `TooLarge`, `ReadOnly`,
+    /// `OutOfMemory`, `NoSpace`. Cost: O(size).
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     state.create_page(16).size, state.create_page(data=b"abc").size
+    /// (16, 3)
+    #[pyo3(signature = (
+        size = None, data = None, *, dtype = None, shape = None, location = "cpu",
+        metadata = None, source = "", intent = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
+    fn create_page(
+        slf: &Bound<'_, Self>,
+        size: Option<&Bound<'_, PyAny>>,
+        data: Option<&Bound<'_, PyAny>>,
+        dtype: Option<&Bound<'_, PyAny>>,
+        shape: Option<&Bound<'_, PyAny>>,
+        location: &str,
+        metadata: Option<&Bound<'_, PyAny>>,
+        source: &str,
+        intent: Option<&str>,
+    ) -> PyResult<Page> {
+        let (py, this) = (slf.py(), slf.get());
+        let (place, note) = (args::location(location)?, note(source, intent));
+        if let (Some(size), None, None, None, None) = (size, data, dtype, shape, metadata) {
+            let size = args::size(size)?;
+            let detach = this.detaches(usize::try_from(size).unwrap_or(usize::MAX));
+            let create = |state: &mmsb::State| state.create_page_at(size, place, note);
+            let id = this.shared.call(py, detach, create)?;
+            return Ok(Page::new(slf, id, size));
+        }
+        let extent = Extent { size, data, dtype, shape };
+        let metadata = metadata.map_or(Ok(Vec::new()), pairs)?;
+        extent.with(|size, data| {
+            let id = this.create_full(py, size, place, data, &metadata, note)?;
+            Ok(Page::new(slf, id, size))
+        })
+    }
+
+    /// Frees a page. Its id is never used again; its history stays readable as long as the log.
+    ///
+    /// Returns the record's LSN. Raises `PageNotFound`, `PageFreed`, `ReadOnly`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(1)
+    /// ...     lsn = state.free_page(page)
+    /// ...     page in state
+    /// False
+    #[pyo3(signature = (page, *, source = "", intent = None))]
+    fn free_page(
+        slf: &Bound<'_, Self>,
+        page: &Bound<'_, PyAny>,
+        source: &str,
+        intent: Option<&str>,
+    ) -> PyResult<u64> {
+        let (id, this, note) = (page_in(slf, page)?, slf.get(), note(source, intent));
+        let free = |state: &mmsb::State| state.free_page(id, note);
+        Ok(this.shared.call(slf.py(), this.is_sync, free)?.0)
+    }
+
+    /// Applies a delta, with the source and intent that it carries; records only the bytes that
+    /// differ.
+    ///
+    /// Returns the LSN, `None` if nothing changed. Raises `PageNotFound`, `PageFreed`,
+    /// `LengthMismatch`, `RangeOutOfBounds`, `ReadOnly`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(4)
+    /// ...     lsn = state.apply(mmsb.Delta.from_runs(page, [(1, b"ab")]))
+    /// ...     page.read()
+    /// b'\x00ab\x00'
+    fn apply(&self, py: Python<'_>, delta: &Bound<'_, Delta>) -> Result<Option<u64>, Failure> {
+        let delta = &delta.get().inner;
+        let detach = self.detaches(delta.payload_len());
+        let lsn = self.shared.call(py, detach, |state| state.apply(delta))?;
+        Ok(lsn.map(|lsn| lsn.0))
+    }
+
+    /// A batch: many changes to many pages as one group, all or none.
+    ///
+    /// As a context manager it commits at the end, and discards if an exception passes.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     a, b = state.create_page(4), state.create_page(4)
+    /// ...     with state.batch(source="demo") as batch:
+    /// ...         batch.write(a, 0, b"both")
+    /// ...         batch.write(b, 0, b"both")
+    /// ...     a.lsn == b.lsn == batch.lsn
+    /// True
+    #[pyo3(signature = (*, source = "", intent = None))]
+    fn batch(slf: &Bound<'_, Self>, source: &str, intent: Option<&str>) -> PyResult<Batch> {
+        Batch::new(slf, source, intent)
+    }
+
+    /// All pages, ascending by id. Cost: O(ids ever given out).
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(4)
+    /// ...     state.pages() == [page]
+    /// True
+    fn pages<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        let ids = slf.get().shared.long(slf.py(), |state| Ok(state.list_pages()?))?;
+        PyList::new(slf.py(), ids.into_iter().map(|id| Page::unsized_of(slf, id)))
+    }
+
+    /// How many pages there are.
+    #[getter]
+    fn page_count(&self, py: Python<'_>) -> Result<u64, Failure> {
+        self.shared.short(py, |state| Ok(state.page_count()))
+    }
+
+    fn __len__(&self, py: Python<'_>) -> Result<usize, Failure> {
+        self.shared.short(py, |state| Ok(state.page_count() as usize))
+    }
+
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyIterator>> {
+        State::pages(slf)?.try_iter()
+    }
+
+    fn __contains__(slf: &Bound<'_, Self>, page: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let this = slf.get();
+        let Ok(id) = page_in(slf, page) else { return Ok(false) };
+        Ok(this.shared.call(slf.py(), this.is_mapped, |state| Ok(state.contains(id)))?)
+    }
+
+    fn __getitem__(slf: &Bound<'_, Self>, page_id: &Bound<'_, PyAny>) -> PyResult<Page> {
+        State::find(slf, page_in(slf, page_id)?)
+    }
+
+    /// Hands all changes made before the call to the operating system: they survive the process.
+    /// Returns the closed LSN that covers them.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(4)
+    /// ...     state.flush() >= page.lsn
+    /// True
+    fn flush(&self, py: Python<'_>) -> Result<u64, Failure> {
+        self.shared.long(py, |state| Ok(state.flush()?.0))
+    }
+
+    /// Makes all changes made before the call durable. Returns the closed LSN that covers them.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(4)
+    /// ...     state.sync() >= page.lsn
+    /// True
+    fn sync(&self, py: Python<'_>) -> Result<u64, Failure> {
+        self.shared.long(py, |state| Ok(state.sync()?.0))
+    }
+
+    /// Makes a durable image of the state as of now, without stopping writers. Log that neither
+    /// recovery, `history_bytes` nor a named checkpoint needs is recycled.
+    ///
+    /// - `name`: keeps this checkpoint, and history back to it, until `drop_checkpoint`; at most
+    ///   64 bytes. `None` for one that later ones replace.
+    ///
+    /// Raises `TooLong`, `InvalidArgument` for a name that is taken, `NoSpace`, `IoError`. Cost:
+    /// writing all pages once, and a few syncs.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(4)
+    /// ...     state.checkpoint("before").name
+    /// 'before'
+    #[pyo3(signature = (name = None))]
+    fn checkpoint(&self, py: Python<'_>, name: Option<&str>) -> Result<Checkpoint, Failure> {
+        self.shared.long(py, |state| Ok(Checkpoint::from(&state.checkpoint(name)?)))
+    }
+
+    /// The checkpoints that are kept, oldest first.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     state.checkpoints()
+    /// []
+    fn checkpoints(&self, py: Python<'_>) -> Result<Vec<Checkpoint>, Failure> {
+        self.shared.long(py, |state| {
+            Ok(state.checkpoints()?.iter().map(Checkpoint::from).collect())
+        })
+    }
+
+    /// Gives a named checkpoint up. Its files go with the next checkpoint.
+    ///
+    /// Raises `CheckpointNotFound`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     kept = state.checkpoint("before")
+    /// ...     state.drop_checkpoint("before")
+    fn drop_checkpoint(&self, py: Python<'_>, name: &str) -> Result<(), Failure> {
+        self.shared.long(py, |state| Ok(state.drop_checkpoint(name)?))
+    }
+
+    /// Writes an image of the state as of now to the file `path`, which must not exist: a backup
+    /// that `load_checkpoint` opens. Returns the LSN that it stands at.
+    ///
+    /// Raises `FileNotFound` for the folder, `IoError` for a file that exists, `NoSpace`. Example:
+    /// see `load_checkpoint`.
+    fn export_checkpoint(&self, py: Python<'_>, path: PathBuf) -> Result<u64, Failure> {
+        self.shared.long(py, |state| Ok(state.export_checkpoint(path)?.0))
+    }
+
+    /// 256-bit digest of the content: 32 bytes, the same for all states that applied the same
+    /// records, whatever the threads. Writers may go on. Cost: one pass over all pages.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as one, mmsb.State() as other:
+    /// ...     one.digest() == other.digest(), len(one.digest())
+    /// (True, 32)
+    fn digest<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyBytes>, Failure> {
+        let digest = self.shared.long(py, |state| Ok(state.digest()?))?;
+        Ok(PyBytes::new(py, &digest))
+    }
+
+    /// The digest as 64 hexadecimal digits.
+    fn hexdigest(&self, py: Python<'_>) -> Result<String, Failure> {
+        Ok(hex(&self.shared.long(py, |state| Ok(state.digest()?))?))
+    }
+
+    /// Counts, bytes, log positions and latencies by name.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(4)
+    /// ...     state.stats()["pages"], state.stats()["page_bytes"]
+    /// (1, 4)
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let json = self.stats_json(py)?;
+        Ok(py.import("json")?.call_method1("loads", (json,))?.cast_into()?)
+    }
+
+    /// The same as one JSON object.
+    fn stats_json(&self, py: Python<'_>) -> Result<String, Failure> {
+        self.shared.long(py, |state| Ok(state.stats()?.to_json()))
+    }
+
+    /// Takes a snapshot: a read view of all pages at one closed LSN. Stops no writer.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(data=b"old")
+    /// ...     with state.snapshot() as snapshot:
+    /// ...         lsn = page.update(b"new")
+    /// ...         snapshot.read(page), page.read()
+    /// (b'old', b'new')
+    fn snapshot(slf: &Bound<'_, Self>) -> PyResult<Snapshot> {
+        Snapshot::take(slf)
+    }
+
+    /// The state as it was when everything up to `lsn` had happened: detached, read-only, in
+    /// memory.
+    ///
+    /// - `progress`: called now and then with the LSN replayed to; an exception ends the replay.
+    ///
+    /// Raises `HistoryDropped`, `LsnInFuture`. Cost: opening the newest image at or below `lsn`,
+    /// and the records from there.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(data=b"old")
+    /// ...     then = page.lsn
+    /// ...     lsn = page.update(b"new")
+    /// ...     with state.replay_to(then) as past:
+    /// ...         past[page.id].read()
+    /// b'old'
+    #[pyo3(signature = (lsn, progress = None))]
+    fn replay_to(
+        &self,
+        py: Python<'_>,
+        lsn: &Bound<'_, PyAny>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<State> {
+        let lsn = args::lsn(lsn)?;
+        let past = self.shared.long(py, |state| {
+            let mut ticker = Ticker::new(progress.as_ref());
+            let past = state.replay_with(lsn, |lsn| ticker.step(lsn.0))?;
+            ticker.tell(lsn.0);
+            Ok(past)
+        })?;
+        Ok(State::new(past, true))
+    }
+
+    /// A page as it was when everything up to `lsn` had happened.
+    ///
+    /// Raises `PageNotFound` as of then, `HistoryDropped`, `LsnInFuture`. Cost: about 1 µs per
+    /// change of the page after the newest image at or below `lsn`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(data=b"old")
+    /// ...     then = page.lsn
+    /// ...     lsn = page.update(b"new")
+    /// ...     state.page_at(page, then).data
+    /// b'old'
+    fn page_at(
+        slf: &Bound<'_, Self>,
+        page: &Bound<'_, PyAny>,
+        lsn: &Bound<'_, PyAny>,
+    ) -> PyResult<PageAt> {
+        let (id, lsn) = (page_in(slf, page)?, args::lsn(lsn)?);
+        let at = slf.get().shared.long(slf.py(), |state| Ok(state.page_at(id, lsn)?))?;
+        Ok(PageAt::new(slf.py(), id, at))
+    }
+
+    /// All changes of a page that are kept, oldest first.
+    ///
+    /// Raises `PageNotFound`. Cost: about 1 µs per change.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(data=b"old")
+    /// ...     lsn = page.update(b"new")
+    /// ...     [change.kind for change in state.history(page)]
+    /// ['created', 'written', 'written']
+    pub fn history(slf: &Bound<'_, Self>, page: &Bound<'_, PyAny>) -> PyResult<Vec<Change>> {
+        let id = page_in(slf, page)?;
+        let changes = slf.get().shared.long(slf.py(), |state| Ok(state.page_history(id)?))?;
+        changes.into_iter().map(|changed| Change::new(slf.py(), changed)).collect()
+    }
+
+    /// Reads changes back from the log, in LSN order.
+    ///
+    /// - `page`: only of this page, by its links.
+    /// - `after`, `to`: only above, and up to, these LSNs.
+    /// - `from_time`, `to_time`: only within; datetimes, or milliseconds since 1970-01-01 UTC.
+    /// - `source`: only of this source.
+    /// - `limit`: at most so many.
+    ///
+    /// Returns an iterator of `Change`. Raises `HistoryDropped`, `PageNotFound`, while iterating
+    /// `Corrupt`. Cost: with `page` about 1 µs per change of it, else one pass over the range.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(4)
+    /// ...     lsn = page.write(0, b"a", source="one", intent="a test")
+    /// ...     [(change.lsn == lsn, change.intent) for change in state.query(source="one")]
+    /// [(True, 'a test')]
+    #[pyo3(signature = (
+        *, page = None, after = None, to = None, from_time = None, to_time = None, source = None,
+        limit = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
+    fn query(
+        slf: &Bound<'_, Self>,
+        page: Option<&Bound<'_, PyAny>>,
+        after: Option<&Bound<'_, PyAny>>,
+        to: Option<&Bound<'_, PyAny>>,
+        from_time: Option<&Bound<'_, PyAny>>,
+        to_time: Option<&Bound<'_, PyAny>>,
+        source: Option<String>,
+        limit: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Changes> {
+        let page = page.map(|page| page_in(slf, page)).transpose()?;
+        let filter = Filter { after, to, from_time, to_time, source, limit };
+        let query = filter.query(page)?;
+        let changes = slf.get().shared.long(slf.py(), |state| Ok(state.query(query)?))?;
+        Ok(Changes::new(Owner::State(slf.clone().unbind()), changes))
+    }
+
+    /// Checks everything that is stored: each record of the kept log, each byte of the images, and
+    /// that a replay gives the live state.
+    ///
+    /// - `progress`: called now and then, and at the end, with the bytes checked so far; an
+    ///   exception ends the check.
+    ///
+    /// Raises `Corrupt` with file, offset and reason.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(data=b"abc")
+    /// ...     state.verify().records
+    /// 1
+    #[pyo3(signature = (progress = None))]
+    fn verify(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> Result<Verified, Failure> {
+        self.shared.long(py, |state| {
+            let (mut ticker, mut done) = (Ticker::new(progress.as_ref()), 0);
+            let verified = state.verify(|bytes| {
+                done = bytes;
+                ticker.step(bytes);
+            })?;
+            ticker.tell(done);
+            Ok(Verified::from(verified))
+        })
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let shown = self.shared.short(py, |state| {
+            let path = state.config().path.as_ref().map(|path| path.display().to_string());
+            let pages = state.page_count();
+            Ok(format!("<mmsb.State {}, {pages} pages>", path.as_deref().unwrap_or("in memory")))
+        });
+        shown.unwrap_or_else(|_| "<mmsb.State closed>".to_owned())
+    }
+}
+
+/// Panics inside the engine's boundary, to test what becomes of it.
+#[pyfunction]
+#[expect(clippy::panic, reason = "it is what the function is for")]
+pub fn _panic(py: Python<'_>, state: &Bound<'_, State>, detach: bool) -> Result<(), Failure> {
+    state.get().shared.call(py, detach, |_| panic!("as asked for"))
+}

@@ -1,0 +1,1814 @@
+# Generated from include/mmsb.h by gen/generate.jl; do not edit.
+
+"""
+The C interface, one to one: structs, enums, statuses and calls under their C names.
+
+Calls return a status and write results through pointers; `Ref`s and arrays may be passed where
+a `Ptr` stands. Nothing here checks, frees or throws: that is what the rest of MMSB is for.
+"""
+module API
+
+"""
+What every fallible call returns. Numbers are permanent and grouped by hundreds: 1xx argument,
+2xx transaction, 3xx capacity, 4xx input and output, 5xx corruption, 6xx internal.
+"""
+const MmsbStatus = Int32
+
+"The table of statuses: (number, name in the header, meaning), ascending."
+const STATUSES = (
+    (Int32(0), :OK, "The call did what it says."),
+    (Int32(101), :NULL_HANDLE, "A handle or a required pointer is null."),
+    (Int32(102), :STALE_HANDLE, "A handle was freed or closed before this call."),
+    (Int32(103), :WRONG_HANDLE, "A handle is of another kind than the call takes, or was never given out."),
+    (Int32(104), :INVALID_ARGUMENT, "An argument has no meaning here."),
+    (Int32(105), :SIZE_OUT_OF_RANGE, "A page size, segment size or count is outside its limits."),
+    (Int32(106), :LENGTH_MISMATCH, "A buffer's length differs from what the call needs."),
+    (Int32(107), :RANGE_OUT_OF_BOUNDS, "A byte range does not lie inside its page."),
+    (Int32(108), :RUNS_INVALID, "Runs of a delta are unsorted, overlapping or empty."),
+    (Int32(109), :NOT_UTF8, "Bytes that must be UTF-8 are not."),
+    (Int32(110), :TOO_LONG, "A label, intent, key or value is longer than its limit."),
+    (Int32(111), :PAGE_NOT_FOUND, "No page of that id was ever created."),
+    (Int32(112), :PAGE_FREED, "The page was freed."),
+    (Int32(113), :READ_ONLY, "The state is a read-only one."),
+    (Int32(114), :CLOSED, "The state, view or log was closed."),
+    (Int32(115), :LSN_IN_FUTURE, "An LSN lies after the last record."),
+    (Int32(116), :HISTORY_DROPPED, "History at that LSN is no longer kept."),
+    (Int32(117), :KEY_NOT_FOUND, "The page has no metadata under that key."),
+    (Int32(118), :CHECKPOINT_NOT_FOUND, "No checkpoint of that name is kept."),
+    (Int32(301), :OUT_OF_MEMORY, "Memory could not be had, or a memory limit is reached."),
+    (Int32(302), :NO_SPACE, "The disk is full: nothing was changed."),
+    (Int32(303), :TOO_LARGE, "A group, delta or metadata map is larger than its limit."),
+    (Int32(304), :TOO_MANY_HANDLES, "All handles of the C interface are in use."),
+    (Int32(401), :IO, "The operating system refused to read or write."),
+    (Int32(402), :FILE_NOT_FOUND, "A file or directory does not exist."),
+    (Int32(403), :PERMISSION_DENIED, "Permission to a file or directory is denied, or it is on a read-only medium."),
+    (Int32(404), :LOCKED, "The directory is open already, in this process or another."),
+    (Int32(405), :FOREIGN, "The path is not a directory of this engine."),
+    (Int32(501), :CORRUPT, "Stored bytes are damaged: a checksum, a link or a length does not fit."),
+    (Int32(502), :UNKNOWN_FORMAT, "A file has a format version that this build does not know."),
+    (Int32(601), :PANIC, "A panic was caught at the boundary; the state refuses writes."),
+    (Int32(602), :POISONED, "The state refuses writes since an earlier failed sync or panic."),
+    (Int32(603), :INTERNAL, "A broken promise inside the engine."),
+)
+
+const MMSB_STATUS_OK = Int32(0)
+const MMSB_STATUS_NULL_HANDLE = Int32(101)
+const MMSB_STATUS_STALE_HANDLE = Int32(102)
+const MMSB_STATUS_WRONG_HANDLE = Int32(103)
+const MMSB_STATUS_INVALID_ARGUMENT = Int32(104)
+const MMSB_STATUS_SIZE_OUT_OF_RANGE = Int32(105)
+const MMSB_STATUS_LENGTH_MISMATCH = Int32(106)
+const MMSB_STATUS_RANGE_OUT_OF_BOUNDS = Int32(107)
+const MMSB_STATUS_RUNS_INVALID = Int32(108)
+const MMSB_STATUS_NOT_UTF8 = Int32(109)
+const MMSB_STATUS_TOO_LONG = Int32(110)
+const MMSB_STATUS_PAGE_NOT_FOUND = Int32(111)
+const MMSB_STATUS_PAGE_FREED = Int32(112)
+const MMSB_STATUS_READ_ONLY = Int32(113)
+const MMSB_STATUS_CLOSED = Int32(114)
+const MMSB_STATUS_LSN_IN_FUTURE = Int32(115)
+const MMSB_STATUS_HISTORY_DROPPED = Int32(116)
+const MMSB_STATUS_KEY_NOT_FOUND = Int32(117)
+const MMSB_STATUS_CHECKPOINT_NOT_FOUND = Int32(118)
+const MMSB_STATUS_OUT_OF_MEMORY = Int32(301)
+const MMSB_STATUS_NO_SPACE = Int32(302)
+const MMSB_STATUS_TOO_LARGE = Int32(303)
+const MMSB_STATUS_TOO_MANY_HANDLES = Int32(304)
+const MMSB_STATUS_IO = Int32(401)
+const MMSB_STATUS_FILE_NOT_FOUND = Int32(402)
+const MMSB_STATUS_PERMISSION_DENIED = Int32(403)
+const MMSB_STATUS_LOCKED = Int32(404)
+const MMSB_STATUS_FOREIGN = Int32(405)
+const MMSB_STATUS_CORRUPT = Int32(501)
+const MMSB_STATUS_UNKNOWN_FORMAT = Int32(502)
+const MMSB_STATUS_PANIC = Int32(601)
+const MMSB_STATUS_POISONED = Int32(602)
+const MMSB_STATUS_INTERNAL = Int32(603)
+
+"""
+What a change did to its page.
+
+- `MMSB_CHANGE_KIND_CREATED`: The page began.
+- `MMSB_CHANGE_KIND_FREED`: The page ended.
+- `MMSB_CHANGE_KIND_WRITTEN`: Content changed.
+- `MMSB_CHANGE_KIND_METADATA`: A metadata key changed.
+"""
+@enum MmsbChangeKind::UInt32 begin
+    MMSB_CHANGE_KIND_CREATED = 1
+    MMSB_CHANGE_KIND_FREED = 2
+    MMSB_CHANGE_KIND_WRITTEN = 3
+    MMSB_CHANGE_KIND_METADATA = 4
+end
+
+"""
+What an update waits for, and what a crash can take.
+
+- `MMSB_DURABILITY_MEMORY`: Nothing is written until a flush, a sync, a checkpoint or the close.
+- `MMSB_DURABILITY_BUFFERED`: Flushed and synced in the background.
+- `MMSB_DURABILITY_SYNC`: An update returns after its record is on stable storage.
+"""
+@enum MmsbDurability::UInt32 begin
+    MMSB_DURABILITY_MEMORY = 0
+    MMSB_DURABILITY_BUFFERED = 1
+    MMSB_DURABILITY_SYNC = 2
+end
+
+"""
+Where a page should live.
+
+- `MMSB_LOCATION_CPU`: Main memory.
+- `MMSB_LOCATION_GPU`: Device memory, where there is any.
+- `MMSB_LOCATION_UNIFIED`: Either.
+"""
+@enum MmsbLocation::UInt32 begin
+    MMSB_LOCATION_CPU = 0
+    MMSB_LOCATION_GPU = 1
+    MMSB_LOCATION_UNIFIED = 2
+end
+
+"""
+Pages without a log. Zero is null.
+"""
+struct MmsbAllocator
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+A page of a state or of an allocator: a plain value, not to be freed. Page ids are never
+reused, so a value that outlives its page is noticed.
+"""
+struct MmsbPage
+    "Bits of the handle of the state or allocator."
+    owner::UInt64
+    "The page's id in it, from 1."
+    id::UInt64
+end
+
+"""
+A state. Zero is null.
+"""
+struct MmsbState
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+Changes that are to happen together. Zero is null.
+"""
+struct MmsbBatch
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+Who changes something, and why.
+"""
+struct MmsbNote
+    "Label of who acts: UTF-8, zero-terminated, at most 255 bytes; null is empty."
+    source::Ptr{UInt8}
+    "Why: UTF-8, zero-terminated, at most 65,535 bytes; null for none."
+    intent::Ptr{UInt8}
+end
+
+"""
+A change to one page, as callers build and inspect it. Zero is null.
+"""
+struct MmsbDelta
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+A checkpoint that is kept.
+"""
+struct MmsbCheckpoint
+    "The closed LSN that it stands at."
+    lsn::UInt64
+    "Bytes of its file."
+    bytes::UInt64
+    "Its name, UTF-8, zero-terminated; empty if it has none."
+    name::NTuple{65,UInt8}
+end
+
+"""
+A stretch of a page, bytes.
+"""
+struct MmsbRun
+    "From the page's start."
+    offset::UInt64
+    "At least 1."
+    len::UInt64
+end
+
+"""
+What a delta says of itself.
+"""
+struct MmsbDeltaInfo
+    "The page's id."
+    page::UInt64
+    "Whether it is the whole content of its page."
+    dense::Bool
+    "Runs."
+    runs::Csize_t
+    "Bytes of new content."
+    payload_bytes::Csize_t
+    "First byte that changes."
+    span_begin::UInt64
+    "One past the last byte that changes."
+    span_end::UInt64
+    "LSN of the record that it was read from; 0 for a delta that a caller built."
+    lsn::UInt64
+    "The page's epoch after it, if it was read from a record."
+    epoch::UInt64
+    "Wall clock of its record, milliseconds since 1970-01-01 UTC."
+    time_ms::UInt64
+end
+
+"""
+A log by itself. Zero is null.
+"""
+struct MmsbTLog
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+How a state or log is opened. Fill it with `rust_config_default` first.
+"""
+struct MmsbConfig
+    "Directory: UTF-8, zero-terminated; null is a state in memory."
+    path::Ptr{UInt8}
+    "An `MmsbDurability`."
+    durability::UInt32
+    "Refuse to create a directory that does not exist."
+    must_exist::Bool
+    "`Buffered`: longest time until a record is handed to the operating system, microseconds."
+    flush_every_us::UInt64
+    "`Buffered`: time between syncs, microseconds."
+    sync_every_us::UInt64
+    "Size of a log segment, bytes."
+    segment_bytes::UInt64
+    "Bytes of records that wait to be flushed before an update has to wait."
+    pending_bytes_max::UInt64
+    "History to keep, bytes of log."
+    history_bytes::UInt64
+end
+
+"""
+What a log holds.
+"""
+struct MmsbTLogSummary
+    "Deltas."
+    deltas::UInt64
+    "Pages that they change."
+    pages::UInt64
+    "Bytes of new content."
+    payload_bytes::UInt64
+    "Bytes of the log's files in use."
+    record_bytes::UInt64
+    "First LSN; 0 if there is none."
+    first::UInt64
+    "Last LSN."
+    last::UInt64
+    "Wall clock of the first record, milliseconds since 1970-01-01 UTC."
+    first_ms::UInt64
+    "Wall clock of the last record."
+    last_ms::UInt64
+    "Different source labels."
+    sources::UInt64
+end
+
+"""
+Walks changes in a log. Zero is null.
+"""
+struct MmsbReader
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+Which changes to read. Fill it with `rust_query_default` first.
+"""
+struct MmsbQuery
+    "Only this page; 0 for all."
+    page::UInt64
+    "Only above this LSN; `UINT64_MAX` begins where history begins."
+    after::UInt64
+    "Only up to this LSN."
+    to::UInt64
+    "Only at or after this wall clock, milliseconds since 1970-01-01 UTC."
+    from_ms::UInt64
+    "Only at or before this wall clock."
+    to_ms::UInt64
+    "Only of this source: UTF-8, zero-terminated; null for all."
+    source::Ptr{UInt8}
+    "At most so many."
+    limit::UInt64
+end
+
+"""
+A page's content as it was. Zero is null.
+"""
+struct MmsbView
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+One change to one page. Pointers belong to the reader and are valid until its next change or its
+end; strings are UTF-8 and not terminated.
+"""
+struct MmsbChange
+    "The record's LSN. Changes of one group share it."
+    lsn::UInt64
+    "Wall clock, milliseconds since 1970-01-01 UTC."
+    time_ms::UInt64
+    "The page's id."
+    page::UInt64
+    "The page's epoch after the change."
+    epoch::UInt64
+    "LSN of the record that changed the page before; 0 for none."
+    prev::UInt64
+    "What happened."
+    kind::UInt32
+    "`Created`: an `MmsbLocation`."
+    location::UInt32
+    "`Created`: bytes of the page."
+    size::UInt64
+    "Label of who acted."
+    source::Ptr{UInt8}
+    "Bytes of the label."
+    source_len::Csize_t
+    "Why; null if they did not say."
+    intent::Ptr{UInt8}
+    "Bytes of the intent."
+    intent_len::Csize_t
+    "`Metadata`: the key."
+    key::Ptr{UInt8}
+    "Bytes of the key."
+    key_len::Csize_t
+    "`Metadata`: the value from then on; null if the key went."
+    value::Ptr{UInt8}
+    "Bytes of the value."
+    value_len::Csize_t
+    "`Written`: runs."
+    runs::Csize_t
+    "`Written`: bytes of new content, one run after the other."
+    payload::Ptr{UInt8}
+    "Bytes of new content."
+    payload_len::Csize_t
+end
+
+"""
+All pages as they were. Zero is null.
+"""
+struct MmsbSnapshot
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+What opening a state found.
+"""
+struct MmsbRecovered
+    "Records that were replayed."
+    records::UInt64
+    "Bytes of them."
+    bytes::UInt64
+    "Whether a torn tail was cut off."
+    torn::Bool
+    "Where in its file."
+    torn_offset::UInt64
+    "How many bytes."
+    torn_bytes::UInt64
+end
+
+"""
+Samples of a latency, nanoseconds.
+"""
+struct MmsbLatency
+    "Samples."
+    count::UInt64
+    "Mean."
+    mean_ns::UInt64
+    "Median, at most 12.5 % off."
+    p50_ns::UInt64
+    "99th percentile, at most 12.5 % off."
+    p99_ns::UInt64
+    "Largest."
+    max_ns::UInt64
+end
+
+"""
+Counts, bytes, log positions and latencies.
+"""
+struct MmsbStats
+    "Live pages."
+    pages::UInt64
+    "Bytes of live pages."
+    page_bytes::UInt64
+    "Bytes of frames in memory, older versions included."
+    frame_bytes::UInt64
+    "Bytes that older versions hold for snapshots and views."
+    version_bytes::UInt64
+    "Open snapshots."
+    snapshots::UInt64
+    "The next page id."
+    next_page_id::UInt64
+    "Records written since the state was opened."
+    records::UInt64
+    "Bytes of those records."
+    record_bytes::UInt64
+    "Bytes that wait in lanes."
+    pending_bytes::UInt64
+    "Lanes in use."
+    lanes::UInt64
+    "Log segments kept."
+    segments::UInt64
+    "Bytes of log kept."
+    log_bytes::UInt64
+    "History is kept above this LSN."
+    history_floor::UInt64
+    "Everything at or below was handed to the operating system."
+    written_lsn::UInt64
+    "Everything at or below is on stable storage."
+    durable_lsn::UInt64
+    "LSN of the newest checkpoint, zero for none."
+    checkpoint_lsn::UInt64
+    "Checkpoints kept."
+    checkpoints::UInt64
+    "Records that opening replayed."
+    recovered_records::UInt64
+    "Bytes of a torn tail that opening cut off."
+    torn_bytes::UInt64
+    "Time of a flush."
+    flush::MmsbLatency
+    "Time of a sync."
+    sync::MmsbLatency
+    "Time that an update waited for its sync, in `Sync`."
+    commit::MmsbLatency
+    "Time of a checkpoint."
+    checkpoint::MmsbLatency
+end
+
+"""
+Told how many bytes were checked so far. Called on the calling thread; must not call into the
+state's close.
+"""
+const MmsbProgress = Ptr{Cvoid}
+
+"""
+What a verification looked at.
+"""
+struct MmsbVerified
+    "Records whose checksums, links and order were checked."
+    records::UInt64
+    "Bytes of them."
+    record_bytes::UInt64
+    "Images whose every byte was checked."
+    images::UInt64
+    "The closed LSN of the comparison."
+    lsn::UInt64
+    "Digest of the live state and of its replay, which are equal."
+    digest::NTuple{32,UInt8}
+end
+
+"""
+One row of the table of errors, in ascending order of codes.
+"""
+struct MmsbErrorInfo
+    "The status code."
+    code::Int32
+    "Whether the same call may succeed later."
+    retryable::Bool
+    "Whether the state should be closed and opened again."
+    fatal::Bool
+    "Its name; UTF-8, `name_len` bytes, not terminated, valid for ever."
+    name::Ptr{UInt8}
+    "Bytes of the name."
+    name_len::Csize_t
+    "What it means, in one sentence; UTF-8, `meaning_len` bytes, valid for ever."
+    meaning::Ptr{UInt8}
+    "Bytes of the meaning."
+    meaning_len::Csize_t
+end
+
+"All structs that cross the boundary."
+const STRUCTS = (MmsbAllocator, MmsbPage, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbRun, MmsbDeltaInfo, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbView, MmsbChange, MmsbSnapshot, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo)
+
+"Addresses of the library's functions; null until `load!`."
+mutable struct Functions
+    rust_mmsb_version::Ptr{Cvoid}
+    rust_allocator_new::Ptr{Cvoid}
+    rust_allocator_free::Ptr{Cvoid}
+    rust_allocator_allocate::Ptr{Cvoid}
+    rust_allocator_release::Ptr{Cvoid}
+    rust_allocator_get_page::Ptr{Cvoid}
+    rust_allocator_page_count::Ptr{Cvoid}
+    rust_allocator_list_pages::Ptr{Cvoid}
+    rust_allocator_clear::Ptr{Cvoid}
+    rust_batch_new::Ptr{Cvoid}
+    rust_batch_free::Ptr{Cvoid}
+    rust_batch_commit::Ptr{Cvoid}
+    rust_batch_create_page::Ptr{Cvoid}
+    rust_batch_free_page::Ptr{Cvoid}
+    rust_batch_update::Ptr{Cvoid}
+    rust_batch_write::Ptr{Cvoid}
+    rust_batch_apply::Ptr{Cvoid}
+    rust_batch_metadata_set::Ptr{Cvoid}
+    rust_batch_metadata_remove::Ptr{Cvoid}
+    rust_checkpoint_create::Ptr{Cvoid}
+    rust_checkpoint_drop::Ptr{Cvoid}
+    rust_checkpoint_list::Ptr{Cvoid}
+    rust_checkpoint_write::Ptr{Cvoid}
+    rust_checkpoint_load::Ptr{Cvoid}
+    rust_delta_new::Ptr{Cvoid}
+    rust_delta_new_sparse::Ptr{Cvoid}
+    rust_delta_new_runs::Ptr{Cvoid}
+    rust_delta_with_note::Ptr{Cvoid}
+    rust_delta_free::Ptr{Cvoid}
+    rust_delta_apply::Ptr{Cvoid}
+    rust_delta_merge::Ptr{Cvoid}
+    rust_delta_validate::Ptr{Cvoid}
+    rust_delta_info::Ptr{Cvoid}
+    rust_delta_runs::Ptr{Cvoid}
+    rust_delta_payload::Ptr{Cvoid}
+    rust_delta_source::Ptr{Cvoid}
+    rust_delta_intent::Ptr{Cvoid}
+    rust_delta_apply_to::Ptr{Cvoid}
+    rust_tlog_new::Ptr{Cvoid}
+    rust_tlog_open::Ptr{Cvoid}
+    rust_tlog_free::Ptr{Cvoid}
+    rust_tlog_append::Ptr{Cvoid}
+    rust_tlog_flush::Ptr{Cvoid}
+    rust_tlog_sync::Ptr{Cvoid}
+    rust_tlog_summary::Ptr{Cvoid}
+    rust_tlog_reader_new::Ptr{Cvoid}
+    rust_tlog_query::Ptr{Cvoid}
+    rust_page_free::Ptr{Cvoid}
+    rust_page_update::Ptr{Cvoid}
+    rust_page_write::Ptr{Cvoid}
+    rust_page_write_masked::Ptr{Cvoid}
+    rust_page_read::Ptr{Cvoid}
+    rust_page_size::Ptr{Cvoid}
+    rust_page_epoch::Ptr{Cvoid}
+    rust_page_lsn::Ptr{Cvoid}
+    rust_page_location::Ptr{Cvoid}
+    rust_page_view::Ptr{Cvoid}
+    rust_page_metadata_set::Ptr{Cvoid}
+    rust_page_metadata_remove::Ptr{Cvoid}
+    rust_page_metadata_get::Ptr{Cvoid}
+    rust_page_metadata_keys::Ptr{Cvoid}
+    rust_tlog_reader_next::Ptr{Cvoid}
+    rust_tlog_reader_delta::Ptr{Cvoid}
+    rust_tlog_reader_free::Ptr{Cvoid}
+    rust_snapshot_new::Ptr{Cvoid}
+    rust_snapshot_free::Ptr{Cvoid}
+    rust_snapshot_lsn::Ptr{Cvoid}
+    rust_snapshot_digest::Ptr{Cvoid}
+    rust_snapshot_page_size::Ptr{Cvoid}
+    rust_snapshot_page_epoch::Ptr{Cvoid}
+    rust_snapshot_read::Ptr{Cvoid}
+    rust_snapshot_list_pages::Ptr{Cvoid}
+    rust_config_default::Ptr{Cvoid}
+    rust_state_open::Ptr{Cvoid}
+    rust_state_close::Ptr{Cvoid}
+    rust_state_flush::Ptr{Cvoid}
+    rust_state_sync::Ptr{Cvoid}
+    rust_state_digest::Ptr{Cvoid}
+    rust_state_page_count::Ptr{Cvoid}
+    rust_state_list_pages::Ptr{Cvoid}
+    rust_state_is_read_only::Ptr{Cvoid}
+    rust_state_recovered::Ptr{Cvoid}
+    rust_state_stats::Ptr{Cvoid}
+    rust_state_stats_json::Ptr{Cvoid}
+    rust_state_replay_to::Ptr{Cvoid}
+    rust_page_at::Ptr{Cvoid}
+    rust_state_verify::Ptr{Cvoid}
+    rust_query_default::Ptr{Cvoid}
+    rust_state_query::Ptr{Cvoid}
+    rust_page_create::Ptr{Cvoid}
+    rust_state_pooled::Ptr{Cvoid}
+    rust_error_message::Ptr{Cvoid}
+    rust_error_count::Ptr{Cvoid}
+    rust_error_info::Ptr{Cvoid}
+    rust_error_is_retryable::Ptr{Cvoid}
+    rust_error_is_fatal::Ptr{Cvoid}
+    rust_view_free::Ptr{Cvoid}
+    rust_view_data::Ptr{Cvoid}
+    rust_view_epoch::Ptr{Cvoid}
+    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
+end
+
+const FUNCTIONS = Functions()
+
+"""
+    load!(lookup)
+
+Fills the table; `lookup(name::Symbol)` gives an address.
+"""
+function load!(lookup)
+    for name in fieldnames(Functions)
+        setfield!(FUNCTIONS, name, convert(Ptr{Cvoid}, lookup(name)))
+    end
+end
+
+"""
+    rust_mmsb_version()::Ptr{UInt8}
+
+The library's version, as \"major.minor.patch\", zero-terminated, valid for ever.
+"""
+@inline rust_mmsb_version() =
+    ccall(FUNCTIONS.rust_mmsb_version, Ptr{UInt8}, ())
+
+"""
+    rust_allocator_new(out::Ptr{MmsbAllocator})::Int32
+
+A new allocator without pages: for scratch data in the same shape as a state's.
+
+Ownership: `out` is freed with `rust_allocator_free`.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_allocator_new(out) =
+    ccall(FUNCTIONS.rust_allocator_new, Int32, (Ptr{MmsbAllocator},), out)
+
+"""
+    rust_allocator_free(allocator::Ptr{MmsbAllocator})::Int32
+
+Frees an allocator with all its pages. `*allocator` becomes zero. Null and zero are fine. Views
+stay valid.
+
+# Safety
+`allocator` is null or valid for a read and a write.
+"""
+@inline rust_allocator_free(allocator) =
+    ccall(FUNCTIONS.rust_allocator_free, Int32, (Ptr{MmsbAllocator},), allocator)
+
+"""
+    rust_allocator_allocate(allocator::MmsbAllocator, size::UInt64, location::UInt32, out::Ptr{MmsbPage})::Int32
+
+Allocates a page of `size` bytes (1 B to 1 GiB), all zero. `location` is an `MmsbLocation`.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_allocator_allocate(allocator, size, location, out) =
+    ccall(FUNCTIONS.rust_allocator_allocate, Int32, (MmsbAllocator, UInt64, UInt32, Ptr{MmsbPage},), allocator, size, location, out)
+
+"""
+    rust_allocator_release(allocator::MmsbAllocator, page::UInt64)::Int32
+
+Frees a page. Its id is never used again.
+
+Errors: PageNotFound, PageFreed.
+"""
+@inline rust_allocator_release(allocator, page) =
+    ccall(FUNCTIONS.rust_allocator_release, Int32, (MmsbAllocator, UInt64,), allocator, page)
+
+"""
+    rust_allocator_get_page(allocator::MmsbAllocator, page::UInt64, out::Ptr{MmsbPage})::Int32
+
+The page of that id, for the `rust_page_` functions.
+
+Errors: PageNotFound, PageFreed.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_allocator_get_page(allocator, page, out) =
+    ccall(FUNCTIONS.rust_allocator_get_page, Int32, (MmsbAllocator, UInt64, Ptr{MmsbPage},), allocator, page, out)
+
+"""
+    rust_allocator_page_count(allocator::MmsbAllocator, out::Ptr{UInt64})::Int32
+
+Number of live pages.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_allocator_page_count(allocator, out) =
+    ccall(FUNCTIONS.rust_allocator_page_count, Int32, (MmsbAllocator, Ptr{UInt64},), allocator, out)
+
+"""
+    rust_allocator_list_pages(allocator::MmsbAllocator, buf::Ptr{UInt64}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+Copies the ids of all live pages, ascending, to `buf`, which has room for `capacity`; `len`
+receives their number, also when the buffer is too small (LengthMismatch).
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_allocator_list_pages(allocator, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_allocator_list_pages, Int32, (MmsbAllocator, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), allocator, buf, capacity, len)
+
+"""
+    rust_allocator_clear(allocator::MmsbAllocator)::Int32
+
+Frees all pages.
+"""
+@inline rust_allocator_clear(allocator) =
+    ccall(FUNCTIONS.rust_allocator_clear, Int32, (MmsbAllocator,), allocator)
+
+"""
+    rust_batch_new(state::MmsbState, out::Ptr{MmsbBatch})::Int32
+
+A batch of nothing yet.
+
+Ownership: `out` is ended with `rust_batch_commit` or `rust_batch_free`.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_batch_new(state, out) =
+    ccall(FUNCTIONS.rust_batch_new, Int32, (MmsbState, Ptr{MmsbBatch},), state, out)
+
+"""
+    rust_batch_free(batch::Ptr{MmsbBatch})::Int32
+
+Gives a batch up: none of its changes happens. `*batch` becomes zero. Null and zero are fine.
+
+# Safety
+`batch` is null or valid for a read and a write.
+"""
+@inline rust_batch_free(batch) =
+    ccall(FUNCTIONS.rust_batch_free, Int32, (Ptr{MmsbBatch},), batch)
+
+"""
+    rust_batch_commit(batch::Ptr{MmsbBatch}, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Makes all changes at once, as one record; ends the batch, `*batch` becomes zero, also on error.
+`*lsn` receives the record's LSN, 0 if nothing changes. `note` and `lsn` may be null.
+
+Errors: those of the single changes; then none of them happened.
+
+# Safety
+`batch` is null or valid for a read and a write, `note` null or valid, `lsn` null or valid for
+a write.
+"""
+@inline rust_batch_commit(batch, note, lsn) =
+    ccall(FUNCTIONS.rust_batch_commit, Int32, (Ptr{MmsbBatch}, Ptr{MmsbNote}, Ptr{UInt64},), batch, note, lsn)
+
+"""
+    rust_batch_create_page(batch::MmsbBatch, size::UInt64, location::UInt32, id::Ptr{UInt64})::Int32
+
+Creates a page when the batch commits; its id can be used in the batch at once.
+
+# Safety
+`id` is null or valid for a write.
+"""
+@inline rust_batch_create_page(batch, size, location, id) =
+    ccall(FUNCTIONS.rust_batch_create_page, Int32, (MmsbBatch, UInt64, UInt32, Ptr{UInt64},), batch, size, location, id)
+
+"""
+    rust_batch_free_page(batch::MmsbBatch, page::UInt64)::Int32
+
+Frees a page when the batch commits.
+"""
+@inline rust_batch_free_page(batch, page) =
+    ccall(FUNCTIONS.rust_batch_free_page, Int32, (MmsbBatch, UInt64,), batch, page)
+
+"""
+    rust_batch_update(batch::MmsbBatch, page::UInt64, bytes::Ptr{UInt8}, len::Csize_t)::Int32
+
+Makes the `len` bytes at `bytes`, which are copied, the whole content of a page.
+
+# Safety
+`bytes` is valid for `len` reads.
+"""
+@inline rust_batch_update(batch, page, bytes, len) =
+    ccall(FUNCTIONS.rust_batch_update, Int32, (MmsbBatch, UInt64, Ptr{UInt8}, Csize_t,), batch, page, bytes, len)
+
+"""
+    rust_batch_write(batch::MmsbBatch, page::UInt64, offset::UInt64, bytes::Ptr{UInt8}, len::Csize_t)::Int32
+
+Writes the `len` bytes at `bytes`, which are copied, from `offset` on. Several writes to one
+page merge, the last one wins.
+
+# Safety
+`bytes` is valid for `len` reads.
+"""
+@inline rust_batch_write(batch, page, offset, bytes, len) =
+    ccall(FUNCTIONS.rust_batch_write, Int32, (MmsbBatch, UInt64, UInt64, Ptr{UInt8}, Csize_t,), batch, page, offset, bytes, len)
+
+"""
+    rust_batch_apply(batch::MmsbBatch, delta::MmsbDelta)::Int32
+
+Applies a delta, which is copied. The note of the batch counts, not the delta's.
+"""
+@inline rust_batch_apply(batch, delta) =
+    ccall(FUNCTIONS.rust_batch_apply, Int32, (MmsbBatch, MmsbDelta,), batch, delta)
+
+"""
+    rust_batch_metadata_set(batch::MmsbBatch, page::UInt64, key::Ptr{UInt8}, key_len::Csize_t, value::Ptr{UInt8}, value_len::Csize_t)::Int32
+
+Sets a metadata key of a page.
+
+# Safety
+`key` and `value` are valid for their lengths.
+"""
+@inline rust_batch_metadata_set(batch, page, key, key_len, value, value_len) =
+    ccall(FUNCTIONS.rust_batch_metadata_set, Int32, (MmsbBatch, UInt64, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t,), batch, page, key, key_len, value, value_len)
+
+"""
+    rust_batch_metadata_remove(batch::MmsbBatch, page::UInt64, key::Ptr{UInt8}, key_len::Csize_t)::Int32
+
+Takes a metadata key of a page away.
+
+# Safety
+`key` is valid for its length.
+"""
+@inline rust_batch_metadata_remove(batch, page, key, key_len) =
+    ccall(FUNCTIONS.rust_batch_metadata_remove, Int32, (MmsbBatch, UInt64, Ptr{UInt8}, Csize_t,), batch, page, key, key_len)
+
+"""
+    rust_checkpoint_create(state::MmsbState, name::Ptr{UInt8}, lsn::Ptr{UInt64})::Int32
+
+Makes a durable image of the state as of now, without stopping writers, and lets log go that
+nothing needs. `name` (UTF-8, at most 64 bytes) keeps it until it is dropped; null for one that
+later ones replace. `lsn` may be null.
+
+Errors: TooLong, NotUtf8, InvalidArgument for a name in use, NoSpace, Io, Poisoned.
+Cost: writing all pages once, and a few syncs.
+
+# Safety
+`name` is null or valid, `lsn` null or valid for a write.
+"""
+@inline rust_checkpoint_create(state, name, lsn) =
+    ccall(FUNCTIONS.rust_checkpoint_create, Int32, (MmsbState, Ptr{UInt8}, Ptr{UInt64},), state, name, lsn)
+
+"""
+    rust_checkpoint_drop(state::MmsbState, name::Ptr{UInt8})::Int32
+
+Gives a named checkpoint up.
+
+Errors: CheckpointNotFound.
+
+# Safety
+`name` is null or valid.
+"""
+@inline rust_checkpoint_drop(state, name) =
+    ccall(FUNCTIONS.rust_checkpoint_drop, Int32, (MmsbState, Ptr{UInt8},), state, name)
+
+"""
+    rust_checkpoint_list(state::MmsbState, buf::Ptr{MmsbCheckpoint}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+Copies the checkpoints that are kept, oldest first, to `buf`, which has room for `capacity`;
+`len` receives their number, also when the buffer is too small.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_checkpoint_list(state, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_checkpoint_list, Int32, (MmsbState, Ptr{MmsbCheckpoint}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+
+"""
+    rust_checkpoint_write(state::MmsbState, path::Ptr{UInt8}, lsn::Ptr{UInt64})::Int32
+
+Writes an image of the state as of now to the file `path`, which must not exist. `lsn` may be
+null.
+
+# Safety
+`path` is null or valid, `lsn` null or valid for a write.
+"""
+@inline rust_checkpoint_write(state, path, lsn) =
+    ccall(FUNCTIONS.rust_checkpoint_write, Int32, (MmsbState, Ptr{UInt8}, Ptr{UInt64},), state, path, lsn)
+
+"""
+    rust_checkpoint_load(path::Ptr{UInt8}, out::Ptr{MmsbState})::Int32
+
+Opens the image in the file `path` as a new state in memory. The file is mapped copy-on-write:
+it never changes, and pages are read when they are first asked for.
+
+Ownership: `out` is closed with `rust_state_close`.
+Errors: FileNotFound, Corrupt, UnknownFormat, Io.
+Cost: about a millisecond, whatever the size.
+
+# Safety
+`path` is null or valid, `out` null or valid for a write.
+"""
+@inline rust_checkpoint_load(path, out) =
+    ccall(FUNCTIONS.rust_checkpoint_load, Int32, (Ptr{UInt8}, Ptr{MmsbState},), path, out)
+
+"""
+    rust_delta_new(page::UInt64, bytes::Ptr{UInt8}, len::Csize_t, out::Ptr{MmsbDelta})::Int32
+
+A dense delta: the `len` bytes at `bytes` become the whole content of the page with the id
+`page`, which has exactly that size. The bytes are copied.
+
+Ownership: `out` is freed with `rust_delta_free`.
+
+# Safety
+`bytes` is valid for `len` reads, `out` null or valid for a write.
+"""
+@inline rust_delta_new(page, bytes, len, out) =
+    ccall(FUNCTIONS.rust_delta_new, Int32, (UInt64, Ptr{UInt8}, Csize_t, Ptr{MmsbDelta},), page, bytes, len, out)
+
+"""
+    rust_delta_new_sparse(page::UInt64, mask::Ptr{UInt8}, bytes::Ptr{UInt8}, len::Csize_t, out::Ptr{MmsbDelta})::Int32
+
+A sparse delta: the bytes at `bytes` where the byte of `mask` is not zero. Both have `len`
+bytes, exactly the page's size.
+
+# Safety
+As `rust_delta_new`; `mask` is valid for `len` reads.
+"""
+@inline rust_delta_new_sparse(page, mask, bytes, len, out) =
+    ccall(FUNCTIONS.rust_delta_new_sparse, Int32, (UInt64, Ptr{UInt8}, Ptr{UInt8}, Csize_t, Ptr{MmsbDelta},), page, mask, bytes, len, out)
+
+"""
+    rust_delta_new_runs(page::UInt64, runs::Ptr{MmsbRun}, count::Csize_t, payload::Ptr{UInt8}, payload_len::Csize_t, out::Ptr{MmsbDelta})::Int32
+
+A delta of `count` runs, ascending, not overlapping, none empty; `payload` holds their bytes one
+after the other, `payload_len` in all.
+
+Errors: RunsInvalid, RangeOutOfBounds, LengthMismatch.
+
+# Safety
+`runs` is valid for `count` reads, `payload` for `payload_len`, `out` null or valid for a write.
+"""
+@inline rust_delta_new_runs(page, runs, count, payload, payload_len, out) =
+    ccall(FUNCTIONS.rust_delta_new_runs, Int32, (UInt64, Ptr{MmsbRun}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{MmsbDelta},), page, runs, count, payload, payload_len, out)
+
+"""
+    rust_delta_with_note(delta::MmsbDelta, source::Ptr{UInt8}, intent::Ptr{UInt8}, out::Ptr{MmsbDelta})::Int32
+
+A delta like this one with another note. Both strings are UTF-8, zero-terminated; null is none.
+
+Errors: TooLong, NotUtf8.
+
+# Safety
+The strings are null or valid, `out` null or valid for a write.
+"""
+@inline rust_delta_with_note(delta, source, intent, out) =
+    ccall(FUNCTIONS.rust_delta_with_note, Int32, (MmsbDelta, Ptr{UInt8}, Ptr{UInt8}, Ptr{MmsbDelta},), delta, source, intent, out)
+
+"""
+    rust_delta_free(delta::Ptr{MmsbDelta})::Int32
+
+Frees a delta. `*delta` becomes zero. Null and zero are fine.
+
+# Safety
+`delta` is null or valid for a read and a write.
+"""
+@inline rust_delta_free(delta) =
+    ccall(FUNCTIONS.rust_delta_free, Int32, (Ptr{MmsbDelta},), delta)
+
+"""
+    rust_delta_apply(delta::MmsbDelta, owner::UInt64, lsn::Ptr{UInt64})::Int32
+
+Applies a delta to the page that it names in the state or allocator `owner` (the `id` of an
+`MmsbState` or `MmsbAllocator`), with its own note. `*lsn` receives the record's LSN, 0 if
+nothing changed or for an allocator. `lsn` may be null.
+
+Errors: those of `rust_page_update`, RunsInvalid, RangeOutOfBounds.
+
+# Safety
+`lsn` is null or valid for a write.
+"""
+@inline rust_delta_apply(delta, owner, lsn) =
+    ccall(FUNCTIONS.rust_delta_apply, Int32, (MmsbDelta, UInt64, Ptr{UInt64},), delta, owner, lsn)
+
+"""
+    rust_delta_merge(earlier::MmsbDelta, later::MmsbDelta, out::Ptr{MmsbDelta})::Int32
+
+Both deltas in one, the later one winning where they overlap. Both change the same page.
+
+Ownership: `out` is freed with `rust_delta_free`; the two stay as they are.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_delta_merge(earlier, later, out) =
+    ccall(FUNCTIONS.rust_delta_merge, Int32, (MmsbDelta, MmsbDelta, Ptr{MmsbDelta},), earlier, later, out)
+
+"""
+    rust_delta_validate(delta::MmsbDelta, page_size::Csize_t)::Int32
+
+Checks that the delta fits a page of `page_size` bytes.
+
+Errors: LengthMismatch, RunsInvalid, RangeOutOfBounds, each naming value and limit.
+"""
+@inline rust_delta_validate(delta, page_size) =
+    ccall(FUNCTIONS.rust_delta_validate, Int32, (MmsbDelta, Csize_t,), delta, page_size)
+
+"""
+    rust_delta_info(delta::MmsbDelta, out::Ptr{MmsbDeltaInfo})::Int32
+
+What a delta says of itself.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_delta_info(delta, out) =
+    ccall(FUNCTIONS.rust_delta_info, Int32, (MmsbDelta, Ptr{MmsbDeltaInfo},), delta, out)
+
+"""
+    rust_delta_runs(delta::MmsbDelta, buf::Ptr{MmsbRun}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+Copies the delta's runs to `buf`, which has room for `capacity`; `len` receives their number,
+also when the buffer is too small.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_delta_runs(delta, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_delta_runs, Int32, (MmsbDelta, Ptr{MmsbRun}, Csize_t, Ptr{Csize_t},), delta, buf, capacity, len)
+
+"""
+    rust_delta_payload(delta::MmsbDelta, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+Copies the bytes of all runs, one after the other, to `buf`; `len` receives how many there are,
+also when the buffer is too small.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_delta_payload(delta, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_delta_payload, Int32, (MmsbDelta, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), delta, buf, capacity, len)
+
+"""
+    rust_delta_source(delta::MmsbDelta, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+Copies the delta's source label, UTF-8, not terminated, to `buf`; `len` receives its length.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_delta_source(delta, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_delta_source, Int32, (MmsbDelta, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), delta, buf, capacity, len)
+
+"""
+    rust_delta_intent(delta::MmsbDelta, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t}, present::Ptr{Bool})::Int32
+
+Copies the delta's intent, UTF-8, not terminated, to `buf`; `len` receives its length and
+`present` whether there is one.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` and `present` null or valid for a write.
+"""
+@inline rust_delta_intent(delta, buf, capacity, len, present) =
+    ccall(FUNCTIONS.rust_delta_intent, Int32, (MmsbDelta, Ptr{UInt8}, Csize_t, Ptr{Csize_t}, Ptr{Bool},), delta, buf, capacity, len, present)
+
+"""
+    rust_delta_apply_to(delta::MmsbDelta, page::MmsbPage, lsn::Ptr{UInt64})::Int32
+
+Applies a delta to the content of `page` in place of the page that it names: as
+`rust_delta_apply`, for callers that keep pages by handle.
+
+Errors: InvalidArgument if the delta names another page.
+
+# Safety
+`lsn` is null or valid for a write.
+"""
+@inline rust_delta_apply_to(delta, page, lsn) =
+    ccall(FUNCTIONS.rust_delta_apply_to, Int32, (MmsbDelta, MmsbPage, Ptr{UInt64},), delta, page, lsn)
+
+"""
+    rust_tlog_new(path::Ptr{UInt8}, out::Ptr{MmsbTLog})::Int32
+
+Opens or creates the log in the directory `path`, with default settings (`Buffered`).
+
+Ownership: `out` is closed with `rust_tlog_free`.
+Errors: Locked, Foreign, FileNotFound, PermissionDenied, Corrupt, UnknownFormat, Io.
+
+# Safety
+`path` is null or valid, `out` null or valid for a write.
+"""
+@inline rust_tlog_new(path, out) =
+    ccall(FUNCTIONS.rust_tlog_new, Int32, (Ptr{UInt8}, Ptr{MmsbTLog},), path, out)
+
+"""
+    rust_tlog_open(config::Ptr{MmsbConfig}, out::Ptr{MmsbTLog})::Int32
+
+As `rust_tlog_new`, with settings.
+
+# Safety
+`config` is null or valid, `out` null or valid for a write.
+"""
+@inline rust_tlog_open(config, out) =
+    ccall(FUNCTIONS.rust_tlog_open, Int32, (Ptr{MmsbConfig}, Ptr{MmsbTLog},), config, out)
+
+"""
+    rust_tlog_free(log::Ptr{MmsbTLog})::Int32
+
+Closes a log: flushes and syncs. `*log` becomes zero. Null and zero are fine.
+
+Errors: what the last flush and sync say; the log is closed all the same.
+
+# Safety
+`log` is null or valid for a read and a write.
+"""
+@inline rust_tlog_free(log) =
+    ccall(FUNCTIONS.rust_tlog_free, Int32, (Ptr{MmsbTLog},), log)
+
+"""
+    rust_tlog_append(log::MmsbTLog, delta::MmsbDelta, lsn::Ptr{UInt64})::Int32
+
+Appends a delta as it is. `*lsn` receives its LSN, which is its id; `lsn` may be null.
+
+# Safety
+`lsn` is null or valid for a write.
+"""
+@inline rust_tlog_append(log, delta, lsn) =
+    ccall(FUNCTIONS.rust_tlog_append, Int32, (MmsbTLog, MmsbDelta, Ptr{UInt64},), log, delta, lsn)
+
+"""
+    rust_tlog_flush(log::MmsbTLog, lsn::Ptr{UInt64})::Int32
+
+Hands everything appended before the call to the operating system. `lsn` may be null.
+
+# Safety
+`lsn` is null or valid for a write.
+"""
+@inline rust_tlog_flush(log, lsn) =
+    ccall(FUNCTIONS.rust_tlog_flush, Int32, (MmsbTLog, Ptr{UInt64},), log, lsn)
+
+"""
+    rust_tlog_sync(log::MmsbTLog, lsn::Ptr{UInt64})::Int32
+
+Makes everything appended before the call durable. `lsn` may be null.
+
+# Safety
+`lsn` is null or valid for a write.
+"""
+@inline rust_tlog_sync(log, lsn) =
+    ccall(FUNCTIONS.rust_tlog_sync, Int32, (MmsbTLog, Ptr{UInt64},), log, lsn)
+
+"""
+    rust_tlog_summary(log::MmsbTLog, out::Ptr{MmsbTLogSummary})::Int32
+
+Reads the whole log, checking every record, and counts.
+
+Errors: Corrupt with file, offset and reason.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_tlog_summary(log, out) =
+    ccall(FUNCTIONS.rust_tlog_summary, Int32, (MmsbTLog, Ptr{MmsbTLogSummary},), log, out)
+
+"""
+    rust_tlog_reader_new(log::MmsbTLog, after::UInt64, to::UInt64, out::Ptr{MmsbReader})::Int32
+
+A reader over the records above `after` and up to `to` (`UINT64_MAX` for all that are written).
+
+Ownership: `out` is freed with `rust_tlog_reader_free`, in any order.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_tlog_reader_new(log, after, to, out) =
+    ccall(FUNCTIONS.rust_tlog_reader_new, Int32, (MmsbTLog, UInt64, UInt64, Ptr{MmsbReader},), log, after, to, out)
+
+"""
+    rust_tlog_query(log::MmsbTLog, query::Ptr{MmsbQuery}, out::Ptr{MmsbReader})::Int32
+
+A reader over the records that a query asks for; `query` null is for all.
+
+Ownership: `out` is freed with `rust_tlog_reader_free`, in any order.
+
+# Safety
+`query` is null or valid, `out` null or valid for a write.
+"""
+@inline rust_tlog_query(log, query, out) =
+    ccall(FUNCTIONS.rust_tlog_query, Int32, (MmsbTLog, Ptr{MmsbQuery}, Ptr{MmsbReader},), log, query, out)
+
+"""
+    rust_page_free(page::MmsbPage, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Frees a page. Its id is never used again. `note` and `lsn` may be null.
+
+Errors: PageNotFound, PageFreed, NoSpace, ReadOnly, Poisoned.
+
+# Safety
+`note` is null or valid, `lsn` null or valid for a write.
+"""
+@inline rust_page_free(page, note, lsn) =
+    ccall(FUNCTIONS.rust_page_free, Int32, (MmsbPage, Ptr{MmsbNote}, Ptr{UInt64},), page, note, lsn)
+
+"""
+    rust_page_update(page::MmsbPage, bytes::Ptr{UInt8}, len::Csize_t, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Makes the `len` bytes at `bytes`, exactly the page's size, its content; records only what
+differs. `*lsn` receives the record's LSN, 0 if the content was already so. `note` and `lsn`
+may be null.
+
+Errors: LengthMismatch, PageNotFound, PageFreed, NoSpace, TooLong, NotUtf8, ReadOnly, Poisoned.
+Then nothing changed.
+Cost: one comparison of the page, and the record of what changed; no system call.
+
+# Safety
+`bytes` is valid for `len` reads, `note` null or valid, `lsn` null or valid for a write.
+"""
+@inline rust_page_update(page, bytes, len, note, lsn) =
+    ccall(FUNCTIONS.rust_page_update, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, bytes, len, note, lsn)
+
+"""
+    rust_page_write(page::MmsbPage, offset::UInt64, bytes::Ptr{UInt8}, len::Csize_t, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Writes the `len` bytes at `bytes` to the page from `offset` on; records only what differs.
+Otherwise as `rust_page_update`.
+
+Errors: RangeOutOfBounds, and those of `rust_page_update`.
+
+# Safety
+As `rust_page_update`.
+"""
+@inline rust_page_write(page, offset, bytes, len, note, lsn) =
+    ccall(FUNCTIONS.rust_page_write, Int32, (MmsbPage, UInt64, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, offset, bytes, len, note, lsn)
+
+"""
+    rust_page_write_masked(page::MmsbPage, mask::Ptr{UInt8}, bytes::Ptr{UInt8}, len::Csize_t, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Writes the bytes at `bytes` where the byte of `mask` is not zero. Both have `len` bytes, exactly
+the page's size. Otherwise as `rust_page_update`.
+
+# Safety
+As `rust_page_update`; `mask` is valid for `len` reads.
+"""
+@inline rust_page_write_masked(page, mask, bytes, len, note, lsn) =
+    ccall(FUNCTIONS.rust_page_write_masked, Int32, (MmsbPage, Ptr{UInt8}, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, mask, bytes, len, note, lsn)
+
+"""
+    rust_page_read(page::MmsbPage, offset::UInt64, buf::Ptr{UInt8}, len::Csize_t)::Int32
+
+Copies `len` bytes of the page from `offset` on to `buf`.
+
+Errors: RangeOutOfBounds (then `buf` is unchanged), PageNotFound, PageFreed, Corrupt.
+
+# Safety
+`buf` is valid for `len` writes and holds initialised bytes.
+"""
+@inline rust_page_read(page, offset, buf, len) =
+    ccall(FUNCTIONS.rust_page_read, Int32, (MmsbPage, UInt64, Ptr{UInt8}, Csize_t,), page, offset, buf, len)
+
+"""
+    rust_page_size(page::MmsbPage, out::Ptr{UInt64})::Int32
+
+Bytes of a page.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_page_size(page, out) =
+    ccall(FUNCTIONS.rust_page_size, Int32, (MmsbPage, Ptr{UInt64},), page, out)
+
+"""
+    rust_page_epoch(page::MmsbPage, out::Ptr{UInt64})::Int32
+
+How often a page's content has changed.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_page_epoch(page, out) =
+    ccall(FUNCTIONS.rust_page_epoch, Int32, (MmsbPage, Ptr{UInt64},), page, out)
+
+"""
+    rust_page_lsn(page::MmsbPage, out::Ptr{UInt64})::Int32
+
+LSN of the record that changed a page last; 0 for an allocator's page.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_page_lsn(page, out) =
+    ccall(FUNCTIONS.rust_page_lsn, Int32, (MmsbPage, Ptr{UInt64},), page, out)
+
+"""
+    rust_page_location(page::MmsbPage, out::Ptr{UInt32})::Int32
+
+Where a page should live: an `MmsbLocation`.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_page_location(page, out) =
+    ccall(FUNCTIONS.rust_page_location, Int32, (MmsbPage, Ptr{UInt32},), page, out)
+
+"""
+    rust_page_view(page::MmsbPage, out::Ptr{MmsbView}, data::Ptr{Ptr{UInt8}}, len::Ptr{Csize_t})::Int32
+
+A view of the page's whole content, without a copy: `*data` and `*len` stay valid and unchanged
+until the view is freed, while writers go on and after the state is closed. A writer that meets
+a page with a view copies the page first.
+
+Ownership: `out` is freed with `rust_view_free`; `data` belongs to it. `data` is 64-byte aligned.
+Cost: tens of ns, whatever the page's size.
+
+# Safety
+`out`, `data` and `len` are null or valid for a write.
+"""
+@inline rust_page_view(page, out, data, len) =
+    ccall(FUNCTIONS.rust_page_view, Int32, (MmsbPage, Ptr{MmsbView}, Ptr{Ptr{UInt8}}, Ptr{Csize_t},), page, out, data, len)
+
+"""
+    rust_page_metadata_set(page::MmsbPage, key::Ptr{UInt8}, key_len::Csize_t, value::Ptr{UInt8}, value_len::Csize_t, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Sets a metadata key of a page: 1 to 255 bytes; the value up to 65,535. `note` and `lsn` may be
+null.
+
+# Safety
+`key` and `value` are valid for their lengths, `note` null or valid, `lsn` null or valid for a
+write.
+"""
+@inline rust_page_metadata_set(page, key, key_len, value, value_len, note, lsn) =
+    ccall(FUNCTIONS.rust_page_metadata_set, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, key, key_len, value, value_len, note, lsn)
+
+"""
+    rust_page_metadata_remove(page::MmsbPage, key::Ptr{UInt8}, key_len::Csize_t, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Takes a metadata key away. `note` and `lsn` may be null.
+
+Errors: KeyNotFound.
+
+# Safety
+`key` is valid for its length, `note` null or valid, `lsn` null or valid for a write.
+"""
+@inline rust_page_metadata_remove(page, key, key_len, note, lsn) =
+    ccall(FUNCTIONS.rust_page_metadata_remove, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, key, key_len, note, lsn)
+
+"""
+    rust_page_metadata_get(page::MmsbPage, key::Ptr{UInt8}, key_len::Csize_t, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+The value of a metadata key: copied to `buf`, which has room for `capacity` bytes; `len` receives
+its length, also when the buffer is too small.
+
+Errors: KeyNotFound, LengthMismatch.
+
+# Safety
+`key` is valid for its length, `buf` null or valid for `capacity` writes, `len` null or valid
+for a write.
+"""
+@inline rust_page_metadata_get(page, key, key_len, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_page_metadata_get, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), page, key, key_len, buf, capacity, len)
+
+"""
+    rust_page_metadata_keys(page::MmsbPage, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+All metadata keys of a page, ascending: copied to `buf` as u16 length (little-endian) and key,
+one after the other; `len` receives the bytes, also when the buffer is too small.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_page_metadata_keys(page, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_page_metadata_keys, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), page, buf, capacity, len)
+
+"""
+    rust_tlog_reader_next(reader::MmsbReader, out::Ptr{MmsbChange}, more::Ptr{Bool})::Int32
+
+Goes on to the next change: `*more` says whether there is one, and only then `out` is written.
+
+Errors: Corrupt with file, offset and reason; the reader is then at its end.
+
+# Safety
+`out` and `more` are null or valid for a write. What an earlier call wrote to `out` points to
+memory that this call frees.
+"""
+@inline rust_tlog_reader_next(reader, out, more) =
+    ccall(FUNCTIONS.rust_tlog_reader_next, Int32, (MmsbReader, Ptr{MmsbChange}, Ptr{Bool},), reader, out, more)
+
+"""
+    rust_tlog_reader_delta(reader::MmsbReader, out::Ptr{MmsbDelta})::Int32
+
+The delta of the change that the reader stands at, as one of the caller's own.
+
+Ownership: `out` is freed with `rust_delta_free`.
+Errors: InvalidArgument if the reader stands at no change of content.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_tlog_reader_delta(reader, out) =
+    ccall(FUNCTIONS.rust_tlog_reader_delta, Int32, (MmsbReader, Ptr{MmsbDelta},), reader, out)
+
+"""
+    rust_tlog_reader_free(reader::Ptr{MmsbReader})::Int32
+
+Frees a reader. `*reader` becomes zero. Null and zero are fine.
+
+# Safety
+`reader` is null or valid for a read and a write.
+"""
+@inline rust_tlog_reader_free(reader) =
+    ccall(FUNCTIONS.rust_tlog_reader_free, Int32, (Ptr{MmsbReader},), reader)
+
+"""
+    rust_snapshot_new(state::MmsbState, out::Ptr{MmsbSnapshot})::Int32
+
+Takes a snapshot; stops no writer. While it is open, pages that change keep their old content
+beside the new.
+
+Ownership: `out` is freed with `rust_snapshot_free`.
+Cost: O(lanes).
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_snapshot_new(state, out) =
+    ccall(FUNCTIONS.rust_snapshot_new, Int32, (MmsbState, Ptr{MmsbSnapshot},), state, out)
+
+"""
+    rust_snapshot_free(snapshot::Ptr{MmsbSnapshot})::Int32
+
+Frees a snapshot. `*snapshot` becomes zero. Null and zero are fine.
+
+# Safety
+`snapshot` is null or valid for a read and a write.
+"""
+@inline rust_snapshot_free(snapshot) =
+    ccall(FUNCTIONS.rust_snapshot_free, Int32, (Ptr{MmsbSnapshot},), snapshot)
+
+"""
+    rust_snapshot_lsn(snapshot::MmsbSnapshot, out::Ptr{UInt64})::Int32
+
+The closed LSN that a snapshot stands at.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_snapshot_lsn(snapshot, out) =
+    ccall(FUNCTIONS.rust_snapshot_lsn, Int32, (MmsbSnapshot, Ptr{UInt64},), snapshot, out)
+
+"""
+    rust_snapshot_digest(snapshot::MmsbSnapshot, out::Ptr{NTuple{32,UInt8}})::Int32
+
+Digest of a snapshot's content; as `rust_state_digest`.
+
+# Safety
+`out` is null or valid for writes of 32 bytes.
+"""
+@inline rust_snapshot_digest(snapshot, out) =
+    ccall(FUNCTIONS.rust_snapshot_digest, Int32, (MmsbSnapshot, Ptr{NTuple{32,UInt8}},), snapshot, out)
+
+"""
+    rust_snapshot_page_size(snapshot::MmsbSnapshot, page::UInt64, out::Ptr{UInt64})::Int32
+
+Bytes of a page in a snapshot.
+
+Errors: PageNotFound if it did not exist then.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_snapshot_page_size(snapshot, page, out) =
+    ccall(FUNCTIONS.rust_snapshot_page_size, Int32, (MmsbSnapshot, UInt64, Ptr{UInt64},), snapshot, page, out)
+
+"""
+    rust_snapshot_page_epoch(snapshot::MmsbSnapshot, page::UInt64, out::Ptr{UInt64})::Int32
+
+Epoch of a page's content in a snapshot.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_snapshot_page_epoch(snapshot, page, out) =
+    ccall(FUNCTIONS.rust_snapshot_page_epoch, Int32, (MmsbSnapshot, UInt64, Ptr{UInt64},), snapshot, page, out)
+
+"""
+    rust_snapshot_read(snapshot::MmsbSnapshot, page::UInt64, offset::UInt64, buf::Ptr{UInt8}, len::Csize_t)::Int32
+
+Copies `len` bytes of a page in a snapshot, from `offset` on, to `buf`.
+
+# Safety
+`buf` is valid for `len` writes and holds initialised bytes.
+"""
+@inline rust_snapshot_read(snapshot, page, offset, buf, len) =
+    ccall(FUNCTIONS.rust_snapshot_read, Int32, (MmsbSnapshot, UInt64, UInt64, Ptr{UInt8}, Csize_t,), snapshot, page, offset, buf, len)
+
+"""
+    rust_snapshot_list_pages(snapshot::MmsbSnapshot, buf::Ptr{UInt64}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+Copies the ids of all pages of a snapshot, ascending, to `buf`, which has room for `capacity`;
+`len` receives their number, also when the buffer is too small.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_snapshot_list_pages(snapshot, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_snapshot_list_pages, Int32, (MmsbSnapshot, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), snapshot, buf, capacity, len)
+
+"""
+    rust_config_default(durable::Bool, out::Ptr{MmsbConfig})::Int32
+
+Writes the default settings to `out`: of a state in memory if `durable` is false, of a
+`Buffered` state if it is true, whose `path` is then still to be set.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_config_default(durable, out) =
+    ccall(FUNCTIONS.rust_config_default, Int32, (Bool, Ptr{MmsbConfig},), durable, out)
+
+"""
+    rust_state_open(config::Ptr{MmsbConfig}, out::Ptr{MmsbState})::Int32
+
+Opens a state. `config` null is a state in memory with default settings.
+
+Ownership: `out` is closed with `rust_state_close`.
+Errors: InvalidArgument, SizeOutOfRange, NotUtf8, Locked, Foreign, FileNotFound,
+PermissionDenied, NoSpace, Corrupt, UnknownFormat, Io.
+Cost: in memory about 100 ns; durable a few ms and the replay of the log after the last
+checkpoint.
+
+# Safety
+`config` is null or valid, `out` null or valid for a write.
+"""
+@inline rust_state_open(config, out) =
+    ccall(FUNCTIONS.rust_state_open, Int32, (Ptr{MmsbConfig}, Ptr{MmsbState},), config, out)
+
+"""
+    rust_state_close(state::Ptr{MmsbState})::Int32
+
+Closes a state: flushes, syncs, releases the directory. `*state` becomes zero. Null and zero
+are fine. Waits for calls that use the state in other threads. Views stay valid.
+
+Errors: what the last flush and sync say; the state is closed all the same.
+
+# Safety
+`state` is null or valid for a read and a write.
+"""
+@inline rust_state_close(state) =
+    ccall(FUNCTIONS.rust_state_close, Int32, (Ptr{MmsbState},), state)
+
+"""
+    rust_state_flush(state::MmsbState, lsn::Ptr{UInt64})::Int32
+
+Hands all changes made before the call to the operating system. `lsn` may be null; it receives
+the closed LSN that covers them.
+
+# Safety
+`lsn` is null or valid for a write.
+"""
+@inline rust_state_flush(state, lsn) =
+    ccall(FUNCTIONS.rust_state_flush, Int32, (MmsbState, Ptr{UInt64},), state, lsn)
+
+"""
+    rust_state_sync(state::MmsbState, lsn::Ptr{UInt64})::Int32
+
+Makes all changes made before the call durable. `lsn` may be null.
+
+# Safety
+`lsn` is null or valid for a write.
+"""
+@inline rust_state_sync(state, lsn) =
+    ccall(FUNCTIONS.rust_state_sync, Int32, (MmsbState, Ptr{UInt64},), state, lsn)
+
+"""
+    rust_state_digest(state::MmsbState, out::Ptr{NTuple{32,UInt8}})::Int32
+
+Writes the 256-bit digest of the content to the 32 bytes at `out`: pages with ids, epochs,
+sizes, bytes and metadata.
+
+Cost: one pass over all pages.
+
+# Safety
+`out` is null or valid for writes of 32 bytes.
+"""
+@inline rust_state_digest(state, out) =
+    ccall(FUNCTIONS.rust_state_digest, Int32, (MmsbState, Ptr{NTuple{32,UInt8}},), state, out)
+
+"""
+    rust_state_page_count(state::MmsbState, out::Ptr{UInt64})::Int32
+
+Number of live pages.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_state_page_count(state, out) =
+    ccall(FUNCTIONS.rust_state_page_count, Int32, (MmsbState, Ptr{UInt64},), state, out)
+
+"""
+    rust_state_list_pages(state::MmsbState, buf::Ptr{UInt64}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+Copies the ids of all live pages, ascending, to `buf`, which has room for `capacity`; `len`
+receives their number, also when the buffer is too small (LengthMismatch).
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_state_list_pages(state, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_state_list_pages, Int32, (MmsbState, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+
+"""
+    rust_state_is_read_only(state::MmsbState, out::Ptr{Bool})::Int32
+
+Whether the state shows the past and refuses writes.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_state_is_read_only(state, out) =
+    ccall(FUNCTIONS.rust_state_is_read_only, Int32, (MmsbState, Ptr{Bool},), state, out)
+
+"""
+    rust_state_recovered(state::MmsbState, out::Ptr{MmsbRecovered})::Int32
+
+What opening the state found.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_state_recovered(state, out) =
+    ccall(FUNCTIONS.rust_state_recovered, Int32, (MmsbState, Ptr{MmsbRecovered},), state, out)
+
+"""
+    rust_state_stats(state::MmsbState, out::Ptr{MmsbStats})::Int32
+
+Counts, bytes, log positions and latencies.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_state_stats(state, out) =
+    ccall(FUNCTIONS.rust_state_stats, Int32, (MmsbState, Ptr{MmsbStats},), state, out)
+
+"""
+    rust_state_stats_json(state::MmsbState, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+The stats as one JSON object, UTF-8, not terminated: copied to `buf`, which has room for
+`capacity` bytes; `len` receives the length, also when the buffer is too small.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_state_stats_json(state, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_state_stats_json, Int32, (MmsbState, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+
+"""
+    rust_state_replay_to(state::MmsbState, lsn::UInt64, out::Ptr{MmsbState})::Int32
+
+The state as it was when everything up to `lsn` had happened: detached, read-only, in memory.
+
+Ownership: `out` is closed with `rust_state_close`, in any order.
+Errors: HistoryDropped, LsnInFuture, Corrupt.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_state_replay_to(state, lsn, out) =
+    ccall(FUNCTIONS.rust_state_replay_to, Int32, (MmsbState, UInt64, Ptr{MmsbState},), state, lsn, out)
+
+"""
+    rust_page_at(page::MmsbPage, lsn::UInt64, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t}, epoch::Ptr{UInt64})::Int32
+
+A page's content when everything up to `lsn` had happened: copied to `buf`, which has room for
+`capacity` bytes; `len` receives the page's size, also when the buffer is too small. `epoch`
+may be null.
+
+Errors: HistoryDropped, LsnInFuture, PageNotFound (as of then), Corrupt.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` and `epoch` null or valid for a write.
+"""
+@inline rust_page_at(page, lsn, buf, capacity, len, epoch) =
+    ccall(FUNCTIONS.rust_page_at, Int32, (MmsbPage, UInt64, Ptr{UInt8}, Csize_t, Ptr{Csize_t}, Ptr{UInt64},), page, lsn, buf, capacity, len, epoch)
+
+"""
+    rust_state_verify(state::MmsbState, progress::Ptr{Cvoid}, context::Ptr{Cvoid}, out::Ptr{MmsbVerified})::Int32
+
+Checks everything that is stored: each record of the kept log, each byte of the images, and
+that a replay of the log gives the live state. `progress` may be null. `out` may be null.
+
+Errors: Corrupt with file, offset and reason.
+
+# Safety
+`progress` is null or may be called with `context`; `out` is null or valid for a write.
+"""
+@inline rust_state_verify(state, progress, context, out) =
+    ccall(FUNCTIONS.rust_state_verify, Int32, (MmsbState, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{MmsbVerified},), state, progress, context, out)
+
+"""
+    rust_query_default(out::Ptr{MmsbQuery})::Int32
+
+Writes a query for all changes that are kept to `out`.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_query_default(out) =
+    ccall(FUNCTIONS.rust_query_default, Int32, (Ptr{MmsbQuery},), out)
+
+"""
+    rust_state_query(state::MmsbState, query::Ptr{MmsbQuery}, out::Ptr{MmsbReader})::Int32
+
+Reads changes back from the log, in LSN order. `query` null is for all.
+
+Ownership: `out` is freed with `rust_tlog_reader_free`.
+Errors: HistoryDropped, PageNotFound, Corrupt.
+
+# Safety
+`query` is null or valid, `out` null or valid for a write.
+"""
+@inline rust_state_query(state, query, out) =
+    ccall(FUNCTIONS.rust_state_query, Int32, (MmsbState, Ptr{MmsbQuery}, Ptr{MmsbReader},), state, query, out)
+
+"""
+    rust_page_create(state::MmsbState, size::UInt64, location::UInt32, note::Ptr{MmsbNote}, out::Ptr{MmsbPage})::Int32
+
+Creates a page of `size` bytes (1 B to 1 GiB), all zero. `location` is an `MmsbLocation`; `note`
+may be null.
+
+Errors: SizeOutOfRange, InvalidArgument, OutOfMemory, NoSpace, TooLong, NotUtf8, ReadOnly,
+Poisoned.
+Cost: O(size) for clearing.
+
+# Safety
+`note` is null or valid, `out` null or valid for a write.
+"""
+@inline rust_page_create(state, size, location, note, out) =
+    ccall(FUNCTIONS.rust_page_create, Int32, (MmsbState, UInt64, UInt32, Ptr{MmsbNote}, Ptr{MmsbPage},), state, size, location, note, out)
+
+"""
+    rust_state_pooled()::Csize_t
+
+States that wait in the pool for reuse.
+"""
+@inline rust_state_pooled() =
+    ccall(FUNCTIONS.rust_state_pooled, Csize_t, ())
+
+"""
+    rust_error_message()::Ptr{UInt8}
+
+The message of the calling thread's last failed call: one sentence that names the value and the
+limit. Never null; empty before the first failure. Valid until the thread's next failed call;
+not to be freed.
+"""
+@inline rust_error_message() =
+    ccall(FUNCTIONS.rust_error_message, Ptr{UInt8}, ())
+
+"""
+    rust_error_count()::Csize_t
+
+Number of rows in the table of errors.
+"""
+@inline rust_error_count() =
+    ccall(FUNCTIONS.rust_error_count, Csize_t, ())
+
+"""
+    rust_error_info(index::Csize_t, out::Ptr{MmsbErrorInfo})::Int32
+
+Writes row `index` of the table of errors to `out`.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_error_info(index, out) =
+    ccall(FUNCTIONS.rust_error_info, Int32, (Csize_t, Ptr{MmsbErrorInfo},), index, out)
+
+"""
+    rust_error_is_retryable(code::Int32)::Bool
+
+Whether the same call may succeed later without the caller changing it. False for codes that
+are no errors.
+"""
+@inline rust_error_is_retryable(code) =
+    ccall(FUNCTIONS.rust_error_is_retryable, Bool, (Int32,), code)
+
+"""
+    rust_error_is_fatal(code::Int32)::Bool
+
+Whether the state that the code came from should be closed and opened again.
+"""
+@inline rust_error_is_fatal(code) =
+    ccall(FUNCTIONS.rust_error_is_fatal, Bool, (Int32,), code)
+
+"""
+    rust_view_free(view::Ptr{MmsbView})::Int32
+
+Frees a view. `*view` becomes zero; its data must no longer be used. Null and zero are fine.
+
+# Safety
+`view` is null or valid for a read and a write.
+"""
+@inline rust_view_free(view) =
+    ccall(FUNCTIONS.rust_view_free, Int32, (Ptr{MmsbView},), view)
+
+"""
+    rust_view_data(view::MmsbView, data::Ptr{Ptr{UInt8}}, len::Ptr{Csize_t})::Int32
+
+Start and length of a view's data, valid until the view is freed.
+
+# Safety
+`data` and `len` are null or valid for a write.
+"""
+@inline rust_view_data(view, data, len) =
+    ccall(FUNCTIONS.rust_view_data, Int32, (MmsbView, Ptr{Ptr{UInt8}}, Ptr{Csize_t},), view, data, len)
+
+"""
+    rust_view_epoch(view::MmsbView, out::Ptr{UInt64})::Int32
+
+Epoch of a view's content.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_view_epoch(view, out) =
+    ccall(FUNCTIONS.rust_view_epoch, Int32, (MmsbView, Ptr{UInt64},), view, out)
+
+end # module API

@@ -1,0 +1,147 @@
+//! A crash at every operation of the disk: what was acknowledged is there, and nothing in part.
+
+use crate::common::{Prng, random_op};
+use crate::open;
+use mmsb::env::sim::{Fault, PowerLoss, SimStorage};
+use mmsb::{Durability, State};
+
+const STEPS: u64 = 60;
+
+/// What a run over a disk that stops came to.
+#[derive(Default)]
+struct Run {
+    /// Digest of the content after each step that was begun, the empty one first.
+    digests: Vec<[u8; 32]>,
+    /// Steps known to be durable.
+    durable: usize,
+    /// Steps known to have survived the process.
+    written: usize,
+}
+
+/// Works until the disk stops. In `Sync`, each step is durable when it returns; in `Memory`, only
+/// what an explicit flush or sync covered.
+fn work(disk: &SimStorage, durability: Durability, seed: u64) -> Run {
+    let mut run = Run::default();
+    // The content of each step, told by a twin in memory.
+    let twin = State::open(mmsb::Config::memory()).unwrap();
+    run.digests.push(twin.digest().unwrap());
+    let Ok(state) = open(disk, durability) else { return run };
+    let (mut ops, mut twin_ops) = (Prng(seed), Prng(seed));
+    let (mut pages, mut twin_pages) = (Vec::new(), Vec::new());
+    for step in 0..STEPS {
+        random_op(&twin, &mut twin_ops, &mut twin_pages).unwrap();
+        run.digests.push(twin.digest().unwrap());
+        if random_op(&state, &mut ops, &mut pages).is_err() {
+            return run;
+        }
+        let done = run.digests.len() - 1;
+        if durability == Durability::Sync {
+            (run.durable, run.written) = (done, done);
+        }
+        let settled = match step % 13 {
+            3 if durability == Durability::Memory => state.flush().map(|_| false),
+            7 => state.sync().map(|_| true),
+            9 => state.checkpoint((step > 30).then_some("named")).map(|_| true),
+            12 => state.drop_checkpoint("named").or(Ok(())).map(|()| false),
+            _ => continue,
+        };
+        match settled {
+            Ok(true) => (run.durable, run.written) = (done, done),
+            Ok(false) => run.written = run.written.max(if step % 13 == 3 { done } else { 0 }),
+            Err(_) => return run,
+        }
+    }
+    if state.close().is_ok() {
+        (run.durable, run.written) = (run.digests.len() - 1, run.digests.len() - 1);
+    }
+    run
+}
+
+/// Opens what a crash left and finds it among the states that the run allows.
+fn check(disk: &SimStorage, durability: Durability, run: &Run, at_least: usize, what: &str) {
+    let state = match open(disk, durability) {
+        Ok(state) => state,
+        Err(error) => panic!("{what}: {error:?}"),
+    };
+    let digest = state.digest().unwrap();
+    let found = run.digests[at_least..].iter().position(|known| *known == digest);
+    assert!(
+        found.is_some(),
+        "{what}: the state is none of steps {at_least}..{} (it is step {:?})",
+        run.digests.len(),
+        run.digests.iter().position(|known| *known == digest),
+    );
+    state.verify(|_| ()).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    // It goes on from there.
+    let page = state.create_page(8, mmsb::Note::NONE).unwrap();
+    state.update(page, &[1; 8], mmsb::Note::NONE).unwrap();
+    let digest = state.digest().unwrap();
+    state.close().unwrap();
+    assert_eq!(open(disk, durability).unwrap().digest().unwrap(), digest, "{what}");
+}
+
+fn crash_everywhere(durability: Durability, seed: u64) {
+    let whole = SimStorage::new(seed);
+    let finished = work(&whole, durability, seed);
+    assert_eq!(finished.durable, STEPS as usize);
+    let operations = whole.op_count();
+    assert!(operations > 60, "{operations}");
+    for at in 0..operations {
+        let disk = SimStorage::new(seed);
+        disk.plan(Fault::crash(at));
+        let run = work(&disk, durability, seed);
+        let styles = [
+            (PowerLoss::KeepAll, run.written),
+            (PowerLoss::DropUnsynced, run.durable),
+            (PowerLoss::Random(at), run.durable),
+            (PowerLoss::Random(at + 1_000_000), run.durable),
+        ];
+        for (style, at_least) in styles {
+            let what = format!("seed {seed}, {durability:?}, operation {at}, {style:?}");
+            check(&disk.crash(style), durability, &run, at_least, &what);
+        }
+    }
+}
+
+#[test]
+fn in_sync_every_step_that_returned_is_there() {
+    for seed in 1..4 {
+        crash_everywhere(Durability::Sync, seed);
+    }
+}
+
+#[test]
+fn in_memory_what_a_sync_covered_is_there() {
+    for seed in 10..14 {
+        crash_everywhere(Durability::Memory, seed);
+    }
+}
+
+/// The disk stops during recovery too, at each of its operations; the next recovery succeeds.
+#[test]
+fn a_crash_during_recovery_loses_nothing() {
+    let (durability, seed) = (Durability::Sync, 5);
+    let whole = SimStorage::new(seed);
+    work(&whole, durability, seed);
+    for at in (0..whole.op_count()).step_by(7) {
+        let disk = SimStorage::new(seed);
+        disk.plan(Fault::crash(at));
+        let run = work(&disk, durability, seed);
+        let left = disk.crash(PowerLoss::Random(at));
+        let recovery = {
+            let copy = left.snapshot();
+            let before = copy.op_count();
+            drop(open(&copy, durability));
+            copy.op_count() - before
+        };
+        for stop in 0..recovery {
+            let again = left.snapshot();
+            again.plan(Fault::crash(again.op_count() + stop));
+            drop(open(&again, durability));
+            for style in [PowerLoss::KeepAll, PowerLoss::DropUnsynced, PowerLoss::Random(stop)] {
+                let what = format!("operation {at}, recovery stopped at {stop}, {style:?}");
+                check(&again.crash(style), durability, &run, run.durable, &what);
+            }
+        }
+    }
+}
