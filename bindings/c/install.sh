@@ -8,6 +8,7 @@
 # finds its neighbours by its own place, so a tree may be moved as a whole.
 # CARGO_TARGET_DIR says where the build left the library, as it does for cargo.
 set -eu
+export LC_ALL=C
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -107,8 +108,8 @@ do_uninstall() {
         lib/cmake/mmsb/mmsbConfigVersion.cmake; do
         rm -f "$to/$file"
     done
-    # Folders that others use too stay, as do those that somebody put something into.
-    for folder in lib/cmake/mmsb lib/cmake lib/pkgconfig lib include; do
+    # Only if nobody else has something there.
+    for folder in lib/cmake/mmsb lib/cmake lib/pkgconfig; do
         rmdir "$to/$folder" 2>/dev/null || true
     done
     echo "mmsb is no longer installed in $to"
@@ -119,8 +120,8 @@ if [ "${1:-}" = uninstall ]; then
     action=uninstall
     shift
 fi
-[ $# -eq 1 ] && [ -n "$1" ] || usage
-case $1 in -*) usage ;; esac
+[ $# -eq 1 ] || usage
+case $1 in "" | -*) usage ;; esac
 to=${DESTDIR:-}$(absolute "$1")
 name_libraries
 do_$action

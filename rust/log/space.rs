@@ -6,7 +6,7 @@
 //!   free >= owed, established by `grant` before a lane gets a chunk
 //! ```
 //!
-//! A record of n bytes takes at most `3 n` in a segment: the shortest is 29 bytes and may get a
+//! A record of n bytes takes at most `3 n` in a segment: the shortest is 41 bytes and may get a
 //! frame of its own with a header of 48. What is left unused at a segment's end is less than the
 //! record that did not fit: less than a chunk for ordinary records, which is never counted as
 //! free; for a longer record its own length, which it is charged for.

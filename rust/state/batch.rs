@@ -208,7 +208,7 @@ impl<'a> Planned<'a> {
             bodies: 0,
         };
         if change.create.is_some() {
-            planned.count(op::create_len(size));
+            planned.count(op::CREATE_LEN);
         }
         planned.plan_write(size)?;
         planned.plan_meta()?;
@@ -223,6 +223,11 @@ impl<'a> Planned<'a> {
         self.bodies += body;
     }
 
+    fn write_len(&self) -> usize {
+        let payload = self.written.iter().map(|(_, bytes)| bytes.len()).sum();
+        op::write_len(self.written.len(), payload)
+    }
+
     fn plan_write(&mut self, size: u32) -> Result<()> {
         let Some(delta) = &self.change.write else { return Ok(()) };
         if delta.is_dense() && delta.payload_len() != size as usize {
@@ -233,7 +238,7 @@ impl<'a> Planned<'a> {
         let old = self.fresh.as_ref().map_or(self.page.bytes(), Fresh::bytes);
         self.written = changed_pieces(old, pieces);
         if !self.written.is_empty() {
-            self.count(op::write_len(&self.written));
+            self.count(self.write_len());
         }
         Ok(())
     }
@@ -270,13 +275,13 @@ impl<'a> Planned<'a> {
         let head = |kind, epoch| EntryHead { kind, object: id.0, prev, epoch };
         let mut epoch = self.page.epoch;
         if let Some((size, location)) = self.change.create {
-            let enc = entries.entry(head(kind::CREATE, 0), op::create_len(size));
+            let enc = entries.entry(head(kind::CREATE, 0), op::CREATE_LEN);
             op::encode_create(enc, size, location);
         }
         if !self.written.is_empty() {
             epoch += 1;
-            let enc = entries.entry(head(kind::WRITE, epoch), op::write_len(&self.written));
-            op::encode_write(enc, &self.written);
+            let enc = entries.entry(head(kind::WRITE, epoch), self.write_len());
+            op::encode_write(enc, self.written.iter().copied());
         }
         for &(key, value) in &self.meta_changes {
             let enc = entries.entry(head(kind::META, epoch), op::meta_len(key, value));

@@ -17,7 +17,7 @@ use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
 use crate::page::slot::SlotGuard;
 use crate::page::table::check_size;
-use crate::page::{Delta, Runs, diff_at, mask_runs};
+use crate::page::{Delta, Run, Runs, diff_at, mask_runs};
 use crate::stdx::codec::Enc;
 use crate::types::{Location, Lsn, Note, PageId};
 use std::sync::Arc;
@@ -92,30 +92,46 @@ impl Core {
         Ok(())
     }
 
-    /// Records and applies what really changes among `pieces`; `None` if nothing does.
+    /// Records and applies what differs between the page and `bytes`, which stand from `base` on,
+    /// in the stretches that `runs` name; `None` if nothing does.
+    #[inline]
+    fn write_runs(
+        &self,
+        id: PageId,
+        page: &mut SlotGuard<'_>,
+        base: u32,
+        bytes: &[u8],
+        runs: &Runs,
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        let piece = |run: &Run| {
+            let from = (run.offset - base) as usize;
+            (run.offset, &bytes[from..from + run.len as usize])
+        };
+        self.write_pieces(id, page, runs.iter().map(piece), note)
+    }
+
+    /// Records and applies pieces of new content, all of which differ; `None` if there are none.
     #[inline]
     fn write_pieces<'a>(
         &self,
         id: PageId,
         page: &mut SlotGuard<'_>,
-        pieces: impl Iterator<Item = (u32, &'a [u8])>,
+        pieces: impl ExactSizeIterator<Item = (u32, &'a [u8])> + Clone,
         note: Note<'_>,
     ) -> Result<Option<Lsn>> {
-        let changed = changed_pieces(page.bytes(), pieces);
-        if changed.is_empty() {
+        if pieces.len() == 0 {
             return Ok(None);
         }
-        let entry = (kind::WRITE, true, op::write_len(&changed));
-        let encode = |enc: &mut Enc<'_>| op::encode_write(enc, &changed);
-        let change = |page: &mut SlotGuard<'_>| {
-            overwrite(page.bytes_mut(), changed.iter().copied());
-        };
+        let payload = pieces.clone().map(|(_, bytes)| bytes.len()).sum();
+        let entry = (kind::WRITE, true, op::write_len(pieces.len(), payload));
+        let encode = |enc: &mut Enc<'_>| op::encode_write(enc, pieces.clone());
+        let change = |page: &mut SlotGuard<'_>| overwrite(page.bytes_mut(), pieces.clone());
         self.commit_one(id, page, note, entry, encode, change).map(Some)
     }
 }
 
 /// The parts of `pieces` that differ from `old`; pieces lie inside.
-#[inline]
 pub fn changed_pieces<'a>(old: &[u8], pieces: impl Iterator<Item = (u32, &'a [u8])>) -> Pieces<'a> {
     let mut changed = Pieces::new();
     let mut runs = Runs::new();
@@ -181,7 +197,7 @@ impl State {
         let core = self.core();
         let fresh = Fresh::zeroed(&core.table, size)?;
         let time_ms = core.wall.wall_ms();
-        let body_len = op::create_len(size);
+        let body_len = op::CREATE_LEN;
         let id = core.table.reserve_id();
         let created = core.table.lock_vacant(id).and_then(|mut page| {
             let mut append = core.log.begin(record::len_max(note, 1, body_len))?;
@@ -248,7 +264,9 @@ impl State {
         if content.len() != page.size as usize {
             return Err(wrong_length(id, page.size, "content", content.len()));
         }
-        let lsn = core.write_pieces(id, &mut page, std::iter::once((0, content)), note)?;
+        let mut runs = Runs::new();
+        diff_at(page.bytes(), content, 0, &mut runs);
+        let lsn = core.write_runs(id, &mut page, 0, content, &runs, note)?;
         drop(page);
         core.acknowledged(lsn)
     }
@@ -269,8 +287,10 @@ impl State {
         let core = self.core();
         let mut page = core.table.lock(id)?;
         check_range(id, page.size, offset, bytes.len())?;
-        let pieces = std::iter::once((offset as u32, bytes));
-        let lsn = core.write_pieces(id, &mut page, pieces, note)?;
+        let (at, base) = (offset as usize, offset as u32);
+        let mut runs = Runs::new();
+        diff_at(&page.bytes()[at..at + bytes.len()], bytes, base, &mut runs);
+        let lsn = core.write_runs(id, &mut page, base, bytes, &runs, note)?;
         drop(page);
         core.acknowledged(lsn)
     }
@@ -296,7 +316,8 @@ impl State {
         let mut runs = Runs::new();
         mask_runs(mask, 0, &mut runs);
         let pieces = runs.iter().map(|run| (run.offset, &content[run.range()]));
-        let lsn = core.write_pieces(id, &mut page, pieces, note)?;
+        let changed = changed_pieces(page.bytes(), pieces);
+        let lsn = core.write_pieces(id, &mut page, changed.iter().copied(), note)?;
         drop(page);
         core.acknowledged(lsn)
     }
@@ -310,7 +331,8 @@ impl State {
         let mut page = core.table.lock(id)?;
         delta.validate(page.size as usize)?;
         let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
-        let lsn = core.write_pieces(id, &mut page, pieces, delta.note())?;
+        let changed = changed_pieces(page.bytes(), pieces);
+        let lsn = core.write_pieces(id, &mut page, changed.iter().copied(), delta.note())?;
         drop(page);
         core.acknowledged(lsn)
     }

@@ -1,15 +1,14 @@
 //! What the entries of a record do to a page: the state's half of the log format.
 //!
 //! ```text
-//! kind 1 create    varint size, u8 location
+//! kind 1 create    u32 size, u8 location
 //! kind 2 free      nothing
-//! kind 3 write     varint runs; per run varint gap from the last run's end, varint length; then
-//!                  the bytes of all runs
+//! kind 3 write     u32 runs; per run u32 offset, u32 length; then the bytes of all runs
 //! kind 4 metadata  u8 key length, key, u8 1 and the value, or u8 0 to take the key away
 //! ```
 
 use crate::log::Entry;
-use crate::stdx::codec::{Dec, Enc, varint_len};
+use crate::stdx::codec::{Dec, Enc};
 use crate::types::Location;
 use smallvec::SmallVec;
 
@@ -40,10 +39,10 @@ pub enum Op<'a> {
 /// The runs of a write.
 #[derive(Clone, Debug)]
 pub struct Written<'a> {
-    runs: Dec<'a>,
-    left: u64,
-    at: u64,
+    /// 8 bytes each: ascending, not overlapping, none empty.
+    runs: &'a [u8],
     bytes: &'a [u8],
+    end: u64,
 }
 
 impl<'a> Op<'a> {
@@ -53,9 +52,10 @@ impl<'a> Op<'a> {
         let mut dec = Dec::new(entry.body);
         let op = match entry.head.kind {
             kind::CREATE => {
-                let size = dec.varint().ok_or(SHORT)?;
+                let size = dec.u32().ok_or(SHORT)?;
                 let location = dec.u8().and_then(Location::from_u8).ok_or(SHORT)?;
-                let size = super::check_size(size).map_err(|_| "a page size out of its limits")?;
+                let size =
+                    super::check_size(size.into()).map_err(|_| "a page size out of its limits")?;
                 Op::Create { size, location }
             }
             kind::FREE => Op::Free,
@@ -72,32 +72,40 @@ impl<'a> Op<'a> {
     }
 }
 
+const RUN_BYTES: usize = 8;
+
 impl<'a> Written<'a> {
+    #[inline]
     fn decode(mut dec: Dec<'a>) -> Result<Written<'a>, &'static str> {
         const BAD: &str = "a write's runs do not fit its body";
-        let count = dec.varint().ok_or(BAD)?;
-        let runs = dec.clone();
-        let mut total = 0u64;
-        let mut end = 0u64;
-        for _ in 0..count {
-            let (gap, len) = (dec.varint().ok_or(BAD)?, dec.varint().ok_or(BAD)?);
-            end = end.checked_add(gap).and_then(|at| at.checked_add(len)).ok_or(BAD)?;
-            total += len;
-            if len == 0 || end > crate::limits::PAGE_BYTES_MAX {
+        let count = dec.u32().ok_or(BAD)? as usize;
+        let runs = count.checked_mul(RUN_BYTES).and_then(|len| dec.bytes(len)).ok_or(BAD)?;
+        let bytes = dec.rest();
+        let (mut total, mut end) = (0, 0);
+        for run in runs.chunks_exact(RUN_BYTES) {
+            let (offset, len) = split_run(run);
+            if len == 0 || u64::from(offset) < end {
                 return Err(BAD);
             }
+            end = u64::from(offset) + u64::from(len);
+            total += u64::from(len);
         }
-        let bytes = dec.rest();
         if total != bytes.len() as u64 {
             return Err(BAD);
         }
-        Ok(Written { runs, left: count, at: 0, bytes })
+        Ok(Written { runs, bytes, end })
     }
 
     /// One past the last byte written.
     pub fn end(&self) -> u64 {
-        self.clone().last().map_or(0, |(offset, bytes)| u64::from(offset) + bytes.len() as u64)
+        self.end
     }
+}
+
+#[inline]
+fn split_run(run: &[u8]) -> (u32, u32) {
+    let word = run.first_chunk().map_or(0, |run| u64::from_le_bytes(*run));
+    (word as u32, (word >> 32) as u32)
 }
 
 /// Offset in the page and bytes of each run.
@@ -106,37 +114,29 @@ impl<'a> Iterator for Written<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<(u32, &'a [u8])> {
-        self.left = self.left.checked_sub(1)?;
-        let (gap, len) = (self.runs.varint()?, self.runs.varint()?);
-        let offset = self.at + gap;
-        self.at = offset + len;
-        let (run, rest) = self.bytes.split_at_checked(len as usize)?;
-        self.bytes = rest;
-        Some((offset as u32, run))
+        let (run, runs) = self.runs.split_at_checked(RUN_BYTES)?;
+        let (offset, len) = split_run(run);
+        let (bytes, rest) = self.bytes.split_at_checked(len as usize)?;
+        (self.runs, self.bytes) = (runs, rest);
+        Some((offset, bytes))
     }
 }
 
-/// Bytes of a write's body.
+/// Bytes of the body of a write of `runs` runs with `payload` bytes in all.
 #[inline]
-pub fn write_len(pieces: &[(u32, &[u8])]) -> usize {
-    let mut len = varint_len(pieces.len() as u64);
-    let mut end = 0;
-    for (offset, bytes) in pieces {
-        len += varint_len(u64::from(offset - end)) + varint_len(bytes.len() as u64) + bytes.len();
-        end = offset + bytes.len() as u32;
-    }
-    len
+pub fn write_len(runs: usize, payload: usize) -> usize {
+    4 + runs * RUN_BYTES + payload
 }
 
 /// Writes a write's body, [`write_len`] bytes.
 #[inline]
-pub fn encode_write(enc: &mut Enc<'_>, pieces: &[(u32, &[u8])]) {
-    enc.varint(pieces.len() as u64);
-    let mut end = 0;
-    for (offset, bytes) in pieces {
-        enc.varint(u64::from(offset - end));
-        enc.varint(bytes.len() as u64);
-        end = offset + bytes.len() as u32;
+pub fn encode_write<'a>(
+    enc: &mut Enc<'_>,
+    pieces: impl ExactSizeIterator<Item = (u32, &'a [u8])> + Clone,
+) {
+    enc.u32(pieces.len() as u32);
+    for (offset, bytes) in pieces.clone() {
+        enc.u64(u64::from(offset) | (bytes.len() as u64) << 32);
     }
     for (_, bytes) in pieces {
         enc.bytes(bytes);
@@ -144,13 +144,11 @@ pub fn encode_write(enc: &mut Enc<'_>, pieces: &[(u32, &[u8])]) {
 }
 
 /// Bytes of a creation's body.
-pub fn create_len(size: u32) -> usize {
-    varint_len(size.into()) + 1
-}
+pub const CREATE_LEN: usize = 5;
 
 /// Writes a creation's body.
 pub fn encode_create(enc: &mut Enc<'_>, size: u32, location: Location) {
-    enc.varint(size.into());
+    enc.u32(size);
     enc.u8(location as u8);
 }
 

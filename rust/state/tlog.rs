@@ -136,14 +136,14 @@ impl TLog {
         let pieces: op::Pieces<'_> =
             delta.runs().map(|(offset, bytes)| (offset as u32, bytes)).collect();
         let (note, time_ms) = (delta.note(), self.wall.wall_ms());
-        let body_len = op::write_len(&pieces);
+        let body_len = op::write_len(pieces.len(), delta.payload_len());
         let mut head = self.heads.entry(delta.page().0).or_insert((Lsn::ZERO, 0));
         let (prev, epoch) = (head.0, head.1 + 1);
         let mut append = self.log.begin(record::len_max(note, 1, body_len))?;
         let lsn = append.stamp(prev);
         let entry = EntryHead { kind: kind::WRITE, object: delta.page().0, prev, epoch };
         let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
-            op::encode_write(entries.entry(entry, body_len), &pieces);
+            op::encode_write(entries.entry(entry, body_len), pieces.iter().copied());
         });
         append.publish(len);
         *head = (lsn, epoch);

@@ -84,6 +84,17 @@ impl<'a> Enc<'a> {
         head
     }
 
+    /// As [`space`](Self::space), for a number of bytes that is known when the code is compiled.
+    #[inline]
+    pub fn array<const N: usize>(&mut self) -> &'a mut [u8; N] {
+        let (head, tail) = match mem::take(&mut self.rest).split_first_chunk_mut::<N>() {
+            Some(split) => split,
+            None => out_of_space(N),
+        };
+        self.rest = tail;
+        head
+    }
+
     /// Writes one byte.
     #[inline]
     pub fn u8(&mut self, value: u8) {
@@ -133,6 +144,12 @@ impl<'a> Enc<'a> {
             }
         }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn out_of_space(n: usize) -> ! {
+    unreachable!("{n} bytes beyond the end: the caller sized the buffer")
 }
 
 /// Reads from a slice, front to back. Every method is total: `None` means that the bytes end too

@@ -4,16 +4,25 @@
 #[cfg(not(loom))]
 pub use std::hint::spin_loop;
 #[cfg(not(loom))]
-pub use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+pub use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 #[cfg(not(loom))]
 pub use std::thread::yield_now;
 
 #[cfg(loom)]
 pub use loom::hint::spin_loop;
 #[cfg(loom)]
-pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 #[cfg(loom)]
 pub use loom::thread::yield_now;
+
+/// Between a sequentially consistent store and a sequentially consistent load of another place, in
+/// program order: what their consistency promises. `loom` takes such accesses for weaker ones and
+/// knows fences alone, so it gets one; everybody else has paid for it with the accesses.
+#[inline]
+pub fn seq_cst_order() {
+    #[cfg(loom)]
+    loom::sync::atomic::fence(Ordering::SeqCst);
+}
 
 /// Waits a little, first by pausing the core, later by giving it away.
 #[derive(Default)]

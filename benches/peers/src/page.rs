@@ -1,7 +1,13 @@
 //! Rows P1 to P9 and M6 of the room `page`: updates, replay, checkpoint, history, durability.
 
 use crate::row::{Bar, directory, median, ns, print, time};
-use mmsb::{Config, Note, PageId, State};
+use mmsb::{Config, Durability, Note, PageId, Query, State};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Operations of a round; what is left to flush after it is flushed outside the timing.
 const ROUND: usize = 2000;
@@ -9,7 +15,18 @@ const ROUNDS: usize = 60;
 
 type Row = (&'static str, fn());
 
-const ROWS: &[Row] = &[("P1", p1), ("P2", p2), ("P3", p3)];
+const ROWS: &[Row] = &[
+    ("P1", p1),
+    ("P2", p2),
+    ("P3", p3),
+    ("P4", p4),
+    ("P5", p5),
+    ("P6", p6),
+    ("P7", p7),
+    ("P8", p8),
+    ("P9", p9),
+    ("M6", m6),
+];
 
 pub fn run(only: Option<&str>) {
     for (id, row) in ROWS {
@@ -88,6 +105,7 @@ fn p1() {
         state.flush().expect("a flush");
     }
     std::hint::black_box(sum);
+    verify(&state);
     let (ours, steps) = (median(ours), median(steps));
     print("P1", &[("ours", ns(ours)), ("steps", ns(steps))], ours / steps, Bar::AtMost(1.4));
 }
@@ -110,6 +128,7 @@ fn p2() {
         }));
         state.flush().expect("a flush");
     }
+    verify(&state);
     let bytes = (state.stats().expect("stats").record_bytes - before) / (ROUND * ROUNDS) as u64;
     let ours = median(ours);
     let figures = [("ours", ns(ours)), ("log_bytes", bytes.to_string())];
@@ -130,6 +149,326 @@ fn p3() {
         }));
         state.flush().expect("a flush");
     }
+    verify(&state);
     let rate = 1e3 / median(ours);
     print("P3", &[("ours", format!("{rate:.1}M/s"))], rate, Bar::AtLeast(18.0));
+}
+
+/// Replays the log and compares: what a row wrote is really there.
+fn verify(state: &State) {
+    let snapshot = state.snapshot().expect("a snapshot");
+    let replayed = state.replay_to(snapshot.lsn()).expect("a replay");
+    assert_eq!(
+        replayed.digest().expect("a digest"),
+        snapshot.digest().expect("a digest"),
+        "the replay is not the live state"
+    );
+}
+
+/// P1 and P3 on two threads with pages of their own, as a multiple of one thread's rate.
+fn p4() {
+    for (name, count, size) in [("1KiB", 100, 1024), ("16B", 1000, 16)] {
+        let (_dir, state) = durable();
+        let pages = [pages(&state, count, size as u64), pages(&state, count, size as u64)];
+        let contents = contents(size);
+        let work = |thread: usize, round: usize| {
+            let pages = &pages[thread];
+            for i in 0..ROUND {
+                let content = &contents[(round * ROUND + i) / count % 2];
+                state.update(pages[i % count], content, Note::NONE).expect("an update");
+            }
+        };
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        for round in 0..ROUNDS {
+            one.push(time(ROUND, || work(0, 2 * round)));
+            state.flush().expect("a flush");
+            two.push(two_threads(|thread| work(thread, 2 * round + 1)) / ROUND as f64);
+            state.flush().expect("a flush");
+        }
+        verify(&state);
+        let (one, two) = (median(one), median(two));
+        let figures = [("work", name.to_owned()), ("one", ns(one)), ("two", ns(two / 2.0))];
+        print("P4", &figures, 2.0 * one / two, Bar::AtLeast(1.8));
+    }
+}
+
+/// Nanoseconds from the moment when both threads are ready until both are done.
+fn two_threads(work: impl Fn(usize) + Sync) -> f64 {
+    let ready = std::sync::atomic::AtomicUsize::new(0);
+    let meet = || {
+        use std::sync::atomic::Ordering;
+        ready.fetch_add(1, Ordering::SeqCst);
+        while ready.load(Ordering::SeqCst) < 2 {
+            std::hint::spin_loop();
+        }
+    };
+    let run = |thread| {
+        meet();
+        let start = Instant::now();
+        work(thread);
+        start.elapsed().as_nanos() as f64
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| run(1));
+        let own = run(0);
+        own.max(other.join().expect("a thread"))
+    })
+}
+
+/// Replay of 100,000 deltas over 1,000 pages of 1 KiB.
+fn p5() {
+    for (name, dense, bar) in [("dense", true, 15.0), ("10B", false, 5.0)] {
+        let (_dir, state) = durable();
+        let pages = pages(&state, 1000, 1024);
+        let mut content = vec![0u8; 1024];
+        for i in 0..100_000u32 {
+            let byte = (i / 1000) as u8 + 1;
+            if dense {
+                content.fill(byte);
+            } else {
+                content[500..510].fill(byte);
+            }
+            state.update(pages[i as usize % 1000], &content, Note::NONE).expect("an update");
+        }
+        let lsn = state.flush().expect("a flush");
+        let mut times = Vec::new();
+        for _ in 0..9 {
+            let start = Instant::now();
+            let replayed = state.replay_to(lsn).expect("a replay");
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+            drop(replayed);
+        }
+        verify(&state);
+        let ms = median(times);
+        let figures = [("work", name.to_owned()), ("ours", format!("{ms:.2}ms"))];
+        print("P5", &figures, ms, Bar::AtMost(bar));
+    }
+}
+
+/// A checkpoint of 100,000 x 1 KiB against write and fsync of the same bytes; opening it again.
+fn p6() {
+    let dir = directory();
+    let path = dir.path().join("state");
+    let state = State::open(Config::durable(&path)).expect("a state");
+    let pages = pages(&state, 100_000, 1024);
+    fill(&state, &pages);
+    let mut bytes = Vec::new();
+    for &page in &pages {
+        bytes.extend_from_slice(&state.view(page).expect("a view"));
+    }
+    let (mut ours, mut plain) = (Vec::new(), Vec::new());
+    for round in 0..7u8 {
+        state.write(pages[0], 0, &[round + 1], Note::NONE).expect("a write");
+        state.sync().expect("a sync");
+        let start = Instant::now();
+        state.checkpoint(None).expect("a checkpoint");
+        ours.push(start.elapsed().as_secs_f64() * 1e3);
+        let file = dir.path().join(format!("plain-{round}"));
+        let start = Instant::now();
+        let mut out = File::create(&file).expect("a file");
+        out.write_all(&bytes).expect("a write");
+        out.sync_all().expect("a sync");
+        plain.push(start.elapsed().as_secs_f64() * 1e3);
+        std::fs::remove_file(file).expect("removal");
+    }
+    let digest = state.digest().expect("a digest");
+    state.close().expect("a close");
+    let (ours, plain) = (median(ours), median(plain));
+    let figures = [("ours", format!("{ours:.1}ms")), ("write_fsync", format!("{plain:.1}ms"))];
+    print("P6", &figures, ours / plain, Bar::AtMost(1.3));
+    let open = reopen(&path, pages[77_777]);
+    let figures = [("work", "open".to_owned()), ("ours", format!("{open:.2}ms"))];
+    print("P6", &figures, open, Bar::AtMost(10.0));
+    let state = State::open(Config::durable(&path)).expect("a state");
+    assert_eq!(state.digest().expect("a digest"), digest);
+    drop(state);
+    drop(dir);
+    p6_large();
+}
+
+/// 1 GiB in 1,048,576 pages: time to the first page.
+fn p6_large() {
+    let dir = directory();
+    let path = dir.path().join("state");
+    let config = Config { history_bytes: 8 << 30, ..Config::durable(&path) };
+    let state = State::open(config).expect("a state");
+    let pages = pages(&state, 1 << 20, 1024);
+    fill(&state, &pages);
+    state.checkpoint(None).expect("a checkpoint");
+    state.close().expect("a close");
+    let open = reopen(&path, pages[777_777]);
+    let figures = [("work", "open_1GiB".to_owned()), ("ours", format!("{open:.2}ms"))];
+    print("P6", &figures, open, Bar::AtMost(20.0));
+}
+
+fn fill(state: &State, pages: &[PageId]) {
+    let mut content = vec![0u8; 1024];
+    for (i, &page) in pages.iter().enumerate() {
+        content.iter_mut().enumerate().for_each(|(k, byte)| *byte = (i * 31 + k * 7) as u8);
+        state.update(page, &content, Note::NONE).expect("an update");
+    }
+}
+
+/// Milliseconds from the open to one page's content in hand.
+fn reopen(path: &Path, page: PageId) -> f64 {
+    let mut times = Vec::new();
+    for _ in 0..9 {
+        let start = Instant::now();
+        let state = State::open(Config::durable(path)).expect("a state");
+        let view = state.view(page).expect("a view");
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+        assert!(view.iter().any(|&byte| byte != 0));
+    }
+    median(times)
+}
+
+/// The history of one page: its 1,000 deltas among 1,000,000 records.
+fn p7() {
+    let (_dir, state) = durable();
+    let pages = pages(&state, 1000, 64);
+    for i in 0..1_000_000u64 {
+        let page = pages[i as usize % 1000];
+        state.write(page, 8, &(i + 1).to_le_bytes(), Note::NONE).expect("a write");
+    }
+    let end = state.flush().expect("a flush");
+    let (mut links, mut scans) = (Vec::new(), Vec::new());
+    for round in 0..9usize {
+        let page = pages[100 + round * 37];
+        let start = Instant::now();
+        let history = state.page_history(page).expect("a history");
+        links.push(start.elapsed().as_secs_f64() * 1e3);
+        assert_eq!(history.len(), 1001);
+        if round % 3 == 0 {
+            let start = Instant::now();
+            let all = state.query(Query { to: Some(end), ..Query::default() }).expect("a query");
+            let scanned = all.map(|change| change.expect("a change"));
+            let scanned: Vec<_> = scanned.filter(|change| change.page == page).collect();
+            scans.push(start.elapsed().as_secs_f64() * 1e3);
+            assert_eq!(scanned, history);
+        }
+    }
+    let (links, scan) = (median(links), median(scans));
+    let figures = [("ours", format!("{links:.3}ms")), ("scan", format!("{scan:.1}ms"))];
+    print("P7", &figures, links, Bar::AtMost(1.0));
+}
+
+fn fdatasync(file: &File) {
+    // SAFETY: the file is open.
+    assert_eq!(unsafe { libc::fdatasync(file.as_raw_fd()) }, 0);
+}
+
+/// A file of zeros that is written over: what a commit costs at the least.
+fn zeroed(path: &Path, len: usize) -> File {
+    let file = OpenOptions::new().create_new(true).read(true).write(true).open(path);
+    let file = file.expect("a file");
+    file.write_all_at(&vec![0; len], 0).expect("zeros");
+    file.sync_all().expect("a sync");
+    file
+}
+
+/// One commit at a time in `sync`, on one thread.
+fn p8() {
+    let dir = directory();
+    let durability = Durability::Sync;
+    let config = Config { durability, ..Config::durable(dir.path().join("state")) };
+    let state = State::open(config).expect("a state");
+    let page = state.create_page(1024, Note::NONE).expect("a page");
+    let plain = zeroed(&dir.path().join("plain"), 8 << 20);
+    let mut content = vec![0u8; 1024];
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for i in 0..1500u64 {
+        content.fill((i + 1) as u8);
+        ours.push(time(1, || {
+            state.update(page, &content, Note::NONE).expect("an update");
+        }));
+        bare.push(time(1, || {
+            plain.write_all_at(&content, i * 1100).expect("a write");
+            fdatasync(&plain);
+        }));
+    }
+    verify(&state);
+    let (ours, bare) = (median(ours), median(bare));
+    let figures = [("ours", ns(ours)), ("overwrite_fdatasync", ns(bare))];
+    print("P8", &figures, ours / bare, Bar::AtMost(1.15));
+}
+
+/// Sustained for 10 s: all-new 1 KiB updates against `write` of the same bytes; 10-byte updates.
+fn p9() {
+    let seconds = Duration::from_secs(10);
+    let (plain, bytes) = sustained(seconds, true);
+    let mbs = |rate: f64| format!("{:.0}MB/s", rate / 1e6);
+    let figures = [("work", "1KiB".to_owned()), ("ours", mbs(bytes)), ("write", mbs(plain))];
+    print("P9", &figures, bytes / plain, Bar::AtLeast(0.8));
+    let (_, rate) = sustained(seconds, false);
+    let figures = [("work", "10B".to_owned()), ("ours", format!("{:.2}M/s", rate / 1e6))];
+    print("P9", &figures, rate / 1e6, Bar::AtLeast(5.0));
+}
+
+/// Bytes per second of a plain `write` (if `dense`), and our log bytes, or updates, per second.
+fn sustained(seconds: Duration, dense: bool) -> (f64, f64) {
+    let (dir, state) = durable();
+    let pages = pages(&state, 1000, 1024);
+    let contents = contents(1024);
+    let mut sparse = vec![0u8; 1024];
+    let start = Instant::now();
+    let mut updates = 0u64;
+    while start.elapsed() < seconds {
+        for i in 0..10_000u64 {
+            let step = (updates + i) / 1000;
+            let page = pages[((updates + i) % 1000) as usize];
+            if dense {
+                state.update(page, &contents[(step % 2) as usize], Note::NONE).expect("an update");
+            } else {
+                if i % 1000 == 0 {
+                    sparse[500..510].fill(step as u8 + 1);
+                }
+                state.update(page, &sparse, Note::NONE).expect("an update");
+            }
+        }
+        updates += 10_000;
+    }
+    state.flush().expect("a flush");
+    let took = start.elapsed().as_secs_f64();
+    let bytes = state.stats().expect("stats").record_bytes as f64;
+    if !dense {
+        return (0.0, updates as f64 / took);
+    }
+    let plain = plain_write(&dir.path().join("plain"), seconds);
+    (plain, bytes / took)
+}
+
+/// Writes 1 MiB at a time over 64 files of 16 MiB, as a log that recycles its segments would.
+fn plain_write(path: &Path, seconds: Duration) -> f64 {
+    std::fs::create_dir(path).expect("a directory");
+    let open = |i: usize| zeroed(&path.join(i.to_string()), 16 << 20);
+    let files: Vec<File> = (0..64).map(open).collect();
+    let block = vec![7u8; 1 << 20];
+    let start = Instant::now();
+    let mut written = 0u64;
+    while start.elapsed() < seconds {
+        for file in &files {
+            for at in 0..16 {
+                file.write_all_at(&block, at << 20).expect("a write");
+            }
+            written += 16 << 20;
+        }
+    }
+    written as f64 / start.elapsed().as_secs_f64()
+}
+
+/// Open a pooled state in memory, create a 1 KiB page, close.
+fn m6() {
+    let life = || {
+        let state = State::open(Config::memory()).expect("a state");
+        let page = state.create_page(1024, Note::NONE).expect("a page");
+        std::hint::black_box(page);
+        state.close().expect("a close");
+    };
+    (0..1000).for_each(|_| life());
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        times.push(time(2000, || (0..2000).for_each(|_| life())));
+    }
+    let ours = median(times);
+    print("M6", &[("ours", ns(ours))], ours, Bar::AtMost(150.0));
 }

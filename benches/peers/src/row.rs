@@ -23,7 +23,8 @@ pub enum Bar {
 
 /// Prints a row: `figures` as `name=value`, then the ratio that the bar is about.
 pub fn print(id: &str, figures: &[(&str, String)], ratio: f64, bar: Bar) {
-    let figures: Vec<String> = figures.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let figures: Vec<String> =
+        figures.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let (bar, pass) = match bar {
         Bar::AtMost(bar) => (format!("bar<={bar}"), ratio <= bar),
         Bar::AtLeast(bar) => (format!("bar>={bar}"), ratio >= bar),

@@ -1,5 +1,6 @@
 //! What Python passes in, as the engine's words: ids, sizes, LSNs, times, settings.
 
+use crate::buffer::class_name;
 use crate::errors::{error, raise};
 use crate::page::Page;
 use crate::state::State;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 /// Calls that handle at least so many bytes let other threads run meanwhile. Below, unlocking the
 /// interpreter and getting it back would cost as much as the call, and much more under contention.
-pub const DETACH_BYTES: usize = 32 << 10;
+pub const DETACH_BYTES: usize = 16 << 10;
 
 /// A note of who acts and why.
 #[inline]
@@ -35,7 +36,8 @@ pub fn unsigned(number: &Bound<'_, PyAny>, kind: ErrorKind, what: &str) -> PyRes
 #[cold]
 fn no_unsigned(number: &Bound<'_, PyAny>, kind: ErrorKind, what: &str, cause: PyErr) -> PyErr {
     if !cause.is_instance_of::<PyOverflowError>(number.py()) {
-        return PyTypeError::new_err(format!("{what} must be an integer: {}", cause));
+        let name = class_name(number);
+        return PyTypeError::new_err(format!("{what} must be an integer, not {name}"));
     }
     let shown = number.str().map_or_else(|_| "such".to_owned(), |shown| shown.to_string());
     error(kind, format!("{what} of {shown}; it must lie in 0 to {}", u64::MAX))
@@ -113,10 +115,10 @@ pub fn meta_key(key: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     }
     match key.extract::<&[u8]>() {
         Ok(key) => Ok(key.to_vec()),
-        Err(_) => Err(PyTypeError::new_err(format!(
-            "a metadata key must be str or bytes, not {}",
-            key.get_type().name()?
-        ))),
+        Err(_) => {
+            let name = class_name(key);
+            Err(PyTypeError::new_err(format!("a metadata key must be str or bytes, not {name}")))
+        }
     }
 }
 
@@ -199,9 +201,6 @@ fn durability(name: &str) -> PyResult<Durability> {
         "memory" => Ok(Durability::Memory),
         "buffered" => Ok(Durability::Buffered),
         "sync" => Ok(Durability::Sync),
-        _ => raise!(
-            InvalidArgument,
-            "a durability {name:?}; there are memory, buffered and sync"
-        ),
+        _ => raise!(InvalidArgument, "a durability {name:?}; there are memory, buffered and sync"),
     }
 }

@@ -104,9 +104,11 @@ impl Batch {
     /// Makes `data` the whole content of a page. Copied; compared when the batch commits.
     fn update(&self, page: &Bound<'_, PyAny>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let id = self.id(page)?;
-        with_bytes(data, "data", |bytes| {
-            Ok(self.add(bytes.len(), |batch| batch.update(id, bytes))?)
-        })
+        with_bytes(
+            data,
+            "data",
+            |bytes| Ok(self.add(bytes.len(), |batch| batch.update(id, bytes))?),
+        )
     }
 
     /// Writes `data` at `offset` of a page. Copied.

@@ -3,7 +3,7 @@
 //! The exporter keeps the bytes in place while they are borrowed. That other threads do not change
 //! them meanwhile is the caller's part, as with every call that lets the interpreter go on.
 
-use crate::errors::{error, raise};
+use crate::errors::{Failure, error, raise};
 use mmsb::ErrorKind;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
@@ -103,10 +103,41 @@ pub fn with_bytes_mut<R>(
 ) -> PyResult<R> {
     let mut place = MaybeUninit::uninit();
     let flags = ffi::PyBUF_ND | ffi::PyBUF_FORMAT | ffi::PyBUF_WRITABLE;
-    let mut export =
-        Export::of(object, &mut place, flags).map_err(|e| refused(object, what, e))?;
+    let mut export = Export::of(object, &mut place, flags).map_err(|e| refused(object, what, e))?;
     check_format(object, what, &export)?;
     call(export.bytes_mut())
+}
+
+/// New memory that nobody wrote to yet.
+pub struct Blank<'a>(&'a mut [MaybeUninit<u8>]);
+
+impl<'a> Blank<'a> {
+    /// The memory, all zero. Touching it for the first time takes longer than a copy into it.
+    pub fn zeroed(self) -> &'a mut [u8] {
+        self.0.fill(MaybeUninit::zeroed());
+        // SAFETY: initialised just now.
+        unsafe { self.0.assume_init_mut() }
+    }
+}
+
+/// New bytes, which `call` fills: it can do so with the interpreter unlocked.
+pub fn new_bytes<'py>(
+    py: Python<'py>,
+    len: usize,
+    call: impl FnOnce(Blank<'_>) -> Result<(), Failure>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    // SAFETY: the interpreter is locked; the result is checked, and is bytes.
+    let bytes = unsafe {
+        let new = ffi::PyBytes_FromStringAndSize(std::ptr::null(), len as ffi::Py_ssize_t);
+        Bound::from_owned_ptr_or_err(py, new)?.cast_into_unchecked::<PyBytes>()
+    };
+    // SAFETY: the object holds `len` bytes that nobody else knows of, and outlives the call.
+    let blank = unsafe {
+        let start = ffi::PyBytes_AsString(bytes.as_ptr()).cast();
+        std::slice::from_raw_parts_mut(start, len)
+    };
+    call(Blank(blank))?;
+    Ok(bytes)
 }
 
 #[inline]
@@ -117,7 +148,7 @@ fn check_format(object: &Bound<'_, PyAny>, what: &str, export: &Export<'_>) -> P
     let (name, format) = (class_name(object), String::from_utf8_lossy(export.format()));
     raise!(
         InvalidArgument,
-        "{what} is a {name} of Python objects (format {format:?}), which have no bytes to store"
+        "{what}, {name}, holds Python objects (format {format:?}), which have no bytes to store"
     )
 }
 
@@ -139,18 +170,20 @@ fn refused(object: &Bound<'_, PyAny>, what: &str, cause: PyErr) -> PyErr {
             "{what} must be an object with the buffer protocol, not {name}"
         ));
     }
-    let shape = layout(object).unwrap_or_default();
-    let message = format!(
-        "{what}, a {name}{shape}, cannot be used in place: {}. Pass C-contiguous numbers, made \
-         with numpy.ascontiguousarray for one",
-        cause.value(py)
-    );
+    let (shape, cause_says) = (layout(object).unwrap_or_default(), cause.value(py).to_string());
+    let hint = match cause_says.contains("contiguous") {
+        true => "; make it contiguous first, with numpy.ascontiguousarray for one",
+        false => "",
+    };
+    let cause_says = cause_says.trim_end_matches('.');
+    let message = format!("{what}, {name}{shape}, cannot be used in place: {cause_says}{hint}");
     let error = error(ErrorKind::InvalidArgument, message);
     error.set_cause(py, Some(cause));
     error
 }
 
-fn class_name(object: &Bound<'_, PyAny>) -> String {
+/// The name of an object's class, for messages.
+pub fn class_name(object: &Bound<'_, PyAny>) -> String {
     object.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string())
 }
 

@@ -120,7 +120,7 @@ impl Change {
 
     /// The page's id.
     #[getter]
-    fn page_id(&self) -> u64 {
+    fn page(&self) -> u64 {
         self.changed.page.0
     }
 
@@ -178,9 +178,7 @@ impl Change {
     #[getter]
     fn value<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         match &self.changed.change {
-            mmsb::Change::Meta { value, .. } => {
-                value.as_ref().map(|value| PyBytes::new(py, value))
-            }
+            mmsb::Change::Meta { value, .. } => value.as_ref().map(|value| PyBytes::new(py, value)),
             _ => None,
         }
     }
@@ -199,21 +197,17 @@ pub enum Owner {
 
 impl Owner {
     /// Calls `call` while other threads run and nobody closes the owner.
-    fn long<R: Send>(
-        &self,
-        py: Python<'_>,
-        call: impl FnOnce() -> R + Send,
-    ) -> Result<R, Failure> {
+    fn long<R: Send>(&self, py: Python<'_>, call: impl FnOnce() -> R + Send) -> Result<R, Failure> {
         match self {
             Owner::State(state) => state.get().shared.long(py, |_| Ok(call())),
             Owner::TLog(log) => log.get().shared.long(py, |_| Ok(call())),
         }
     }
 
-    fn is_closed(&self) -> bool {
+    fn check_open(&self) -> Result<(), Failure> {
         match self {
-            Owner::State(state) => state.get().shared.is_closed(),
-            Owner::TLog(log) => log.get().shared.is_closed(),
+            Owner::State(state) => state.get().shared.check_open(),
+            Owner::TLog(log) => log.get().shared.check_open(),
         }
     }
 }
@@ -285,13 +279,12 @@ impl Changes {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Change>> {
+        self.owner.check_open()?;
         let Some(mut stream) = self.stream.lock().take() else {
             return Err(PyValueError::new_err("another thread is stepping these changes"));
         };
         if stream.ready.is_empty() && stream.source.is_some() {
             stream = self.owner.long(py, || stream.fill())?;
-        } else if self.owner.is_closed() {
-            stream.ready.clear();
         }
         let (next, error) = match stream.ready.pop_front() {
             Some(changed) => (Some(changed), None),

@@ -125,7 +125,7 @@ impl Delta {
 
     /// Id of the page that it changes.
     #[getter]
-    fn page_id(&self) -> u64 {
+    fn page(&self) -> u64 {
         self.inner.page().0
     }
 

@@ -220,14 +220,7 @@ fn raised(py: Python<'_>, error: &Error) -> PyErr {
 fn error_table() -> Vec<(i32, &'static str, &'static str, &'static str, bool, bool)> {
     let row = |&kind: &ErrorKind| {
         let family = family_of(kind).name;
-        (
-            kind.code(),
-            kind.name(),
-            family,
-            kind.meaning(),
-            kind.is_retryable(),
-            kind.is_fatal(),
-        )
+        (kind.code(), kind.name(), family, kind.meaning(), kind.is_retryable(), kind.is_fatal())
     };
     ErrorKind::ALL.iter().map(row).collect()
 }

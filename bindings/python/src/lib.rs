@@ -51,6 +51,8 @@ fn _mmsb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("LIMITS", limits_of(module.py())?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(state::_panic, module)?)?;
+    // What is public is said by the package.
+    module.delattr("__all__")?;
     watch_forks(module)
 }
 

@@ -1,14 +1,13 @@
 //! `Page`: one page of a state, by its id.
 
 use crate::args::{self, DETACH_BYTES, note};
-use crate::buffer::{with_bytes, with_bytes_mut};
+use crate::buffer::{new_bytes, with_bytes, with_bytes_mut};
 use crate::changes::Change;
 use crate::errors::raise;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::view::View;
 use mmsb::{Lsn, PageId};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
@@ -127,6 +126,8 @@ impl Page {
 
 /// The Python class of `metadata`.
 static METADATA: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+/// The Python function behind `array`.
+static ARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 #[pymethods]
 impl Page {
@@ -263,7 +264,7 @@ impl Page {
     /// ...     page = state.create_page(data=b"abcd")
     /// ...     page.read(), page.read(2), page.read(1, 2)
     /// (b'abcd', b'cd', b'bc')
-    #[pyo3(signature = (offset = None, size = None))]
+    #[pyo3(signature = (offset = None, size = None), text_signature = "($self, offset=0, size=None)")]
     fn read<'py>(
         &self,
         py: Python<'py>,
@@ -277,7 +278,13 @@ impl Page {
             None => whole.saturating_sub(offset),
         };
         check_range(self.id, whole, offset, size)?;
-        PyBytes::new_with(py, size as usize, |bytes| self.copy_to(py, offset, bytes))
+        let (id, size) = (self.id, size as usize);
+        if size < DETACH_BYTES {
+            return PyBytes::new_with(py, size, |bytes| self.copy_to(py, offset, bytes));
+        }
+        new_bytes(py, size, |blank| {
+            self.shared().long(py, |state| Ok(state.read(id, offset, blank.zeroed())?))
+        })
     }
 
     /// Copies bytes from `offset` on into `buffer`, as many as it holds.
@@ -292,7 +299,7 @@ impl Page {
     /// ...     page.read_into(buffer, 1)
     /// ...     buffer
     /// bytearray(b'bc')
-    #[pyo3(signature = (buffer, offset = None))]
+    #[pyo3(signature = (buffer, offset = None), text_signature = "($self, buffer, offset=0)")]
     fn read_into(
         &self,
         buffer: &Bound<'_, PyAny>,
@@ -333,7 +340,10 @@ impl Page {
     /// ...     page = state.create_page(dtype="<i4", shape=(2, 3))
     /// ...     page.array("<i4", (2, 3)).sum(axis=0).tolist()
     /// [0, 0, 0]
-    #[pyo3(signature = (dtype, shape = None, offset = None))]
+    #[pyo3(
+        signature = (dtype, shape = None, offset = None),
+        text_signature = "($self, dtype, shape=None, offset=0)"
+    )]
     fn array<'py>(
         slf: &Bound<'py, Self>,
         dtype: &Bound<'py, PyAny>,
@@ -343,8 +353,10 @@ impl Page {
         let py = slf.py();
         let offset = offset.map_or(Ok(0), args::offset)?;
         let view = slf.get().view(py)?;
-        let typed = py.import(intern!(py, "mmsb._typed"))?;
-        typed.call_method1(intern!(py, "array"), (slf.get().id.0, view, dtype, shape, offset))
+        let array = ARRAY.get_or_try_init(py, || {
+            Ok::<_, PyErr>(py.import("mmsb._typed")?.getattr("array")?.unbind())
+        })?;
+        array.bind(py).call1((slf.get().id.0, view, dtype, shape, offset))
     }
 
     /// The metadata: a mutable mapping of str to bytes. Each change is a record; `update` is one
@@ -407,9 +419,8 @@ impl Page {
         py: Python<'py>,
     ) -> PyResult<Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
         let list = self.ask(py, mmsb::State::meta_list)?;
-        let pair = |(key, value): &(Vec<u8>, Vec<u8>)| {
-            (PyBytes::new(py, key), PyBytes::new(py, value))
-        };
+        let pair =
+            |(key, value): &(Vec<u8>, Vec<u8>)| (PyBytes::new(py, key), PyBytes::new(py, value));
         Ok(list.iter().map(pair).collect())
     }
 

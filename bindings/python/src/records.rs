@@ -14,7 +14,7 @@ pub fn hex(bytes: &[u8]) -> String {
 pub struct PageAt {
     /// The page's id.
     #[pyo3(get)]
-    page_id: u64,
+    page: u64,
     /// The content.
     #[pyo3(get)]
     data: Py<PyBytes>,
@@ -30,7 +30,7 @@ pub struct PageAt {
 impl PageAt {
     pub fn new(py: Python<'_>, id: PageId, at: mmsb::PageAt) -> PageAt {
         let data = PyBytes::new(py, &at.bytes).unbind();
-        PageAt { page_id: id.0, data, epoch: at.epoch, lsn: at.lsn.0, meta: at.meta }
+        PageAt { page: id.0, data, epoch: at.epoch, lsn: at.lsn.0, meta: at.meta }
     }
 }
 
@@ -52,7 +52,7 @@ impl PageAt {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let (id, epoch, lsn) = (self.page_id, self.epoch, self.lsn);
+        let (id, epoch, lsn) = (self.page, self.epoch, self.lsn);
         let bytes = self.data.bind(py).len()?;
         Ok(format!("<mmsb.PageAt page {id} at {lsn}, {bytes} bytes, epoch {epoch}>"))
     }

@@ -109,6 +109,14 @@ impl<T: Closable> Shared<T> {
         self.0.lock().is_none()
     }
 
+    /// Says `Closed` if it was closed.
+    pub fn check_open(&self) -> Result<(), Failure> {
+        match &*self.0.lock() {
+            Some(held) if held.is_here() => Ok(()),
+            other => Err(refuse::<T>(other.is_none())),
+        }
+    }
+
     /// Calls `call` with the interpreter locked. For what is over in a few microseconds.
     #[inline]
     pub fn short<R>(
@@ -184,9 +192,7 @@ impl<T: Closable> Drop for Shared<T> {
 }
 
 /// Closes what nobody else uses; gives it back otherwise.
-fn close_when_unused<T: Closable>(
-    held: Arc<Held<T>>,
-) -> Result<mmsb::Result<()>, Arc<Held<T>>> {
+fn close_when_unused<T: Closable>(held: Arc<Held<T>>) -> Result<mmsb::Result<()>, Arc<Held<T>>> {
     let held = Arc::try_unwrap(held)?;
     if held.is_here() {
         return Ok(held.value.shut());

@@ -1,6 +1,7 @@
 //! `Snapshot`: the whole state at one LSN.
 
 use crate::args::{self, DETACH_BYTES, page_in};
+use crate::buffer::new_bytes;
 use crate::errors::{Failure, raise};
 use crate::records::hex;
 use crate::shared::Lease;
@@ -65,8 +66,7 @@ impl Snapshot {
         py: Python<'_>,
         call: impl FnOnce(&mmsb::Snapshot) -> mmsb::Result<R> + Send,
     ) -> Result<R, Failure> {
-        let (snapshot, lease) = self.open()?;
-        drop(lease);
+        let (snapshot, _) = self.open()?;
         self.state.get().shared.long(py, move |_| {
             let result = call(&snapshot);
             // Maybe the last to hold it, which takes time to give up.
@@ -87,7 +87,10 @@ impl Snapshot {
     /// Copies `size` bytes of a page from `offset` on; all that follow without a size.
     ///
     /// Raises `RangeOutOfBounds`.
-    #[pyo3(signature = (page, offset = None, size = None))]
+    #[pyo3(
+        signature = (page, offset = None, size = None),
+        text_signature = "($self, page, offset=0, size=None)"
+    )]
     fn read<'py>(
         &self,
         py: Python<'py>,
@@ -102,11 +105,14 @@ impl Snapshot {
         if offset.checked_add(size).is_none_or(|end| end > whole) {
             raise!(RangeOutOfBounds, "{size} bytes at offset {offset} of {id}, which has {whole}")
         }
-        PyBytes::new_with(py, size as usize, |bytes| {
-            if bytes.len() < DETACH_BYTES {
-                return self.ask(page, |snapshot, id| snapshot.read(id, offset, bytes));
-            }
-            Ok(self.long(py, |snapshot| snapshot.read(id, offset, bytes))?)
+        let size = size as usize;
+        if size < DETACH_BYTES {
+            return PyBytes::new_with(py, size, |bytes| {
+                self.ask(page, |snapshot, id| snapshot.read(id, offset, bytes))
+            });
+        }
+        new_bytes(py, size, |blank| {
+            self.long(py, |snapshot| snapshot.read(id, offset, blank.zeroed()))
         })
     }
 

@@ -228,7 +228,7 @@ impl State {
     }
 
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
-        drop(slf.get().shared.lease()?);
+        slf.get().shared.check_open()?;
         Ok(slf.clone().unbind())
     }
 
@@ -454,9 +454,8 @@ impl State {
     /// ...     state.checkpoints()
     /// []
     fn checkpoints(&self, py: Python<'_>) -> Result<Vec<Checkpoint>, Failure> {
-        self.shared.long(py, |state| {
-            Ok(state.checkpoints()?.iter().map(Checkpoint::from).collect())
-        })
+        self.shared
+            .long(py, |state| Ok(state.checkpoints()?.iter().map(Checkpoint::from).collect()))
     }
 
     /// Gives a named checkpoint up. Its files go with the next checkpoint.

@@ -165,7 +165,7 @@ impl TLog {
     }
 
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
-        drop(slf.get().shared.lease()?);
+        slf.get().shared.check_open()?;
         Ok(slf.clone().unbind())
     }
 

@@ -53,7 +53,7 @@ fn released() -> PyErr {
 impl View {
     /// The page's id.
     #[getter]
-    fn page_id(&self) -> PyResult<u64> {
+    fn page(&self) -> PyResult<u64> {
         self.ask(|view| view.page().0)
     }
 

@@ -1,0 +1,924 @@
+// MMSB for C++17: the calls of mmsb.h with owners that free what they own, and exceptions.
+//
+//   State      a state: open, pages, batches, the past, close      move only
+//   Page       which page of which state: a name, not an owner      a plain value
+//   Batch      changes that happen together or not at all           move only
+//   Delta      a change to one page, built and inspected            move only
+//   View       a page's content without a copy                      move only
+//   Snapshot   all pages at one moment                              move only
+//   Reader     changes, one after the other                         move only
+//   Allocator  pages without a log                                  move only
+//   TLog       a log by itself                                      move only
+//
+// Header only; link against libmmsb. Rules, the same for every type:
+// - A call that fails throws mmsb::Error, and has then changed nothing.
+// - A destructor frees and cannot throw. State::close and TLog::close report what the last flush
+//   and sync say; a program that must know calls them.
+// - A moved-from object is empty: calls on it throw NullHandle, destroying it does nothing.
+// - Any object may be used from any thread. Moving or destroying one while another thread uses the
+//   same C++ object is a race, as with every C++ type; two names of one state are two objects.
+
+#ifndef MMSB_HPP
+#define MMSB_HPP
+
+#include "mmsb.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace mmsb {
+
+/// The order of groups in a log, and the id of a delta. 0 stands before every record.
+using Lsn = std::uint64_t;
+/// Names a page in its state; from 1, never reused.
+using PageId = std::uint64_t;
+/// 256 bits that are equal exactly if the content is.
+using Digest = std::array<std::uint8_t, 32>;
+
+/// The digest as 64 hexadecimal digits.
+inline std::string hex(const Digest &digest) {
+    std::string text;
+    for (std::uint8_t byte : digest) {
+        text += "0123456789abcdef"[byte >> 4];
+        text += "0123456789abcdef"[byte & 15];
+    }
+    return text;
+}
+
+/// The library's version, "major.minor.patch".
+inline std::string_view version() { return rust_mmsb_version(); }
+
+// ---------------------------------------------------------------------------------------- errors
+
+/// What every failed call throws: its kind, and one sentence that names the value and the limit.
+class Error : public std::runtime_error {
+  public:
+    Error(MmsbStatus kind, const std::string &message)
+        : std::runtime_error(message), kind_(kind) {}
+
+    /// What went wrong: compare with MMSB_STATUS_PAGE_FREED and its kin.
+    MmsbStatus kind() const noexcept { return kind_; }
+    /// The kind's permanent number.
+    int code() const noexcept { return static_cast<int>(kind_); }
+    /// Whether the same call may succeed later without the caller changing it.
+    bool is_retryable() const noexcept { return rust_error_is_retryable(code()); }
+    /// Whether the state should be closed and opened again.
+    bool is_fatal() const noexcept { return rust_error_is_fatal(code()); }
+
+    /// The kind's name, the same in all languages: "PageFreed".
+    std::string_view name() const noexcept {
+        MmsbErrorInfo row;
+        for (std::size_t i = 0; rust_error_info(i, &row) == MMSB_STATUS_OK; ++i) {
+            if (row.code == code()) return {row.name, row.name_len};
+        }
+        return "Unknown";
+    }
+
+  private:
+    MmsbStatus kind_;
+};
+
+namespace detail {
+
+inline void check(MmsbStatus status) {
+    if (status != MMSB_STATUS_OK) throw Error(status, rust_error_message());
+}
+
+/// `text` for C, which ends at a zero byte: one inside would cut it short without a word.
+inline const char *c_text(const std::string &text, const char *what) {
+    auto zero = text.find('\0');
+    if (zero != std::string::npos) {
+        throw Error(MMSB_STATUS_INVALID_ARGUMENT,
+                    std::string(what) + " has a zero byte at " + std::to_string(zero));
+    }
+    return text.c_str();
+}
+
+/// Runs a call that copies to a buffer, with a buffer that is large enough. What is copied may
+/// grow between two calls, hence the loop.
+template <class T, class Call> std::vector<T> collect(Call call) {
+    std::vector<T> items;
+    for (;;) {
+        std::size_t count = 0;
+        MmsbStatus status = call(items.data(), items.size(), &count);
+        if (status == MMSB_STATUS_LENGTH_MISMATCH && count > items.size()) {
+            items.resize(count);
+            continue;
+        }
+        check(status);
+        items.resize(count);
+        return items;
+    }
+}
+
+template <class Call> std::string collect_text(Call call) {
+    auto bytes = collect<std::uint8_t>(call);
+    return {bytes.begin(), bytes.end()};
+}
+
+template <class T, class Call> T fetch(Call call) {
+    T value{};
+    check(call(&value));
+    return value;
+}
+
+template <class Call> Digest fetch_digest(Call call) {
+    std::uint8_t bytes[32];
+    check(call(&bytes));
+    Digest digest;
+    std::memcpy(digest.data(), bytes, sizeof bytes);
+    return digest;
+}
+
+/// Owns one handle: moves, and frees at the end.
+template <class Raw, MmsbStatus (*Free)(Raw *)> class Owned {
+  public:
+    Owned() = default;
+    explicit Owned(Raw raw) noexcept : raw_(raw) {}
+    Owned(Owned &&other) noexcept : raw_(std::exchange(other.raw_, Raw{})) {}
+    Owned &operator=(Owned &&other) noexcept {
+        if (this != &other) {
+            Free(&raw_);
+            raw_ = std::exchange(other.raw_, Raw{});
+        }
+        return *this;
+    }
+    Owned(const Owned &) = delete;
+    Owned &operator=(const Owned &) = delete;
+    ~Owned() { Free(&raw_); }
+
+    /// Whether there is an object behind it.
+    explicit operator bool() const noexcept { return raw_.id != 0; }
+    /// The handle, for calls of mmsb.h; it stays this object's.
+    Raw raw() const noexcept { return raw_; }
+
+  protected:
+    Raw raw_{};
+};
+
+} // namespace detail
+
+// ----------------------------------------------------------------------------------------- bytes
+
+/// Elements that somebody else owns: what a span of C++20 is, to read from.
+template <class T> class Slice {
+  public:
+    Slice() = default;
+    Slice(const T *data, std::size_t size) : data_(data), size_(size) {}
+    const T *data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+    const T *begin() const noexcept { return data_; }
+    const T *end() const noexcept { return size_ == 0 ? data_ : data_ + size_; }
+    const T &operator[](std::size_t at) const { return data_[at]; }
+
+  private:
+    const T *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/// Bytes to read from. Made of a vector, array or string of any plain type, whose memory it shows.
+class Bytes : public Slice<std::uint8_t> {
+  public:
+    Bytes() = default;
+    Bytes(const void *data, std::size_t size)
+        : Slice(static_cast<const std::uint8_t *>(data), size) {}
+    /// A text without the zero at its end.
+    Bytes(const char *text) : Bytes(text, std::strlen(text)) {}
+    Bytes(std::string_view text) : Bytes(text.data(), text.size()) {}
+    Bytes(const std::string &text) : Bytes(text.data(), text.size()) {}
+    template <class T, std::size_t N, class = std::enable_if_t<!std::is_same_v<T, char>>>
+    Bytes(const T (&items)[N]) : Bytes(static_cast<const void *>(items), sizeof items) {
+        static_assert(std::is_trivially_copyable_v<T>, "only plain values are bytes");
+    }
+    /// Anything with data() and size(): a vector, an array.
+    template <class C, class T = std::remove_pointer_t<decltype(std::declval<const C &>().data())>,
+              class = decltype(std::declval<const C &>().size()),
+              class = std::enable_if_t<!std::is_base_of_v<Bytes, C>>>
+    Bytes(const C &items)
+        : Bytes(static_cast<const void *>(items.data()), items.size() * sizeof(T)) {
+        static_assert(std::is_trivially_copyable_v<T>, "only plain values are bytes");
+    }
+
+    std::string_view text() const noexcept {
+        return {reinterpret_cast<const char *>(data()), size()};
+    }
+    std::vector<std::uint8_t> copy() const { return {begin(), end()}; }
+    friend bool operator==(Bytes a, Bytes b) noexcept { return a.text() == b.text(); }
+    friend bool operator!=(Bytes a, Bytes b) noexcept { return !(a == b); }
+};
+
+/// Who changes something, and why.
+struct Note {
+    /// Label of who acts, UTF-8, at most 255 bytes.
+    std::string source;
+    /// Why, UTF-8, at most 65,535 bytes.
+    std::optional<std::string> intent;
+
+    Note() = default;
+    Note(const char *who) : source(who) {}
+    Note(std::string who) : source(std::move(who)) {}
+    Note(std::string who, std::string why) : source(std::move(who)), intent(std::move(why)) {}
+
+    /// As mmsb.h wants it; the texts stay this object's.
+    MmsbNote raw() const {
+        return {detail::c_text(source, "the source"),
+                intent ? detail::c_text(*intent, "the intent") : nullptr};
+    }
+};
+
+// -------------------------------------------------------------------------- views, deltas, pages
+
+/// A page's content as it was when the view was made. Stays valid and unchanged until it is
+/// destroyed, while writers go on and after the state is closed.
+class View : public detail::Owned<MmsbView, rust_view_free> {
+  public:
+    View() = default;
+    explicit View(MmsbView raw) : Owned(raw) {
+        const std::uint8_t *data = nullptr;
+        std::size_t size = 0;
+        detail::check(rust_view_data(raw, &data, &size));
+        bytes_ = Bytes(data, size);
+    }
+    View(View &&other) noexcept
+        : Owned(std::move(other)), bytes_(std::exchange(other.bytes_, Bytes())) {}
+    View &operator=(View &&other) noexcept {
+        Owned::operator=(std::move(other));
+        bytes_ = std::exchange(other.bytes_, Bytes());
+        return *this;
+    }
+
+    Bytes bytes() const noexcept { return bytes_; }
+    const std::uint8_t *data() const noexcept { return bytes_.data(); }
+    std::size_t size() const noexcept { return bytes_.size(); }
+    const std::uint8_t *begin() const noexcept { return bytes_.begin(); }
+    const std::uint8_t *end() const noexcept { return bytes_.end(); }
+    std::uint8_t operator[](std::size_t at) const { return bytes_[at]; }
+    /// How often the page's content had changed.
+    std::uint64_t epoch() const {
+        return detail::fetch<std::uint64_t>([&](auto out) { return rust_view_epoch(raw_, out); });
+    }
+
+    /// The content as whole values of `T`; the data stands at a multiple of 64.
+    template <class T> Slice<T> as() const {
+        static_assert(std::is_trivially_copyable_v<T> && alignof(T) <= 64, "only plain values");
+        if (size() % sizeof(T) != 0) {
+            throw Error(MMSB_STATUS_LENGTH_MISMATCH, std::to_string(size()) +
+                                                         " bytes are no whole number of values of " +
+                                                         std::to_string(sizeof(T)));
+        }
+        return {reinterpret_cast<const T *>(data()), size() / sizeof(T)};
+    }
+
+  private:
+    Bytes bytes_;
+};
+
+/// A change to one page, by itself.
+class Delta : public detail::Owned<MmsbDelta, rust_delta_free> {
+  public:
+    using Owned::Owned;
+
+    /// `bytes` become the whole content of the page, which has exactly that size.
+    static Delta dense(PageId page, Bytes bytes) {
+        MmsbDelta raw{};
+        detail::check(rust_delta_new(page, bytes.data(), bytes.size(), &raw));
+        return Delta(raw);
+    }
+    /// `bytes` where `mask` is not zero; both have the page's size.
+    static Delta sparse(PageId page, Bytes mask, Bytes bytes) {
+        if (mask.size() != bytes.size()) {
+            throw Error(MMSB_STATUS_LENGTH_MISMATCH,
+                        "a mask of " + std::to_string(mask.size()) + " bytes for " +
+                            std::to_string(bytes.size()));
+        }
+        MmsbDelta raw{};
+        detail::check(
+            rust_delta_new_sparse(page, mask.data(), bytes.data(), bytes.size(), &raw));
+        return Delta(raw);
+    }
+    /// `runs`, ascending and not overlapping; `payload` holds their bytes one after the other.
+    static Delta runs(PageId page, const std::vector<MmsbRun> &runs, Bytes payload) {
+        MmsbDelta raw{};
+        detail::check(rust_delta_new_runs(page, runs.data(), runs.size(), payload.data(),
+                                          payload.size(), &raw));
+        return Delta(raw);
+    }
+
+    /// The same delta with another note.
+    Delta with_note(const Note &note) const {
+        MmsbDelta raw{};
+        MmsbNote text = note.raw();
+        detail::check(rust_delta_with_note(raw_, text.source, text.intent, &raw));
+        return Delta(raw);
+    }
+    /// This delta and then `later`, in one.
+    Delta merge(const Delta &later) const {
+        MmsbDelta raw{};
+        detail::check(rust_delta_merge(raw_, later.raw_, &raw));
+        return Delta(raw);
+    }
+    /// Throws if the delta does not fit a page of `page_size` bytes.
+    void validate(std::size_t page_size) const {
+        detail::check(rust_delta_validate(raw_, page_size));
+    }
+    MmsbDeltaInfo info() const {
+        return detail::fetch<MmsbDeltaInfo>([&](auto out) { return rust_delta_info(raw_, out); });
+    }
+    std::vector<MmsbRun> runs() const {
+        return detail::collect<MmsbRun>([&](auto buf, auto capacity, auto len) {
+            return rust_delta_runs(raw_, buf, capacity, len);
+        });
+    }
+    std::vector<std::uint8_t> payload() const {
+        return detail::collect<std::uint8_t>([&](auto buf, auto capacity, auto len) {
+            return rust_delta_payload(raw_, buf, capacity, len);
+        });
+    }
+    std::string source() const {
+        return detail::collect_text([&](auto buf, auto capacity, auto len) {
+            return rust_delta_source(raw_, buf, capacity, len);
+        });
+    }
+    std::optional<std::string> intent() const {
+        bool present = false;
+        auto text = detail::collect_text([&](auto buf, auto capacity, auto len) {
+            return rust_delta_intent(raw_, buf, capacity, len, &present);
+        });
+        return present ? std::optional(text) : std::nullopt;
+    }
+};
+
+/// A page of a state or allocator: which one, not the page itself. A plain value; copy it freely.
+/// One that outlives its page or state is noticed: calls throw PageFreed or StaleHandle.
+class Page {
+  public:
+    Page() = default;
+    explicit Page(MmsbPage raw) noexcept : raw_(raw) {}
+    PageId id() const noexcept { return raw_.id; }
+    MmsbPage raw() const noexcept { return raw_; }
+
+    /// Makes `content`, exactly the page's size, its content. 0 if it was already so.
+    Lsn update(Bytes content, const Note &note = {}) const {
+        return noted(note, [&](auto text, auto lsn) {
+            return rust_page_update(raw_, content.data(), content.size(), text, lsn);
+        });
+    }
+    /// Writes `bytes` from `offset` on. 0 if they were already so.
+    Lsn write(std::uint64_t offset, Bytes bytes, const Note &note = {}) const {
+        return noted(note, [&](auto text, auto lsn) {
+            return rust_page_write(raw_, offset, bytes.data(), bytes.size(), text, lsn);
+        });
+    }
+    /// Writes `bytes` where `mask` is not zero; both have the page's size.
+    Lsn write_masked(Bytes mask, Bytes bytes, const Note &note = {}) const {
+        if (mask.size() != bytes.size()) {
+            throw Error(MMSB_STATUS_LENGTH_MISMATCH,
+                        "a mask of " + std::to_string(mask.size()) + " bytes for " +
+                            std::to_string(bytes.size()));
+        }
+        return noted(note, [&](auto text, auto lsn) {
+            return rust_page_write_masked(raw_, mask.data(), bytes.data(), bytes.size(), text, lsn);
+        });
+    }
+    /// Applies a delta that names this page, with the note that it carries.
+    Lsn apply(const Delta &delta) const {
+        return detail::fetch<Lsn>(
+            [&](auto lsn) { return rust_delta_apply_to(delta.raw(), raw_, lsn); });
+    }
+    /// Ends the page. Its id is never used again.
+    Lsn free(const Note &note = {}) const {
+        return noted(note, [&](auto text, auto lsn) { return rust_page_free(raw_, text, lsn); });
+    }
+
+    /// `size` bytes from `offset` on.
+    std::vector<std::uint8_t> read(std::uint64_t offset, std::size_t size) const {
+        std::uint64_t whole = this->size();
+        if (size > whole) { // before a buffer of that size is asked of the heap
+            throw Error(MMSB_STATUS_RANGE_OUT_OF_BOUNDS,
+                        std::to_string(size) + " bytes at offset " + std::to_string(offset) +
+                            " of page " + std::to_string(id()) + ", which has " +
+                            std::to_string(whole) + " bytes");
+        }
+        std::vector<std::uint8_t> bytes(size);
+        detail::check(rust_page_read(raw_, offset, bytes.data(), bytes.size()));
+        return bytes;
+    }
+    /// The whole content, copied.
+    std::vector<std::uint8_t> read() const { return view().bytes().copy(); }
+    /// The whole content without a copy.
+    View view() const {
+        MmsbView raw{};
+        detail::check(rust_page_view(raw_, &raw, nullptr, nullptr));
+        return View(raw);
+    }
+    /// The content when everything up to `lsn` had happened.
+    std::vector<std::uint8_t> at(Lsn lsn) const {
+        return detail::collect<std::uint8_t>([&](auto buf, auto capacity, auto len) {
+            return rust_page_at(raw_, lsn, buf, capacity, len, nullptr);
+        });
+    }
+
+    std::uint64_t size() const { return number(rust_page_size); }
+    std::uint64_t epoch() const { return number(rust_page_epoch); }
+    Lsn lsn() const { return number(rust_page_lsn); }
+    MmsbLocation location() const {
+        std::uint32_t location = 0;
+        detail::check(rust_page_location(raw_, &location));
+        return static_cast<MmsbLocation>(location);
+    }
+
+    Lsn set_metadata(Bytes key, Bytes value, const Note &note = {}) const {
+        return noted(note, [&](auto text, auto lsn) {
+            return rust_page_metadata_set(raw_, key.data(), key.size(), value.data(), value.size(),
+                                          text, lsn);
+        });
+    }
+    Lsn remove_metadata(Bytes key, const Note &note = {}) const {
+        return noted(note, [&](auto text, auto lsn) {
+            return rust_page_metadata_remove(raw_, key.data(), key.size(), text, lsn);
+        });
+    }
+    std::string metadata(Bytes key) const {
+        return detail::collect_text([&](auto buf, auto capacity, auto len) {
+            return rust_page_metadata_get(raw_, key.data(), key.size(), buf, capacity, len);
+        });
+    }
+    /// All metadata keys, ascending.
+    std::vector<std::string> metadata_keys() const {
+        auto packed = detail::collect<std::uint8_t>([&](auto buf, auto capacity, auto len) {
+            return rust_page_metadata_keys(raw_, buf, capacity, len);
+        });
+        std::vector<std::string> keys;
+        for (std::size_t at = 0; at + 2 <= packed.size();) {
+            std::size_t len = packed[at] | static_cast<std::size_t>(packed[at + 1]) << 8;
+            auto key = reinterpret_cast<const char *>(packed.data()) + at + 2;
+            keys.emplace_back(key, len);
+            at += 2 + len;
+        }
+        return keys;
+    }
+
+  private:
+    template <class Call> static Lsn noted(const Note &note, Call call) {
+        MmsbNote text = note.raw();
+        Lsn lsn = 0;
+        detail::check(call(&text, &lsn));
+        return lsn;
+    }
+    std::uint64_t number(MmsbStatus (*get)(MmsbPage, std::uint64_t *)) const {
+        return detail::fetch<std::uint64_t>([&](auto out) { return get(raw_, out); });
+    }
+
+    MmsbPage raw_{};
+};
+
+// ----------------------------------------------------------------------------------- the history
+
+/// One change, as long as its reader stands at it: texts and bytes belong to the reader.
+class Change {
+  public:
+    explicit Change(const MmsbChange &raw) : raw_(raw) {}
+    const MmsbChange &raw() const noexcept { return raw_; }
+
+    Lsn lsn() const noexcept { return raw_.lsn; }
+    std::uint64_t time_ms() const noexcept { return raw_.time_ms; }
+    PageId page() const noexcept { return raw_.page; }
+    std::uint64_t epoch() const noexcept { return raw_.epoch; }
+    Lsn prev() const noexcept { return raw_.prev; }
+    MmsbChangeKind kind() const noexcept { return raw_.kind; }
+    std::string_view source() const noexcept { return {raw_.source, raw_.source_len}; }
+    std::optional<std::string_view> intent() const noexcept {
+        if (raw_.intent == nullptr) return std::nullopt;
+        return std::string_view(raw_.intent, raw_.intent_len);
+    }
+    /// Of a MMSB_CHANGE_KIND_CREATED: bytes of the page.
+    std::uint64_t size() const noexcept { return raw_.size; }
+    /// Of a MMSB_CHANGE_KIND_WRITTEN: the new content, one run after the other.
+    Bytes payload() const noexcept { return {raw_.payload, raw_.payload_len}; }
+    /// Of a MMSB_CHANGE_KIND_METADATA: the key, and the value unless the key went.
+    Bytes key() const noexcept { return {raw_.key, raw_.key_len}; }
+    std::optional<Bytes> value() const noexcept {
+        if (raw_.value == nullptr) return std::nullopt;
+        return Bytes(raw_.value, raw_.value_len);
+    }
+
+  private:
+    MmsbChange raw_;
+};
+
+/// Which changes to read; the default is all that are kept.
+struct Query {
+    std::optional<PageId> page;
+    std::optional<Lsn> after;
+    std::optional<Lsn> to;
+    std::optional<std::uint64_t> from_ms;
+    std::optional<std::uint64_t> to_ms;
+    std::optional<std::string> source;
+    std::optional<std::uint64_t> limit;
+
+    /// As mmsb.h wants it; the text stays this object's.
+    MmsbQuery raw() const {
+        auto query = detail::fetch<MmsbQuery>([](auto out) { return rust_query_default(out); });
+        query.page = page.value_or(query.page);
+        query.after = after.value_or(query.after);
+        query.to = to.value_or(query.to);
+        query.from_ms = from_ms.value_or(query.from_ms);
+        query.to_ms = to_ms.value_or(query.to_ms);
+        query.limit = limit.value_or(query.limit);
+        if (source) query.source = detail::c_text(*source, "the source");
+        return query;
+    }
+};
+
+/// Walks changes in LSN order: `for (const mmsb::Change &change : state.query())`. Once only.
+class Reader : public detail::Owned<MmsbReader, rust_tlog_reader_free> {
+  public:
+    using Owned::Owned;
+
+    /// The next change; nothing at the end. It is gone with the next call.
+    std::optional<Change> next() {
+        MmsbChange change;
+        bool more = false;
+        detail::check(rust_tlog_reader_next(raw_, &change, &more));
+        return more ? std::optional<Change>(change) : std::nullopt;
+    }
+    /// The delta of the change that the reader stands at, as the caller's own.
+    Delta delta() const {
+        MmsbDelta raw{};
+        detail::check(rust_tlog_reader_delta(raw_, &raw));
+        return Delta(raw);
+    }
+
+    class Iterator {
+      public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = Change;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const Change *;
+        using reference = const Change &;
+
+        Iterator() = default;
+        explicit Iterator(Reader &reader) : reader_(&reader), at_(reader.next()) {}
+        reference operator*() const { return *at_; }
+        pointer operator->() const { return &*at_; }
+        Iterator &operator++() {
+            at_ = reader_->next();
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        bool operator==(const Iterator &) const noexcept { return !at_; }
+        bool operator!=(const Iterator &) const noexcept { return at_.has_value(); }
+
+      private:
+        Reader *reader_ = nullptr;
+        std::optional<Change> at_;
+    };
+    Iterator begin() { return Iterator(*this); }
+    Iterator end() { return {}; }
+};
+
+/// All pages at one moment, between groups.
+class Snapshot : public detail::Owned<MmsbSnapshot, rust_snapshot_free> {
+  public:
+    using Owned::Owned;
+
+    Lsn lsn() const {
+        return detail::fetch<Lsn>([&](auto out) { return rust_snapshot_lsn(raw_, out); });
+    }
+    Digest digest() const {
+        return detail::fetch_digest([&](auto out) { return rust_snapshot_digest(raw_, out); });
+    }
+    std::uint64_t page_size(PageId page) const {
+        return detail::fetch<std::uint64_t>(
+            [&](auto out) { return rust_snapshot_page_size(raw_, page, out); });
+    }
+    std::uint64_t page_epoch(PageId page) const {
+        return detail::fetch<std::uint64_t>(
+            [&](auto out) { return rust_snapshot_page_epoch(raw_, page, out); });
+    }
+    /// The whole content of a page, copied.
+    std::vector<std::uint8_t> read(PageId page) const {
+        std::vector<std::uint8_t> bytes(page_size(page));
+        detail::check(rust_snapshot_read(raw_, page, 0, bytes.data(), bytes.size()));
+        return bytes;
+    }
+    std::vector<PageId> list_pages() const {
+        return detail::collect<PageId>([&](auto buf, auto capacity, auto len) {
+            return rust_snapshot_list_pages(raw_, buf, capacity, len);
+        });
+    }
+};
+
+// ---------------------------------------------------------------------------------------- states
+
+/// How a state or log is opened.
+struct Config {
+    /// Directory; none is a state in memory.
+    std::optional<std::string> path;
+    /// The rest; `settings.path` is not looked at.
+    MmsbConfig settings{};
+
+    /// A state in memory.
+    static Config memory() { return Config(false, std::nullopt); }
+    /// A state in the directory `path`, flushed and synced in the background.
+    static Config durable(std::string path) { return Config(true, std::move(path)); }
+
+    MmsbConfig raw() const {
+        MmsbConfig config = settings;
+        config.path = path ? detail::c_text(*path, "the path") : nullptr;
+        return config;
+    }
+
+  private:
+    Config(bool durably, std::optional<std::string> where) : path(std::move(where)) {
+        detail::check(rust_config_default(durably, &settings));
+    }
+};
+
+/// What a page that is created is like.
+struct PageOptions {
+    MmsbLocation location = MMSB_LOCATION_CPU;
+    Note note;
+};
+
+class State;
+
+/// Changes that happen together or not at all. One that is destroyed without a commit is given up.
+class Batch : public detail::Owned<MmsbBatch, rust_batch_free> {
+  public:
+    using Owned::Owned;
+
+    /// Makes all changes at once; ends the batch, whether it throws or not. 0 if nothing changes.
+    Lsn commit(const Note &note = {}) {
+        Batch ending = std::move(*this); // freed on every way out
+        MmsbNote text = note.raw();
+        Lsn lsn = 0;
+        detail::check(rust_batch_commit(&ending.raw_, &text, &lsn));
+        return lsn;
+    }
+    /// Creates a page when the batch commits; its id can be used in the batch at once.
+    PageId create_page(std::uint64_t size, MmsbLocation location = MMSB_LOCATION_CPU) {
+        return detail::fetch<PageId>(
+            [&](auto id) { return rust_batch_create_page(raw_, size, location, id); });
+    }
+    void free_page(PageId page) { detail::check(rust_batch_free_page(raw_, page)); }
+    void update(PageId page, Bytes content) {
+        detail::check(rust_batch_update(raw_, page, content.data(), content.size()));
+    }
+    void write(PageId page, std::uint64_t offset, Bytes bytes) {
+        detail::check(rust_batch_write(raw_, page, offset, bytes.data(), bytes.size()));
+    }
+    /// Applies a copy of `delta`. The note of the batch counts, not the delta's.
+    void apply(const Delta &delta) { detail::check(rust_batch_apply(raw_, delta.raw())); }
+    void set_metadata(PageId page, Bytes key, Bytes value) {
+        detail::check(rust_batch_metadata_set(raw_, page, key.data(), key.size(), value.data(),
+                                              value.size()));
+    }
+    void remove_metadata(PageId page, Bytes key) {
+        detail::check(rust_batch_metadata_remove(raw_, page, key.data(), key.size()));
+    }
+};
+
+/// A program's live state: pages, their history, and a log that gives them back.
+class State : public detail::Owned<MmsbState, rust_state_close> {
+  public:
+    using Owned::Owned;
+
+    explicit State(const Config &config) {
+        MmsbConfig raw = config.raw();
+        detail::check(rust_state_open(&raw, &raw_));
+    }
+    /// A state in memory.
+    static State memory() { return State(Config::memory()); }
+    /// A state in the directory `path`.
+    static State open(std::string path) { return State(Config::durable(std::move(path))); }
+    /// The image in the file `path` as a new state in memory.
+    static State load_checkpoint(const std::string &path) {
+        MmsbState raw{};
+        detail::check(rust_checkpoint_load(detail::c_text(path, "the path"), &raw));
+        return State(raw);
+    }
+    /// States that wait for reuse.
+    static std::size_t pooled() noexcept { return rust_state_pooled(); }
+
+    /// Flushes, syncs, releases the directory, and throws what that said. The state is closed all
+    /// the same.
+    void close() { detail::check(rust_state_close(&raw_)); }
+
+    Page create_page(std::uint64_t size, const PageOptions &options = {}) {
+        MmsbNote note = options.note.raw();
+        MmsbPage page{};
+        detail::check(rust_page_create(raw_, size, options.location, &note, &page));
+        return Page(page);
+    }
+    /// The page of that id; whether it exists is noticed when it is used.
+    Page page(PageId id) const noexcept { return Page(MmsbPage{raw_.id, id}); }
+    std::uint64_t page_count() const {
+        return detail::fetch<std::uint64_t>(
+            [&](auto out) { return rust_state_page_count(raw_, out); });
+    }
+    std::vector<PageId> list_pages() const {
+        return detail::collect<PageId>([&](auto buf, auto capacity, auto len) {
+            return rust_state_list_pages(raw_, buf, capacity, len);
+        });
+    }
+
+    /// A batch of nothing yet.
+    Batch batch() {
+        return Batch(detail::fetch<MmsbBatch>([&](auto out) { return rust_batch_new(raw_, out); }));
+    }
+    /// Calls `fill` with a batch and commits it: all of its changes happen, or, if `fill` or the
+    /// commit throws, none.
+    template <class Fill> Lsn transact(Fill &&fill, const Note &note = {}) {
+        Batch changes = batch();
+        std::forward<Fill>(fill)(changes);
+        return changes.commit(note);
+    }
+    /// Applies a delta to the page that it names, with the note that it carries.
+    Lsn apply(const Delta &delta) {
+        return detail::fetch<Lsn>(
+            [&](auto lsn) { return rust_delta_apply(delta.raw(), raw_.id, lsn); });
+    }
+
+    /// Hands everything before the call to the operating system.
+    Lsn flush() {
+        return detail::fetch<Lsn>([&](auto lsn) { return rust_state_flush(raw_, lsn); });
+    }
+    /// Makes everything before the call durable.
+    Lsn sync() {
+        return detail::fetch<Lsn>([&](auto lsn) { return rust_state_sync(raw_, lsn); });
+    }
+
+    Snapshot snapshot() {
+        return Snapshot(
+            detail::fetch<MmsbSnapshot>([&](auto out) { return rust_snapshot_new(raw_, out); }));
+    }
+    Reader query(const Query &which = {}) {
+        MmsbQuery raw = which.raw();
+        return Reader(detail::fetch<MmsbReader>(
+            [&](auto out) { return rust_state_query(raw_, &raw, out); }));
+    }
+    /// The state as it was when everything up to `lsn` had happened: read-only, in memory.
+    State replay_to(Lsn lsn) {
+        return State(detail::fetch<MmsbState>(
+            [&](auto out) { return rust_state_replay_to(raw_, lsn, out); }));
+    }
+    Digest digest() const {
+        return detail::fetch_digest([&](auto out) { return rust_state_digest(raw_, out); });
+    }
+
+    /// A durable image of the state as of now; with a name it is kept until it is dropped.
+    Lsn checkpoint(const std::optional<std::string> &name = std::nullopt) {
+        auto text = name ? detail::c_text(*name, "the name") : nullptr;
+        return detail::fetch<Lsn>(
+            [&](auto lsn) { return rust_checkpoint_create(raw_, text, lsn); });
+    }
+    void drop_checkpoint(const std::string &name) {
+        detail::check(rust_checkpoint_drop(raw_, detail::c_text(name, "the name")));
+    }
+    std::vector<MmsbCheckpoint> checkpoints() const {
+        return detail::collect<MmsbCheckpoint>([&](auto buf, auto capacity, auto len) {
+            return rust_checkpoint_list(raw_, buf, capacity, len);
+        });
+    }
+    /// Writes an image to the file `path`, which must not exist.
+    Lsn write_checkpoint(const std::string &path) {
+        auto text = detail::c_text(path, "the path");
+        return detail::fetch<Lsn>([&](auto lsn) { return rust_checkpoint_write(raw_, text, lsn); });
+    }
+
+    bool is_read_only() const {
+        return detail::fetch<bool>([&](auto out) { return rust_state_is_read_only(raw_, out); });
+    }
+    MmsbRecovered recovered() const {
+        return detail::fetch<MmsbRecovered>(
+            [&](auto out) { return rust_state_recovered(raw_, out); });
+    }
+    MmsbStats stats() const {
+        return detail::fetch<MmsbStats>([&](auto out) { return rust_state_stats(raw_, out); });
+    }
+    std::string stats_json() const {
+        return detail::collect_text([&](auto buf, auto capacity, auto len) {
+            return rust_state_stats_json(raw_, buf, capacity, len);
+        });
+    }
+
+    /// Checks everything that is stored. `progress` is told bytes checked so far; what it throws
+    /// comes out of this call, once the verification is over.
+    MmsbVerified verify(const std::function<void(std::uint64_t)> &progress = {}) {
+        Progress told{progress, nullptr};
+        auto tell = progress ? &Progress::tell : nullptr;
+        MmsbVerified verified{};
+        MmsbStatus status = rust_state_verify(raw_, tell, &told, &verified);
+        if (told.thrown) std::rethrow_exception(told.thrown);
+        detail::check(status);
+        return verified;
+    }
+
+  private:
+    /// An exception must not travel through the library, which is not C++: it waits here.
+    struct Progress {
+        const std::function<void(std::uint64_t)> &call;
+        std::exception_ptr thrown;
+
+        static void tell(void *context, std::uint64_t bytes) noexcept {
+            auto self = static_cast<Progress *>(context);
+            if (self->thrown) return;
+            try {
+                self->call(bytes);
+            } catch (...) {
+                self->thrown = std::current_exception();
+            }
+        }
+    };
+};
+
+// ------------------------------------------------------------------------- allocators, lone logs
+
+/// Pages without a log: scratch data in the same shape as a state's.
+class Allocator : public detail::Owned<MmsbAllocator, rust_allocator_free> {
+  public:
+    Allocator() { detail::check(rust_allocator_new(&raw_)); }
+
+    Page allocate(std::uint64_t size, MmsbLocation location = MMSB_LOCATION_CPU) {
+        MmsbPage page{};
+        detail::check(rust_allocator_allocate(raw_, size, location, &page));
+        return Page(page);
+    }
+    void release(PageId page) { detail::check(rust_allocator_release(raw_, page)); }
+    Page page(PageId id) const {
+        MmsbPage page{};
+        detail::check(rust_allocator_get_page(raw_, id, &page));
+        return Page(page);
+    }
+    Lsn apply(const Delta &delta) {
+        return detail::fetch<Lsn>(
+            [&](auto lsn) { return rust_delta_apply(delta.raw(), raw_.id, lsn); });
+    }
+    std::uint64_t page_count() const {
+        return detail::fetch<std::uint64_t>(
+            [&](auto out) { return rust_allocator_page_count(raw_, out); });
+    }
+    std::vector<PageId> list_pages() const {
+        return detail::collect<PageId>([&](auto buf, auto capacity, auto len) {
+            return rust_allocator_list_pages(raw_, buf, capacity, len);
+        });
+    }
+    void clear() { detail::check(rust_allocator_clear(raw_)); }
+};
+
+/// A log by itself, without a state that its deltas change.
+class TLog : public detail::Owned<MmsbTLog, rust_tlog_free> {
+  public:
+    explicit TLog(const std::string &path) {
+        detail::check(rust_tlog_new(detail::c_text(path, "the path"), &raw_));
+    }
+    explicit TLog(const Config &config) {
+        MmsbConfig raw = config.raw();
+        detail::check(rust_tlog_open(&raw, &raw_));
+    }
+
+    /// Flushes and syncs, and throws what that said. The log is closed all the same.
+    void close() { detail::check(rust_tlog_free(&raw_)); }
+    Lsn append(const Delta &delta) {
+        return detail::fetch<Lsn>(
+            [&](auto lsn) { return rust_tlog_append(raw_, delta.raw(), lsn); });
+    }
+    Lsn flush() {
+        return detail::fetch<Lsn>([&](auto lsn) { return rust_tlog_flush(raw_, lsn); });
+    }
+    Lsn sync() {
+        return detail::fetch<Lsn>([&](auto lsn) { return rust_tlog_sync(raw_, lsn); });
+    }
+    MmsbTLogSummary summary() const {
+        return detail::fetch<MmsbTLogSummary>(
+            [&](auto out) { return rust_tlog_summary(raw_, out); });
+    }
+    /// Records above `after` and up to `to`.
+    Reader read(Lsn after = 0, Lsn to = UINT64_MAX) const {
+        return Reader(detail::fetch<MmsbReader>(
+            [&](auto out) { return rust_tlog_reader_new(raw_, after, to, out); }));
+    }
+    Reader query(const Query &which = {}) const {
+        MmsbQuery raw = which.raw();
+        return Reader(detail::fetch<MmsbReader>(
+            [&](auto out) { return rust_tlog_query(raw_, &raw, out); }));
+    }
+};
+
+} // namespace mmsb
+
+#endif // MMSB_HPP

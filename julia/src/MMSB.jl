@@ -1,0 +1,65 @@
+"""
+MMSB, the Memory-Mapped State Bus: a program's live state in one place, versioned, durable and
+replayable.
+
+```julia
+using MMSB
+MMSBState() do state
+    id = create_page(state; size=1024)
+    update_page(state, id, rand(UInt8, 1024))
+    length(read_page(state, id))
+end
+```
+
+A state holds pages, fixed-size byte arrays named by an id from 1. Every change is one record in
+one log, named by its LSN, and a state is what its log says: it survives a crash, can be read as
+of any LSN and has a digest that equals that of its replay. `docs/julia.md` is the guide.
+
+Words: page ids, sizes, offsets and counts are `Int`, in bytes; an offset is a distance, so the
+first byte has offset 0; LSNs are `UInt64`; wall clocks are milliseconds since 1970-01-01 UTC.
+"""
+module MMSB
+
+import Libdl
+
+# The lower a file, the more it knows; each uses only those above it.
+include("api.jl")
+include("library.jl")
+include("errors.jl")
+include("memory.jl")
+include("handle.jl")
+include("note.jl")
+include("state.jl")
+include("delta.jl")
+include("batch.jl")
+include("page.jl")
+include("metadata.jl")
+include("view.jl")
+include("snapshot.jl")
+include("changes.jl")
+include("history.jl")
+include("checkpoint.jl")
+include("tlog.jl")
+include("stats.jl")
+include("macro.jl")
+
+export MMSBState, mmsb_start, mmsb_stop, reset!, recovered
+export create_page, delete_page, list_pages, page_size, page_epoch, page_lsn, page_location
+export update_page, write_page!, write_masked!, query_page, read_page, read_page!
+export set_metadata!, get_metadata, delete_metadata!
+export PageArray, PageView, page_view, page_array
+export Delta, create_delta, validate, route_delta!, batch_route_deltas!
+export delta_info, delta_runs, delta_payload, delta_source, delta_intent
+export Batch, batch, commit!, @mmsb
+export Snapshot, snapshot, snapshot_lsn
+export Change, Changes, query_log, get_deltas_for_page, compute_log_statistics
+export replay_log, page_at, verify, digest, Digest, sync
+export checkpoint!, checkpoint_log!, export_checkpoint, load_checkpoint!, list_checkpoints
+export drop_checkpoint!
+export TLog
+export get_stats, print_stats
+export MMSBError, check, isretryable, isfatal, error_table
+
+__init__() = load_library()
+
+end # module MMSB

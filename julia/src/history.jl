@@ -1,0 +1,88 @@
+# The past: replays, old contents, verification.
+
+"""
+    replay_log(state; to=nothing)::MMSBState
+
+The state as it was when everything up to the LSN `to` had happened, by default everything so far:
+a state of its own, in memory and read-only, made from the log. Its [`digest`](@ref) is that of the
+state at that LSN.
+
+Errors: `HistoryDroppedError`, `LsnInFutureError`, `CorruptError`.
+
+Cost: reads the log up to `to`, from the nearest checkpoint.
+
+```julia
+MMSBState() do state
+    id = create_page(state; size=4)
+    lsn = update_page(state, id, b"abcd")
+    update_page(state, id, b"wxyz")
+    then = replay_log(state; to=lsn)
+    @assert read_page(then, id) == b"abcd"
+    close(then)
+    now = replay_log(state)
+    @assert digest(now) == digest(state)
+    close(now)
+end
+```
+"""
+function replay_log(state::MMSBState; to::Union{Nothing,Integer}=nothing)
+    lsn = to === nothing ? closed_lsn(state) : natural(to, "to")
+    GC.@preserve state begin
+        owner = raw(state)
+        handle = obtain(out -> API.rust_state_replay_to(owner, lsn, out), API.MmsbState)
+        return MMSBState(handle, nothing)
+    end
+end
+
+"An LSN that covers all changes made before the call."
+closed_lsn(state::MMSBState) = closing(snapshot_lsn, snapshot(state))
+
+"""
+    page_at(state, id, lsn)::Vector{UInt8}
+
+A page's content when everything up to `lsn` had happened.
+
+Errors: `PageNotFoundError` (as of then), `PageFreedError`, `HistoryDroppedError`,
+`LsnInFutureError`, `CorruptError`.
+
+```julia
+MMSBState() do state
+    id = create_page(state; size=4)
+    lsn = update_page(state, id, b"abcd")
+    update_page(state, id, b"wxyz")
+    @assert page_at(state, id, lsn) == b"abcd"
+end
+```
+"""
+function page_at(state::MMSBState, id::Integer, lsn::Integer)
+    at = natural(lsn, "lsn")
+    GC.@preserve state begin
+        page = page_of(state, id)
+        return filled(UInt8, 1024) do buffer, capacity, len
+            API.rust_page_at(page, at, buffer, capacity, len, C_NULL)
+        end
+    end
+end
+
+"""
+    verify(state)
+
+Checks everything that is stored: each record of the kept log, each byte of the images, and that a
+replay of the log gives the live state. Returns a named tuple `(records, record_bytes, images, lsn,
+digest)` of what was looked at.
+
+Errors: `CorruptError` with file, offset and reason.
+
+```julia
+MMSBState() do state
+    create_page(state; size=4)
+    @assert verify(state).digest == digest(state)
+end
+```
+"""
+function verify(state::MMSBState)
+    out = Ref{API.MmsbVerified}()
+    GC.@preserve state check(API.rust_state_verify(raw(state), C_NULL, C_NULL, out))
+    found = named(out[], (:lsn,))
+    return merge(found, (digest=Digest(found.digest),))
+end

@@ -1,0 +1,58 @@
+# What a state says of its size, its log and its latencies.
+
+const LSN_STATS = (:history_floor, :written_lsn, :durable_lsn, :checkpoint_lsn)
+
+"""
+    get_stats(state)
+
+A named tuple of counts, bytes, log positions and latencies:
+
+- `pages`, `page_bytes`, `next_page_id`: live pages;
+- `frame_bytes`, `version_bytes`, `snapshots`: memory of pages, of it what older versions hold;
+- `records`, `record_bytes`: written since the state was opened; `pending_bytes`, `lanes`: waiting;
+- `segments`, `log_bytes`, `history_floor`: the log that is kept, and the LSN above which it is;
+- `written_lsn`, `durable_lsn`: everything at or below was handed to the operating system, is on
+  stable storage; `checkpoint_lsn`, `checkpoints`;
+- `recovered_records`, `torn_bytes`: what opening found;
+- `flush`, `sync`, `commit`, `checkpoint`: latencies, each `(count, mean_ns, p50_ns, p99_ns,
+  max_ns)`.
+
+```julia
+MMSBState() do state
+    create_page(state; size=1024)
+    @assert get_stats(state).page_bytes == 1024
+end
+```
+"""
+function get_stats(state::MMSBState)
+    out = Ref{API.MmsbStats}()
+    GC.@preserve state check(API.rust_state_stats(raw(state), out))
+    flat = named(out[], LSN_STATS)
+    return map(value -> value isa API.MmsbLatency ? named(value) : value, flat)
+end
+
+"""
+    print_stats([io,] state)
+
+Prints [`get_stats`](@ref), one line each.
+"""
+print_stats(state::MMSBState) = print_stats(stdout, state)
+
+function print_stats(io::IO, state::MMSBState)
+    stats = get_stats(state)
+    width = maximum(length ∘ String, keys(stats))
+    for (name, value) in pairs(stats)
+        println(io, rpad(name, width), "  ", stat_text(value))
+    end
+end
+
+stat_text(value::Int) = grouped(value)
+stat_text(lsn::UInt64) = string(lsn)
+stat_text(t::NamedTuple) = t.count == 0 ? "never" :
+    "$(grouped(t.count)) times, mean $(microseconds(t.mean_ns)), median " *
+    "$(microseconds(t.p50_ns)), 99 % $(microseconds(t.p99_ns)), max $(microseconds(t.max_ns))"
+
+microseconds(ns) = string(round(ns / 1000; digits=1), " µs")
+
+"1234567 → \"1,234,567\"."
+grouped(value::Integer) = replace(string(value), r"(?<=\d)(?=(\d{3})+$)" => ",")

@@ -1,0 +1,722 @@
+"""The compiled part of ``mmsb``. Import from ``mmsb``; docstrings with examples are at runtime."""
+
+import builtins
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Final, Literal, Self, SupportsIndex, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import Buffer
+
+from mmsb._metadata import Metadata
+
+_Durability: TypeAlias = Literal["memory", "buffered", "sync"]
+_Location: TypeAlias = Literal["cpu", "gpu", "unified"]
+_Shape: TypeAlias = SupportsIndex | Iterable[SupportsIndex]
+_PageOrId: TypeAlias = Page | SupportsIndex
+_Path: TypeAlias = str | PathLike[str]
+_Time: TypeAlias = datetime | SupportsIndex
+
+__version__: Final[str]
+LIMITS: Final[Mapping[str, int]]
+"""The limits of the engine by name, in bytes."""
+
+@final
+class State:
+    """A program's live state: pages, their history, and a log that gives them back."""
+
+    def __new__(
+        cls,
+        path: _Path | None = None,
+        durability: _Durability | None = None,
+        *,
+        must_exist: bool = False,
+        flush_every_ms: float | None = None,
+        sync_every_ms: float | None = None,
+        segment_bytes: SupportsIndex | None = None,
+        pending_bytes_max: SupportsIndex | None = None,
+        history_bytes: SupportsIndex | None = None,
+    ) -> Self: ...
+    @staticmethod
+    def load_checkpoint(path: _Path) -> State:
+        """Open the image in a file as a new state in memory; the file never changes."""
+    def close(self) -> None:
+        """Flush, sync, release the directory. Waits for calls of other threads."""
+    @property
+    def closed(self) -> bool:
+        """Whether the state is closed."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_exc: object) -> None: ...
+    @property
+    def path(self) -> Path | None:
+        """The state's directory; None for one in memory."""
+    @property
+    def durability(self) -> _Durability:
+        """What a change waits for."""
+    @property
+    def read_only(self) -> bool:
+        """Whether the state shows the past and refuses changes."""
+    @property
+    def recovered(self) -> Recovered:
+        """What opening found."""
+    def create_page(
+        self,
+        size: SupportsIndex | None = None,
+        data: Buffer | None = None,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        shape: _Shape | None = None,
+        location: _Location = "cpu",
+        metadata: Mapping[str, Buffer] | None = None,
+        source: str = "",
+        intent: str | None = None,
+    ) -> Page:
+        """Create a page by its size, its content, or its shape and type."""
+    def free_page(self, page: _PageOrId, *, source: str = "", intent: str | None = None) -> int:
+        """Free a page; its id is never used again. Returns the LSN."""
+    def apply(self, delta: Delta) -> int | None:
+        """Apply a delta. Returns the LSN, None if nothing changed."""
+    def batch(self, *, source: str = "", intent: str | None = None) -> Batch:
+        """Begin a batch: many changes as one group, all or none."""
+    def pages(self) -> list[Page]:
+        """Return all pages, ascending by id."""
+    @property
+    def page_count(self) -> int:
+        """How many pages there are."""
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Page]: ...
+    def __contains__(self, page: object, /) -> bool: ...
+    def __getitem__(self, page_id: SupportsIndex, /) -> Page: ...
+    def flush(self) -> int:
+        """Hand all changes to the operating system. Returns the closed LSN that covers them."""
+    def sync(self) -> int:
+        """Make all changes durable. Returns the closed LSN that covers them."""
+    def checkpoint(self, name: str | None = None) -> Checkpoint:
+        """Make a durable image of the state as of now, without stopping writers."""
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return the checkpoints that are kept, oldest first."""
+    def drop_checkpoint(self, name: str) -> None:
+        """Give a named checkpoint up."""
+    def export_checkpoint(self, path: _Path) -> int:
+        """Write an image to a new file. Returns the LSN that it stands at."""
+    def digest(self) -> bytes:
+        """Return the 256-bit digest of the content."""
+    def hexdigest(self) -> str:
+        """Return the digest as 64 hexadecimal digits."""
+    def stats(self) -> dict[str, Any]:
+        """Return counts, bytes, log positions and latencies by name."""
+    def stats_json(self) -> str:
+        """Return the same as one JSON object."""
+    def snapshot(self) -> Snapshot:
+        """Take a read view of all pages at one closed LSN."""
+    def replay_to(
+        self, lsn: SupportsIndex, progress: Callable[[int], object] | None = None
+    ) -> State:
+        """Return the state as it was at an LSN: detached, read-only, in memory."""
+    def page_at(self, page: _PageOrId, lsn: SupportsIndex) -> PageAt:
+        """Return a page as it was at an LSN."""
+    def history(self, page: _PageOrId) -> list[Change]:
+        """Return all changes of a page that are kept, oldest first."""
+    def query(
+        self,
+        *,
+        page: _PageOrId | None = None,
+        after: SupportsIndex | None = None,
+        to: SupportsIndex | None = None,
+        from_time: _Time | None = None,
+        to_time: _Time | None = None,
+        source: str | None = None,
+        limit: SupportsIndex | None = None,
+    ) -> Changes:
+        """Read changes back from the log, in LSN order."""
+    def verify(self, progress: Callable[[int], object] | None = None) -> Verified:
+        """Check everything that is stored, and that a replay gives the live state."""
+
+@final
+class Page:
+    """A page: a fixed number of bytes, named by its id, changed by deltas."""
+
+    @property
+    def id(self) -> int:
+        """From 1 on, never used twice in a state's life."""
+    @property
+    def state(self) -> State:
+        """The state that the page is part of."""
+    @property
+    def size(self) -> int:
+        """Bytes of content."""
+    @property
+    def epoch(self) -> int:
+        """How often the content has changed."""
+    @property
+    def lsn(self) -> int:
+        """LSN of the record that changed the page last."""
+    @property
+    def location(self) -> _Location:
+        """Where the page should live."""
+    @property
+    def metadata(self) -> Metadata:
+        """The metadata: a mutable mapping of str to bytes."""
+    def __len__(self) -> int: ...
+    def update(self, data: Buffer, *, source: str = "", intent: str | None = None) -> int | None:
+        """Make ``data`` the content. Returns the LSN, None if it was the same."""
+    def write(
+        self,
+        offset: SupportsIndex,
+        data: Buffer,
+        *,
+        source: str = "",
+        intent: str | None = None,
+    ) -> int | None:
+        """Write ``data`` at ``offset``. Returns the LSN, None if it was the same."""
+    def write_masked(
+        self, mask: Buffer, data: Buffer, *, source: str = "", intent: str | None = None
+    ) -> int | None:
+        """Write the bytes of ``data`` where ``mask`` is not zero."""
+    def read(self, offset: SupportsIndex = 0, size: SupportsIndex | None = None) -> bytes:
+        """Copy bytes from ``offset`` on."""
+    def read_into(self, buffer: Buffer, offset: SupportsIndex = 0) -> None:
+        """Copy bytes from ``offset`` on into ``buffer``, as many as it holds."""
+    def view(self) -> View:
+        """Return a view of the whole content as it is now, without a copy."""
+    def array(
+        self, dtype: npt.DTypeLike, shape: _Shape | None = None, offset: SupportsIndex = 0
+    ) -> np.ndarray[Any, Any]:
+        """Return the content as a read-only NumPy array, without a copy."""
+    def set_meta(
+        self, key: str | bytes, value: Buffer, *, source: str = "", intent: str | None = None
+    ) -> int | None:
+        """Set a metadata key. Returns the LSN, None if it was so."""
+    def remove_meta(
+        self, key: str | bytes, *, source: str = "", intent: str | None = None
+    ) -> int | None:
+        """Take a metadata key away. Returns the LSN."""
+    def get_meta(self, key: str | bytes) -> bytes:
+        """Return the value of a metadata key."""
+    def list_meta(self) -> list[tuple[bytes, bytes]]:
+        """Return all metadata as pairs of bytes, ascending by key."""
+    def free(self, *, source: str = "", intent: str | None = None) -> int:
+        """Free the page. Returns the LSN."""
+    def history(self) -> list[Change]:
+        """Return all changes of the page that are kept, oldest first."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class View:
+    """A page's content as it was when the view was made, without a copy: a read-only buffer."""
+
+    @property
+    def page(self) -> int:
+        """The page's id."""
+    @property
+    def epoch(self) -> int:
+        """Epoch of the content."""
+    @property
+    def lsn(self) -> int:
+        """LSN of the record that made the content."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes of content."""
+    @property
+    def released(self) -> bool:
+        """Whether the view was released."""
+    def __len__(self) -> int: ...
+    def release(self) -> None:
+        """Give the memory back. BufferError while a memoryview or array still shows it."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_exc: object) -> None: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class Batch:
+    """Many changes to many pages as one group, all or none."""
+
+    @property
+    def lsn(self) -> int | None:
+        """LSN of the commit; None before, or if nothing changed."""
+    @property
+    def done(self) -> bool:
+        """Whether the batch is committed or discarded."""
+    def __len__(self) -> int: ...
+    def update(self, page: _PageOrId, data: Buffer) -> None:
+        """Make ``data`` the whole content of a page."""
+    def write(self, page: _PageOrId, offset: SupportsIndex, data: Buffer) -> None:
+        """Write ``data`` at ``offset`` of a page."""
+    def apply(self, delta: Delta) -> None:
+        """Apply a delta."""
+    def create_page(
+        self,
+        size: SupportsIndex | None = None,
+        data: Buffer | None = None,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        shape: _Shape | None = None,
+        location: _Location = "cpu",
+    ) -> Page:
+        """Create a page when the batch commits; it can be used in the batch at once."""
+    def free_page(self, page: _PageOrId) -> None:
+        """Free a page."""
+    def set_meta(self, page: _PageOrId, key: str | bytes, value: Buffer) -> None:
+        """Set a metadata key of a page."""
+    def remove_meta(self, page: _PageOrId, key: str | bytes) -> None:
+        """Take a metadata key of a page away."""
+    def commit(self) -> int | None:
+        """Make all changes at once. Returns the LSN, None if nothing changed."""
+    def discard(self) -> None:
+        """Give all changes up."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None: ...
+
+@final
+class Snapshot:
+    """A read view of all pages at one closed LSN."""
+
+    @property
+    def lsn(self) -> int:
+        """The closed LSN that it stands at."""
+    @property
+    def closed(self) -> bool:
+        """Whether the snapshot or its state is closed."""
+    def read(
+        self, page: _PageOrId, offset: SupportsIndex = 0, size: SupportsIndex | None = None
+    ) -> bytes:
+        """Copy bytes of a page from ``offset`` on."""
+    def list(self) -> builtins.list[int]:
+        """Return the ids of all pages, ascending."""
+    def size(self, page: _PageOrId) -> int:
+        """Return the bytes of a page."""
+    def epoch(self, page: _PageOrId) -> int:
+        """Return the epoch of a page's content."""
+    def get_meta(self, page: _PageOrId, key: str | bytes) -> bytes:
+        """Return the value of a metadata key of a page."""
+    def digest(self) -> bytes:
+        """Return the 256-bit digest of the content."""
+    def hexdigest(self) -> str:
+        """Return the digest as 64 hexadecimal digits."""
+    def __contains__(self, page: _PageOrId, /) -> bool: ...
+    def close(self) -> None:
+        """Give up what the snapshot holds."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_exc: object) -> None: ...
+
+@final
+class Delta:
+    """An ordered change to one page: bytes, where they go, and who says so and why."""
+
+    @staticmethod
+    def dense(
+        page: _PageOrId, data: Buffer, *, source: str = "", intent: str | None = None
+    ) -> Delta:
+        """Make a delta of all bytes of a page."""
+    @staticmethod
+    def sparse(
+        page: _PageOrId,
+        mask: Buffer,
+        data: Buffer,
+        *,
+        source: str = "",
+        intent: str | None = None,
+    ) -> Delta:
+        """Make a delta of the bytes of ``data`` where ``mask`` is not zero."""
+    @staticmethod
+    def from_runs(
+        page: _PageOrId,
+        runs: Iterable[tuple[SupportsIndex, Buffer]],
+        *,
+        source: str = "",
+        intent: str | None = None,
+    ) -> Delta:
+        """Make a delta of pairs of offset and data."""
+    @property
+    def page(self) -> int:
+        """Id of the page that it changes."""
+    @property
+    def runs(self) -> list[tuple[int, bytes]]:
+        """Its pieces, ascending."""
+    @property
+    def payload(self) -> bytes:
+        """The bytes of all runs."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it writes."""
+    @property
+    def is_dense(self) -> bool:
+        """Whether it was built from all bytes of a page."""
+    @property
+    def span(self) -> tuple[int, int]:
+        """From its first byte to one past its last."""
+    @property
+    def source(self) -> str:
+        """Label of who acts."""
+    @property
+    def intent(self) -> str | None:
+        """Why, if somebody said."""
+    @property
+    def lsn(self) -> int | None:
+        """LSN of its record, if it was read back from a log."""
+    @property
+    def epoch(self) -> int | None:
+        """Epoch of the page with it applied, if it was read back from a log."""
+    @property
+    def time_ms(self) -> int | None:
+        """Wall clock of its record in milliseconds, if it was read back from a log."""
+    def merge(self, later: Delta) -> Delta:
+        """Return one delta that does what this one and then ``later`` do."""
+    def validate(self, page_size: SupportsIndex) -> None:
+        """Check that it is a delta to a page of that size."""
+    def apply_to(self, page_bytes: Buffer) -> None:
+        """Write its bytes into a writable buffer that holds a whole page."""
+    def to_masked(self, page_size: SupportsIndex) -> tuple[bytes, bytes]:
+        """Return the delta as a mask and bytes, as long as the page."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class Change:
+    """One change to one page, read back from the log."""
+
+    @property
+    def lsn(self) -> int:
+        """The record's place in the order of groups."""
+    @property
+    def time_ms(self) -> int:
+        """Wall clock, milliseconds since 1970-01-01 UTC."""
+    @property
+    def time(self) -> datetime:
+        """Wall clock as a datetime in UTC."""
+    @property
+    def source(self) -> str:
+        """Label of who acted."""
+    @property
+    def intent(self) -> str | None:
+        """Why, if they said so."""
+    @property
+    def page(self) -> int:
+        """The page's id."""
+    @property
+    def epoch(self) -> int:
+        """The page's epoch after the change."""
+    @property
+    def prev(self) -> int:
+        """LSN of the record that changed the page before; 0 for none."""
+    @property
+    def kind(self) -> Literal["created", "written", "freed", "meta"]:
+        """What happened."""
+    @property
+    def delta(self) -> Delta | None:
+        """Of "written": what changed."""
+    @property
+    def size(self) -> int | None:
+        """Of "created": bytes of the page."""
+    @property
+    def location(self) -> _Location | None:
+        """Of "created": where the page should live."""
+    @property
+    def key(self) -> bytes | None:
+        """Of "meta": the key."""
+    @property
+    def value(self) -> bytes | None:
+        """Of "meta": the key's value from then on; None if it went."""
+
+@final
+class Changes(Iterator[Change]):
+    """Changes that a query found, in LSN order."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Change: ...
+
+@final
+class TLog:
+    """A log of deltas in a directory of its own, without a state that they change."""
+
+    def __new__(
+        cls,
+        path: _Path,
+        durability: _Durability | None = None,
+        *,
+        must_exist: bool = False,
+        flush_every_ms: float | None = None,
+        sync_every_ms: float | None = None,
+        segment_bytes: SupportsIndex | None = None,
+        pending_bytes_max: SupportsIndex | None = None,
+    ) -> Self: ...
+    @staticmethod
+    def open(path: _Path, **settings: Any) -> TLog:
+        """Do the same as ``TLog(path)``, with its settings."""
+    def append(self, delta: Delta) -> int:
+        """Append a delta. Returns its LSN."""
+    def flush(self) -> int:
+        """Hand everything to the operating system. Returns the closed LSN that covers it."""
+    def sync(self) -> int:
+        """Make everything durable. Returns the closed LSN that covers it."""
+    @property
+    def recovered(self) -> Recovered:
+        """What opening found."""
+    def query(
+        self,
+        *,
+        page: _PageOrId | None = None,
+        after: SupportsIndex | None = None,
+        to: SupportsIndex | None = None,
+        from_time: _Time | None = None,
+        to_time: _Time | None = None,
+        source: str | None = None,
+        limit: SupportsIndex | None = None,
+    ) -> Changes:
+        """Read deltas back, in LSN order."""
+    def __iter__(self) -> Changes: ...
+    def summary(self) -> Summary:
+        """Read the whole log, checking every record, and count."""
+    def last_of(self, page: _PageOrId) -> int:
+        """Return the LSN of a page's last record; 0 if there is none."""
+    def close(self) -> None:
+        """Flush, sync, release the directory."""
+    @property
+    def closed(self) -> bool:
+        """Whether the log is closed."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_exc: object) -> None: ...
+
+@final
+class PageAt:
+    """A page as it was."""
+
+    @property
+    def page(self) -> int:
+        """The page's id."""
+    @property
+    def data(self) -> bytes:
+        """The content."""
+    @property
+    def epoch(self) -> int:
+        """Epoch of the content."""
+    @property
+    def lsn(self) -> int:
+        """LSN of the last record that changed the page by then."""
+    @property
+    def metadata(self) -> dict[str, bytes]:
+        """The metadata then."""
+    def __bytes__(self) -> bytes: ...
+
+@final
+class Checkpoint:
+    """A checkpoint that is kept."""
+
+    @property
+    def lsn(self) -> int:
+        """The closed LSN that it stands at."""
+    @property
+    def name(self) -> str | None:
+        """Its name; None if it has none."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its file."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class Verified:
+    """What ``State.verify`` looked at."""
+
+    @property
+    def records(self) -> int:
+        """Records whose checksums, links and order were checked."""
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of them."""
+    @property
+    def images(self) -> int:
+        """Images whose every byte was checked."""
+    @property
+    def lsn(self) -> int:
+        """The closed LSN of the comparison."""
+    @property
+    def digest(self) -> bytes:
+        """Digest of the live state and of its replay, which are equal."""
+
+@final
+class Recovered:
+    """What opening found."""
+
+    @property
+    def records(self) -> int:
+        """Records that were applied."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes of them."""
+    @property
+    def torn_bytes(self) -> int:
+        """Bytes of a torn tail that were cut off."""
+    @property
+    def torn(self) -> str | None:
+        """File, offset and reason of the torn tail."""
+
+@final
+class Summary:
+    """What a log holds."""
+
+    @property
+    def deltas(self) -> int:
+        """Deltas."""
+    @property
+    def pages(self) -> int:
+        """Pages that they change."""
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of new content."""
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of the records that hold them."""
+    @property
+    def first(self) -> int:
+        """The first LSN; 0 if there is none."""
+    @property
+    def last(self) -> int:
+        """The last LSN; 0 if there is none."""
+    @property
+    def first_ms(self) -> int:
+        """Wall clock of the first record, milliseconds."""
+    @property
+    def last_ms(self) -> int:
+        """Wall clock of the last record, milliseconds."""
+    @property
+    def sources(self) -> dict[str, int]:
+        """Deltas per source label."""
+
+def error_table() -> Sequence[tuple[int, str, str, str, bool, bool]]:
+    """Return every kind of error: code, name, family, meaning, retryable, fatal."""
+
+class Error(Exception):
+    """Everything that goes wrong in MMSB. The subclass tells what."""
+
+    code: ClassVar[int]
+    kind: ClassVar[str]
+    retryable: ClassVar[bool]
+    fatal: ClassVar[bool]
+
+class ArgumentError(Error, ValueError):
+    """The call makes no sense as it is. Its kinds have the codes 100 to 199."""
+
+class TransactionError(Error):
+    """A transaction could not be committed. Its kinds have the codes 200 to 299."""
+
+class CapacityError(Error):
+    """Memory, disk or a limit is exhausted. Its kinds have the codes 300 to 399."""
+
+class IoError(Error, OSError):
+    """The operating system or the file system refused. Its kinds have the codes 400 to 499."""
+
+class CorruptionError(Error):
+    """Stored bytes are damaged or unknown. Its kinds have the codes 500 to 599."""
+
+class InternalError(Error):
+    """Something broke inside the engine. Its kinds have the codes 600 to 699."""
+
+class NullHandle(ArgumentError):
+    """A handle or a required pointer is null. Code 101."""
+
+class StaleHandle(ArgumentError):
+    """A handle was freed or closed before this call. Code 102."""
+
+class WrongHandle(ArgumentError):
+    """A handle is of another kind than the call takes, or was never given out. Code 103."""
+
+class InvalidArgument(ArgumentError):
+    """An argument has no meaning here. Code 104."""
+
+class SizeOutOfRange(ArgumentError):
+    """A page size, segment size or count is outside its limits. Code 105."""
+
+class LengthMismatch(ArgumentError):
+    """A buffer's length differs from what the call needs. Code 106."""
+
+class RangeOutOfBounds(ArgumentError, IndexError):
+    """A byte range does not lie inside its page. Code 107."""
+
+class RunsInvalid(ArgumentError):
+    """Runs of a delta are unsorted, overlapping or empty. Code 108."""
+
+class NotUtf8(ArgumentError):
+    """Bytes that must be UTF-8 are not. Code 109."""
+
+class TooLong(ArgumentError):
+    """A label, intent, key or value is longer than its limit. Code 110."""
+
+class PageNotFound(ArgumentError, KeyError):
+    """No page of that id was ever created. Code 111."""
+
+class PageFreed(ArgumentError, KeyError):
+    """The page was freed. Code 112."""
+
+class ReadOnly(ArgumentError):
+    """The state is a read-only one. Code 113."""
+
+class Closed(ArgumentError):
+    """The state, view or log was closed. Code 114."""
+
+class LsnInFuture(ArgumentError):
+    """An LSN lies after the last record. Code 115."""
+
+class HistoryDropped(ArgumentError):
+    """History at that LSN is no longer kept. Code 116."""
+
+class KeyNotFound(ArgumentError, KeyError):
+    """The page has no metadata under that key. Code 117."""
+
+class CheckpointNotFound(ArgumentError, KeyError):
+    """No checkpoint of that name is kept. Code 118."""
+
+class OutOfMemory(CapacityError, MemoryError):
+    """Memory could not be had, or a memory limit is reached. Code 301."""
+
+class NoSpace(CapacityError):
+    """The disk is full: nothing was changed. Code 302."""
+
+class TooLarge(CapacityError):
+    """A group, delta or metadata map is larger than its limit. Code 303."""
+
+class TooManyHandles(CapacityError):
+    """All handles of the C interface are in use. Code 304."""
+
+class Io(IoError):
+    """The operating system refused to read or write. Code 401."""
+
+class FileNotFound(IoError, FileNotFoundError):
+    """A file or directory does not exist. Code 402."""
+
+class PermissionDenied(IoError, PermissionError):
+    """Permission to a file or directory is denied, or it is on a read-only medium. Code 403."""
+
+class Locked(IoError):
+    """The directory is open already, in this process or another. Code 404."""
+
+class Foreign(IoError):
+    """The path is not a directory of this engine. Code 405."""
+
+class Corrupt(CorruptionError):
+    """Stored bytes are damaged: a checksum, a link or a length does not fit. Code 501."""
+
+class UnknownFormat(CorruptionError):
+    """A file has a format version that this build does not know. Code 502."""
+
+class Panic(InternalError):
+    """A panic was caught at the boundary; the state refuses writes. Code 601."""
+
+class Poisoned(InternalError):
+    """The state refuses writes since an earlier failed sync or panic. Code 602."""
+
+class Internal(InternalError):
+    """A broken promise inside the engine. Code 603."""

@@ -1,0 +1,119 @@
+"""Checkpoints, exports and verification."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mmsb
+import pytest
+from conftest import Refused
+
+
+def test_named_checkpoints_are_kept_until_dropped(folder: Path) -> None:
+    with mmsb.State(folder) as state:
+        page = state.create_page(data=b"abcd")
+        kept = state.checkpoint("keep")
+        assert (kept.name, kept.lsn >= page.lsn, kept.nbytes > 0) == ("keep", True, True)
+        then = state.digest()
+        page.update(b"efgh")
+        nameless = state.checkpoint()
+        assert nameless.name is None
+        assert state.checkpoint() == nameless, "nothing happened since"
+        assert [c.name for c in state.checkpoints()][0] == "keep"
+        with state.replay_to(kept.lsn) as past:
+            assert past.digest() == then
+        with Refused(state, mmsb.InvalidArgument, "keep"):
+            state.checkpoint("keep")
+        with Refused(state, mmsb.TooLong, 65, 64):
+            state.checkpoint("x" * 65)
+        state.drop_checkpoint("keep")
+        with Refused(state, mmsb.CheckpointNotFound, "keep"):
+            state.drop_checkpoint("keep")
+        assert "mmsb.Checkpoint" in repr(kept)
+
+
+def test_opening_starts_from_the_checkpoint(folder: Path) -> None:
+    with mmsb.State(folder) as state:
+        pages = [state.create_page(data=bytes([i]) * 300) for i in range(50)]
+        state.free_page(9)
+        state.checkpoint()
+        pages[3].write(0, b"after")
+        digest = state.digest()
+    with mmsb.State(folder) as state:
+        assert state.recovered.records == 1
+        assert len(state) == 49
+        assert state[4].read(0, 6) == b"after\x03"
+        assert 9 not in state
+        assert state.digest() == digest
+        assert len(state.pages()) == 49
+
+
+def test_an_export_is_a_state_of_its_own(state: mmsb.State, tmp_path: Path) -> None:
+    page = state.create_page(data=b"0123456789", metadata={"k": b"v"})
+    file = tmp_path / "backup.image"
+    lsn = state.export_checkpoint(file)
+    assert lsn >= page.lsn
+    before = file.read_bytes()
+    with Refused(state, mmsb.Io, "backup.image"):
+        state.export_checkpoint(str(file))
+    with mmsb.State.load_checkpoint(file) as copy:
+        assert copy.digest() == state.digest()
+        view = copy[1].view()
+        copy[1].write(0, b"x")
+        assert bytes(view) == b"0123456789"
+        assert copy.create_page(1).id == 2
+    assert bytes(view) == b"0123456789", "the file stays mapped"
+    assert file.read_bytes() == before
+    with pytest.raises(mmsb.FileNotFound):
+        mmsb.State.load_checkpoint(tmp_path / "none.image")
+    file.write_bytes(before[:100])
+    with pytest.raises(mmsb.CorruptionError):
+        mmsb.State.load_checkpoint(file)
+
+
+def test_verify_tells_its_progress_and_can_be_ended(folder: Path) -> None:
+    with mmsb.State(folder) as state:
+        page = state.create_page(1000)
+        for i in range(50):
+            page.update(bytes([i + 1]) * 1000)
+        state.checkpoint()
+        told: list[int] = []
+        verified = state.verify(told.append)
+        assert (verified.records, verified.images) == (51, 1)
+        assert verified.record_bytes > 50_000
+        assert told[-1] >= verified.record_bytes
+        assert told == sorted(told)
+        assert verified.digest == state.digest()
+        assert verified.lsn >= page.lsn
+        assert "51 records" in repr(verified)
+
+        def stop(_: int) -> None:
+            raise RuntimeError("enough")
+
+        with pytest.raises(RuntimeError, match="enough"):
+            state.verify(stop)
+        assert page.write(0, b"still open") is not None
+
+
+def test_a_callback_cannot_close_its_own_state(state: mmsb.State) -> None:
+    state.create_page(4)
+    with pytest.raises(mmsb.InvalidArgument, match="progress callback"):
+        state.verify(lambda _: state.close())
+    assert not state.closed
+
+
+def test_damage_in_an_image_is_found(folder: Path) -> None:
+    with mmsb.State(folder) as state:
+        state.create_page(data=bytes(range(256)) * 100)
+        state.checkpoint()
+    (image,) = folder.glob("*.image")
+    content = bytearray(image.read_bytes())
+    at = content.index(bytes(range(100, 200)))
+    content[at] ^= 1
+    image.write_bytes(content)
+    state = mmsb.State(folder)
+    with pytest.raises(mmsb.Corrupt, match=image.name):
+        state[1]
+    with pytest.raises(mmsb.Corrupt, match=image.name):
+        state.verify()
+    state.close()

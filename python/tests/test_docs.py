@@ -1,0 +1,88 @@
+"""Documentation: everything public has it, and its examples run."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mmsb
+import pytest
+from mmsb import _mmsb
+
+GUIDE = Path(__file__).parents[2] / "docs" / "python.md"
+CLASSES = [
+    value
+    for name in mmsb.__all__
+    if isinstance(value := getattr(mmsb, name), type) and not issubclass(value, BaseException)
+]
+# What every Python programmer knows.
+KNOWN = {"__doc__", "__module__", "__slots__", "__abstractmethods__", "_abc_impl"}
+
+
+def members(cls: type) -> Iterator[tuple[str, Any]]:
+    for name, value in vars(cls).items():
+        if not name.startswith("_"):
+            yield f"{cls.__name__}.{name}", value
+
+
+def test_every_public_name_exists_and_is_documented() -> None:
+    assert mmsb.__all__[:-1] == sorted(mmsb.__all__[:-1], key=sort_key)
+    for name in mmsb.__all__:
+        value = getattr(mmsb, name)
+        if isinstance(value, type):
+            assert inspect.getdoc(value), name
+    public = {name for name in vars(mmsb) if not name.startswith("_")}
+    assert public - set(mmsb.__all__) == set()
+
+
+def sort_key(name: str) -> tuple[int, str]:
+    """Order as the formatter does: constants, then the rest."""
+    return (0 if name.isupper() else 1, name)
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_every_member_is_documented(cls: type) -> None:
+    for name, value in members(cls):
+        assert inspect.getdoc(value), name
+        assert inspect.getdoc(value).strip().endswith((".", ")", "'", "]", "True", "False")) or (
+            ">>>" in (inspect.getdoc(value) or "")
+        ), name
+
+
+def examples() -> list[doctest.DocTest]:
+    finder, parser = doctest.DocTestFinder(), doctest.DocTestParser()
+    found = finder.find(mmsb, "mmsb")
+    for cls in CLASSES:
+        documented = [(cls.__name__, cls), *members(cls)]
+        for name, value in documented:
+            doc = inspect.getdoc(value) or ""
+            found.append(parser.get_doctest(doc, {}, name, None, None))
+    found.append(parser.get_doctest(GUIDE.read_text(), {}, GUIDE.name, str(GUIDE), 0))
+    return [test for test in found if test.examples]
+
+
+@pytest.mark.parametrize("example", examples(), ids=lambda example: example.name)
+def test_examples_run(
+    example: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=report.append)
+    assert not report, "".join(report)
+
+
+def test_classes_have_examples() -> None:
+    without = {cls.__name__ for cls in CLASSES} - {example.name for example in examples()}
+    records = {"Change", "Changes", "PageAt", "Checkpoint", "Verified", "Recovered", "Summary"}
+    assert without == records, "records are shown where they are made"
+
+
+def test_the_version_is_the_packages() -> None:
+    from importlib.metadata import version
+
+    assert mmsb.__version__ == version("mmsb")
+    assert isinstance(_mmsb, types.ModuleType)
