@@ -14,7 +14,8 @@
             @test throws(() -> checkpoint!(state; name="n"^65), TooLongError, 65, 64)
             @test drop_checkpoint!(state, "first") === nothing
             @test throws(() -> drop_checkpoint!(state, "first"), CheckpointNotFoundError, "first")
-            @test [c.name for c in list_checkpoints(state)] == ["second"]
+            # Its image may stay without a name, as the beginning of the history that is kept.
+            @test filter(!isempty, [c.name for c in list_checkpoints(state)]) == ["second"]
             @test checkpoint!(state) > 0
         end
         MMSBState(path=path) do state

@@ -68,7 +68,7 @@ end
 @testset "kill -9" begin
     for (durability, lines) in (("sync", 30), ("buffered", 200))
         with_directory() do path
-            writer = child(WRITER, path, durability)
+            writer = open(julia_command(WRITER, path, durability), "r")
             said = 0
             for _ in 1:lines
                 said = parse(Int, readline(writer))

@@ -26,12 +26,9 @@ end
 "Calls `use(directory)` with a directory for a durable state."
 with_directory(use) = mktempdir(directory -> use(joinpath(directory, "state")))
 
-"A Julia process with this package and this library that runs `code`, stdout to be read."
-function child(code, arguments...)
+"A command that runs `code` in a Julia process with this package and this library."
+function julia_command(code, arguments...; library=MMSB.library_path())
     project = dirname(@__DIR__)
     command = `$(Base.julia_cmd()) --startup-file=no --project=$project -e $code -- $arguments`
-    library = MMSB.library_path()
-    return open(addenv_all(command, "MMSB_LIBRARY" => library), "r")
+    return setenv(command, merge(Dict(ENV), Dict("MMSB_LIBRARY" => library)))
 end
-
-addenv_all(command, pair) = setenv(command, merge(Dict(ENV), Dict(pair)))

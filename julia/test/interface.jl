@@ -58,10 +58,9 @@ end
 end
 
 @testset "a library that is missing or wrong is named" begin
+    command = julia_command("using MMSB"; library="/nowhere/libmmsb.so")
     wrong = mktemp() do path, io
-        read(pipeline(ignorestatus(setenv(
-            `$(Base.julia_cmd()) --startup-file=no --project=$(dirname(@__DIR__)) -e "using MMSB"`,
-            merge(Dict(ENV), Dict("MMSB_LIBRARY" => "/nowhere/libmmsb.so")))), stderr=path))
+        run(pipeline(ignorestatus(command), stderr=path))
         read(path, String)
     end
     @test occursin("MMSB: the library /nowhere/libmmsb.so cannot be loaded", wrong)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, KeysView, MutableMapping, ValuesView
-from typing import TYPE_CHECKING, Any
+from collections.abc import (
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    MutableMapping,
+    ValuesView,
+)
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
-    from mmsb._mmsb import Page
+    from mmsb._mmsb import Page, _Bytes
 
 
 def _text(key: bytes) -> str:
@@ -51,7 +57,7 @@ class Metadata(MutableMapping[str, bytes]):
     def __getitem__(self, key: str | bytes) -> bytes:
         return self._page.get_meta(_key(key))
 
-    def __setitem__(self, key: str | bytes, value: Buffer) -> None:
+    def __setitem__(self, key: str | bytes, value: _Bytes) -> None:
         self._page.set_meta(_key(key), value)
 
     def __delitem__(self, key: str | bytes) -> None:
@@ -82,9 +88,14 @@ class Metadata(MutableMapping[str, bytes]):
         """Return all of it as a dict, read at once."""
         return {_text(key): value for key, value in self._page.list_meta()}
 
-    def update(self, *args: Any, **kwargs: Buffer) -> None:  # type: ignore[override]
+    def update(  # type: ignore[override]
+        self,
+        pairs: Mapping[str, _Bytes] | Iterable[tuple[str, _Bytes]] = (),
+        /,
+        **more: _Bytes,
+    ) -> None:
         """Set many keys in one record, as ``dict.update``."""
-        pairs = dict(*args, **kwargs)
+        pairs = dict(pairs, **more)
         with self._page.state.batch() as batch:
             for key, value in pairs.items():
                 batch.set_meta(self._page, _key(key), value)

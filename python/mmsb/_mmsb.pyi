@@ -19,6 +19,8 @@ _Location: TypeAlias = Literal["cpu", "gpu", "unified"]
 _Shape: TypeAlias = SupportsIndex | Iterable[SupportsIndex]
 _PageOrId: TypeAlias = Page | SupportsIndex
 _Path: TypeAlias = str | PathLike[str]
+# NumPy's own hints call arrays buffers from Python 3.12 on.
+_Bytes: TypeAlias = Buffer | np.ndarray[Any, Any]
 _Time: TypeAlias = datetime | SupportsIndex
 
 __version__: Final[str]
@@ -66,12 +68,12 @@ class State:
     def create_page(
         self,
         size: SupportsIndex | None = None,
-        data: Buffer | None = None,
+        data: _Bytes | None = None,
         *,
         dtype: npt.DTypeLike | None = None,
         shape: _Shape | None = None,
         location: _Location = "cpu",
-        metadata: Mapping[str, Buffer] | None = None,
+        metadata: Mapping[str, _Bytes] | None = None,
         source: str = "",
         intent: str | None = None,
     ) -> Page:
@@ -162,24 +164,24 @@ class Page:
     def metadata(self) -> Metadata:
         """The metadata: a mutable mapping of str to bytes."""
     def __len__(self) -> int: ...
-    def update(self, data: Buffer, *, source: str = "", intent: str | None = None) -> int | None:
+    def update(self, data: _Bytes, *, source: str = "", intent: str | None = None) -> int | None:
         """Make ``data`` the content. Returns the LSN, None if it was the same."""
     def write(
         self,
         offset: SupportsIndex,
-        data: Buffer,
+        data: _Bytes,
         *,
         source: str = "",
         intent: str | None = None,
     ) -> int | None:
         """Write ``data`` at ``offset``. Returns the LSN, None if it was the same."""
     def write_masked(
-        self, mask: Buffer, data: Buffer, *, source: str = "", intent: str | None = None
+        self, mask: _Bytes, data: _Bytes, *, source: str = "", intent: str | None = None
     ) -> int | None:
         """Write the bytes of ``data`` where ``mask`` is not zero."""
     def read(self, offset: SupportsIndex = 0, size: SupportsIndex | None = None) -> bytes:
         """Copy bytes from ``offset`` on."""
-    def read_into(self, buffer: Buffer, offset: SupportsIndex = 0) -> None:
+    def read_into(self, buffer: _Bytes, offset: SupportsIndex = 0) -> None:
         """Copy bytes from ``offset`` on into ``buffer``, as many as it holds."""
     def view(self) -> View:
         """Return a view of the whole content as it is now, without a copy."""
@@ -188,7 +190,7 @@ class Page:
     ) -> np.ndarray[Any, Any]:
         """Return the content as a read-only NumPy array, without a copy."""
     def set_meta(
-        self, key: str | bytes, value: Buffer, *, source: str = "", intent: str | None = None
+        self, key: str | bytes, value: _Bytes, *, source: str = "", intent: str | None = None
     ) -> int | None:
         """Set a metadata key. Returns the LSN, None if it was so."""
     def remove_meta(
@@ -244,16 +246,16 @@ class Batch:
     def done(self) -> bool:
         """Whether the batch is committed or discarded."""
     def __len__(self) -> int: ...
-    def update(self, page: _PageOrId, data: Buffer) -> None:
+    def update(self, page: _PageOrId, data: _Bytes) -> None:
         """Make ``data`` the whole content of a page."""
-    def write(self, page: _PageOrId, offset: SupportsIndex, data: Buffer) -> None:
+    def write(self, page: _PageOrId, offset: SupportsIndex, data: _Bytes) -> None:
         """Write ``data`` at ``offset`` of a page."""
     def apply(self, delta: Delta) -> None:
         """Apply a delta."""
     def create_page(
         self,
         size: SupportsIndex | None = None,
-        data: Buffer | None = None,
+        data: _Bytes | None = None,
         *,
         dtype: npt.DTypeLike | None = None,
         shape: _Shape | None = None,
@@ -262,7 +264,7 @@ class Batch:
         """Create a page when the batch commits; it can be used in the batch at once."""
     def free_page(self, page: _PageOrId) -> None:
         """Free a page."""
-    def set_meta(self, page: _PageOrId, key: str | bytes, value: Buffer) -> None:
+    def set_meta(self, page: _PageOrId, key: str | bytes, value: _Bytes) -> None:
         """Set a metadata key of a page."""
     def remove_meta(self, page: _PageOrId, key: str | bytes) -> None:
         """Take a metadata key of a page away."""
@@ -316,14 +318,14 @@ class Delta:
 
     @staticmethod
     def dense(
-        page: _PageOrId, data: Buffer, *, source: str = "", intent: str | None = None
+        page: _PageOrId, data: _Bytes, *, source: str = "", intent: str | None = None
     ) -> Delta:
         """Make a delta of all bytes of a page."""
     @staticmethod
     def sparse(
         page: _PageOrId,
-        mask: Buffer,
-        data: Buffer,
+        mask: _Bytes,
+        data: _Bytes,
         *,
         source: str = "",
         intent: str | None = None,
@@ -332,7 +334,7 @@ class Delta:
     @staticmethod
     def from_runs(
         page: _PageOrId,
-        runs: Iterable[tuple[SupportsIndex, Buffer]],
+        runs: Iterable[tuple[SupportsIndex, _Bytes]],
         *,
         source: str = "",
         intent: str | None = None,
@@ -375,7 +377,7 @@ class Delta:
         """Return one delta that does what this one and then ``later`` do."""
     def validate(self, page_size: SupportsIndex) -> None:
         """Check that it is a delta to a page of that size."""
-    def apply_to(self, page_bytes: Buffer) -> None:
+    def apply_to(self, page_bytes: _Bytes) -> None:
         """Write its bytes into a writable buffer that holds a whole page."""
     def to_masked(self, page_size: SupportsIndex) -> tuple[bytes, bytes]:
         """Return the delta as a mask and bytes, as long as the page."""
@@ -453,7 +455,16 @@ class TLog:
         pending_bytes_max: SupportsIndex | None = None,
     ) -> Self: ...
     @staticmethod
-    def open(path: _Path, **settings: Any) -> TLog:
+    def open(
+        path: _Path,
+        durability: _Durability | None = None,
+        *,
+        must_exist: bool = False,
+        flush_every_ms: float | None = None,
+        sync_every_ms: float | None = None,
+        segment_bytes: SupportsIndex | None = None,
+        pending_bytes_max: SupportsIndex | None = None,
+    ) -> TLog:
         """Do the same as ``TLog(path)``, with its settings."""
     def append(self, delta: Delta) -> int:
         """Append a delta. Returns its LSN."""

@@ -8,6 +8,7 @@ from operator import index
 from typing import Any, SupportsIndex
 
 import numpy as np
+import numpy.typing as npt
 
 from mmsb import _mmsb
 
@@ -15,7 +16,7 @@ from mmsb import _mmsb
 def array(
     page_id: int,
     view: _mmsb.View,
-    dtype: Any,
+    dtype: npt.DTypeLike,
     shape: SupportsIndex | Sequence[SupportsIndex] | None,
     offset: int,
 ) -> np.ndarray[Any, Any]:
@@ -51,7 +52,7 @@ def array(
     return np.frombuffer(memoryview(view), kind, count, offset).reshape(lengths)
 
 
-def _checked(dtype: Any) -> np.dtype[Any]:
+def _checked(dtype: npt.DTypeLike) -> np.dtype[Any]:
     kind = np.dtype(dtype)
     if kind.hasobject or not kind.itemsize:
         raise _mmsb.InvalidArgument(f"dtype {kind} has no fixed bytes to show")

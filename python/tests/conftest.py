@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import mmsb
 import pytest
+
+import mmsb
 
 
 @pytest.fixture

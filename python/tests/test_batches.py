@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 
-import mmsb
 import pytest
 from conftest import Refused
+
+import mmsb
 
 
 def test_a_batch_is_one_group(state: mmsb.State, page: mmsb.Page) -> None:

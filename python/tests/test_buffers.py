@@ -7,10 +7,11 @@ import ctypes
 import mmap
 from typing import Any
 
-import mmsb
 import numpy as np
 import pytest
 from conftest import Refused
+
+import mmsb
 
 CONTENT = bytes(range(100, 116))
 
@@ -49,9 +50,11 @@ def test_buffers_are_taken_as_their_bytes(state: mmsb.State, source: Any) -> Non
 
 def test_a_mapped_file(state: mmsb.State, tmp_path: Any) -> None:
     (tmp_path / "file").write_bytes(CONTENT)
-    with open(tmp_path / "file", "rb") as file:
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            assert state.create_page(data=mapped).read() == CONTENT
+    with (
+        open(tmp_path / "file", "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+    ):
+        assert state.create_page(data=mapped).read() == CONTENT
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import mmsb
 import pytest
 from conftest import Refused
+
+import mmsb
 
 
 def test_named_checkpoints_are_kept_until_dropped(folder: Path) -> None:
@@ -19,7 +20,7 @@ def test_named_checkpoints_are_kept_until_dropped(folder: Path) -> None:
         nameless = state.checkpoint()
         assert nameless.name is None
         assert state.checkpoint() == nameless, "nothing happened since"
-        assert [c.name for c in state.checkpoints()][0] == "keep"
+        assert state.checkpoints()[0].name == "keep"
         with state.replay_to(kept.lsn) as past:
             assert past.digest() == then
         with Refused(state, mmsb.InvalidArgument, "keep"):

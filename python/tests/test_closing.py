@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import mmsb
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+
+import mmsb
 from mmsb import _mmsb
 
 
@@ -13,7 +16,12 @@ def test_everything_on_a_closed_state_says_so() -> None:
     page = state.create_page(data=b"abcd")
     for i in range(1000):
         page.write(0, i.to_bytes(2, "little"))
-    snapshot, batch, metadata, changes = state.snapshot(), state.batch(), page.metadata, state.query()
+    snapshot, batch, metadata, changes = (
+        state.snapshot(),
+        state.batch(),
+        page.metadata,
+        state.query(),
+    )
     next(changes)
     view, array = page.view(), page.array("u1")
     state.close()
@@ -21,7 +29,7 @@ def test_everything_on_a_closed_state_says_so() -> None:
     assert state.closed
     assert repr(state) == "<mmsb.State closed>"
     lsn = mmsb.Delta.dense(1, b"abcd")
-    uses = [
+    uses: list[Callable[[], object]] = [
         lambda: state.create_page(1), lambda: state.free_page(1), lambda: state.apply(lsn),
         state.batch, state.pages, lambda: len(state), lambda: state.page_count,
         lambda: list(state), lambda: 1 in state, lambda: state[1], state.flush, state.sync,
@@ -45,7 +53,7 @@ def test_everything_on_a_closed_state_says_so() -> None:
     ]  # fmt: skip
     for use in uses:
         with pytest.raises(mmsb.Closed, match="state is closed"):
-            use()  # type: ignore[operator]
+            use()
     assert snapshot.closed
     assert "closed" in repr(page)
     assert page.id == 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import mmsb
+from typing import Any
+
 import numpy as np
 import pytest
+
+import mmsb
 
 
 def test_dense() -> None:
@@ -28,7 +31,11 @@ def test_sparse() -> None:
 
 
 def test_from_runs(page: mmsb.Page) -> None:
-    runs = [(0, b"ab"), (2, bytearray(b"c")), (8, np.arange(2, dtype=np.uint8))]
+    runs: list[tuple[int, Any]] = [
+        (0, b"ab"),
+        (2, bytearray(b"c")),
+        (8, np.arange(2, dtype=np.uint8)),
+    ]
     delta = mmsb.Delta.from_runs(page, iter(runs))
     assert delta.runs == [(0, b"ab"), (2, b"c"), (8, b"\0\1")]
     assert delta.page == page.id

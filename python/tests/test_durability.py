@@ -10,8 +10,9 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-import mmsb
 import pytest
+
+import mmsb
 
 
 @pytest.mark.parametrize("durability", ["memory", "buffered", "sync"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 
-import mmsb
 import pytest
+
+import mmsb
 from mmsb import _mmsb
 
 FAMILIES = {
@@ -59,7 +60,7 @@ def test_codes_are_unique_and_ascend() -> None:
 def test_pythons_own_exceptions_catch_them(
     kind: type[mmsb.Error], builtin: type[Exception]
 ) -> None:
-    with pytest.raises(builtin, match="^as it is$"):
+    with pytest.raises(builtin, match=r"^as it is$"):
         raise kind("as it is")
 
 

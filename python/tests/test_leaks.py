@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mmsb
 import numpy as np
 import pytest
+
+import mmsb
 
 ROUNDS = 3000
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import mmsb
 import numpy as np
 import pytest
 from conftest import Refused
+
+import mmsb
 
 
 def test_a_new_page_is_zero(state: mmsb.State) -> None:

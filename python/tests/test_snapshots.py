@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import mmsb
 import pytest
 from conftest import Refused
+
+import mmsb
 
 
 def test_a_snapshot_stands_still(state: mmsb.State, page: mmsb.Page) -> None:

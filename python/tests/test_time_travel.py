@@ -6,9 +6,10 @@ import datetime
 import time
 from pathlib import Path
 
-import mmsb
 import pytest
 from conftest import Refused
+
+import mmsb
 
 
 def test_history_is_every_change_in_order(state: mmsb.State) -> None:

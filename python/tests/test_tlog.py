@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import mmsb
 import pytest
+
+import mmsb
 
 
 def deltas(count: int) -> list[mmsb.Delta]:
@@ -89,9 +90,8 @@ def test_a_closed_log_says_so(folder: Path) -> None:
 def test_what_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(mmsb.FileNotFound):
         mmsb.TLog(folder, must_exist=True)
-    with mmsb.TLog(folder):
-        with pytest.raises(mmsb.Locked):
-            mmsb.TLog(folder)
+    with mmsb.TLog(folder), pytest.raises(mmsb.Locked):
+        mmsb.TLog(folder)
     mmsb.State(tmp_path / "other").close()
     with pytest.raises(mmsb.Foreign):
         mmsb.TLog(tmp_path / "other")

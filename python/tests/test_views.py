@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 
-import mmsb
 import numpy as np
 import pytest
 from conftest import Refused
+
+import mmsb
 
 
 def address(buffer: object) -> int:

@@ -227,17 +227,17 @@ mod tests {
     #[test]
     fn no_tick_appears_below_a_closed_one() {
         use std::sync::Mutex;
-        use std::sync::atomic::AtomicBool;
+        use std::sync::atomic::AtomicUsize;
         let clock = Clock::new(0);
         let lanes = [LaneClock::default(), LaneClock::default()];
         let ticks = [Mutex::new(Vec::new()), Mutex::new(Vec::new())];
         let page = Mutex::new(0);
-        let stop = AtomicBool::new(false);
+        let working = AtomicUsize::new(2);
         std::thread::scope(|scope| {
             for (lane, ticks) in lanes.iter().zip(&ticks) {
-                let (clock, page, stop) = (&clock, &page, &stop);
+                let (clock, page, working) = (&clock, &page, &working);
                 scope.spawn(move || {
-                    while !stop.load(Ordering::Relaxed) {
+                    for _ in 0..20_000 {
                         let mut last = page.lock().unwrap();
                         let head = lane.enter().unwrap();
                         let tick = lane.stamp(clock, head, *last);
@@ -246,10 +246,11 @@ mod tests {
                         ticks.lock().unwrap().push(tick);
                         lane.publish(head + 1, tick);
                     }
+                    working.fetch_sub(1, Ordering::Relaxed);
                 });
             }
             let mut heads = Vec::new();
-            for _ in 0..2_000 {
+            while working.load(Ordering::Relaxed) > 0 {
                 let closed = clock.close(|| lanes.iter(), |_| (), &mut heads);
                 for (ticks, &head) in ticks.iter().zip(&heads) {
                     let ticks = ticks.lock().unwrap();
@@ -257,7 +258,6 @@ mod tests {
                     assert_eq!(below, head, "closed {closed}");
                 }
             }
-            stop.store(true, Ordering::Relaxed);
         });
     }
 }

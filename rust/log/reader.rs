@@ -13,7 +13,7 @@ use crate::types::Lsn;
 use std::sync::Arc;
 
 /// Bytes read at once when one record is looked up: a block of the index and a little more.
-const LOOKUP_BYTES: usize = 5 << 10;
+const LOOKUP_BYTES: usize = 2560;
 
 /// Walks records in LSN order.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Log {
     /// # Errors
     /// `HistoryDropped`; `Corrupt` if no such record stands there.
     ///
-    /// Cost: a search in the index and one read of about 5 KiB.
+    /// Cost: a search in the index and one read of about 2.5 KiB.
     pub fn record_at<'w>(&self, cursor: &'w mut Lookup, lsn: Lsn) -> Result<Record<'w>> {
         let at = cursor.segments.partition_point(|segment| segment.header.base < lsn);
         let Some(at) = at.checked_sub(1) else {

@@ -184,7 +184,7 @@ pub struct Record<'a> {
     intent: Option<&'a [u8]>,
     count: u32,
     entries: &'a [u8],
-    len: usize,
+    bytes: &'a [u8],
 }
 
 impl<'a> Record<'a> {
@@ -215,7 +215,7 @@ impl<'a> Record<'a> {
         };
         let count = if flags & FLAG_COUNT == 0 { 1 } else { dec.u32().ok_or(SHORT)? };
         let time_ms = word & TIME_MAX;
-        Ok(Record { lsn, time_ms, source, intent, count, entries: dec.rest(), len })
+        Ok(Record { lsn, time_ms, source, intent, count, entries: dec.rest(), bytes })
     }
 
     /// Label of who acted.
@@ -235,7 +235,12 @@ impl<'a> Record<'a> {
 
     /// Bytes that it takes in the log.
     pub fn len(&self) -> usize {
-        self.len
+        self.bytes.len()
+    }
+
+    /// The record as it stands in the log, copied.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.bytes.to_vec()
     }
 
     /// Never: a record has a header.

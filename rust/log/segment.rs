@@ -40,8 +40,9 @@ pub const FRAME_MAGIC: u32 = 0xF7A3_E001;
 
 const MAGIC: &[u8; 8] = b"MMSBLOG\0";
 const HEADER_USED: usize = 64;
-/// A record is indexed when at least this many bytes stand between it and the last indexed one.
-const INDEX_EVERY: u64 = 4096;
+/// A record is indexed when at least this many bytes stand between it and the last indexed one:
+/// 12 bytes of index per 2 KiB of log.
+pub const INDEX_EVERY: u64 = 2048;
 
 const _: () = assert!(FRAME_MAGIC as u64 > crate::limits::RECORD_BYTES_MAX);
 
@@ -199,7 +200,7 @@ pub struct Segment {
     index: Mutex<Index>,
 }
 
-/// `(LSN, offset)` of about one record per 4 KiB, ascending in both.
+/// `(LSN, offset)` of about one record per [`INDEX_EVERY`] bytes, ascending in both.
 #[derive(Default, Debug)]
 pub struct Index {
     entries: Vec<(Lsn, u32)>,

@@ -7,7 +7,9 @@
 use super::Log;
 use super::lane::{Chunk, Lane};
 use super::record::{self, HEADER_BYTES};
-use super::segment::{FRAME_HEADER_BYTES, FrameHeader, Identity, Segment, SegmentHeader};
+use super::segment::{
+    FRAME_HEADER_BYTES, FrameHeader, INDEX_EVERY, Identity, Segment, SegmentHeader,
+};
 use crate::env::Storage;
 use crate::error::{Error, Result};
 use crate::types::Lsn;
@@ -424,7 +426,7 @@ fn take_run(frame: &mut Frame<'_>, cursor: &mut Cursor<'_>, until: Lsn, room: us
             full = true;
             break;
         }
-        if frame.places.last().is_none_or(|&(_, last)| at as u64 - last >= 4096) {
+        if frame.places.last().is_none_or(|&(_, last)| at as u64 - last >= INDEX_EVERY) {
             frame.places.push((cursor.lsn, at as u64));
         }
         frame.last = cursor.lsn;

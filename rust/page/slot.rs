@@ -15,8 +15,8 @@
 use super::meta::Meta;
 use crate::memory::PageMemory;
 use crate::stdx::crc::crc32c;
+use crate::stdx::lock::{Lock, LockGuard};
 use crate::types::{Epoch, Location, Lsn};
-use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -88,15 +88,14 @@ struct Version {
 
 /// One page's place in the table.
 #[repr(align(64))]
-pub struct Slot(Mutex<Body>);
+pub struct Slot(Lock<Body>);
 
 /// A locked slot.
-pub type SlotGuard<'a> = MutexGuard<'a, Body>;
+pub type SlotGuard<'a> = LockGuard<'a, Body>;
 
 const _: () = assert!(size_of::<Slot>() == 64);
-// Tables allocate slots as zeroed memory: that must be a vacant, unlocked slot.
-// SAFETY: both are one byte; the comparison is the point.
-const _: () = assert!(unsafe { std::mem::transmute::<Mutex<()>, u8>(Mutex::new(())) } == 0);
+// Tables allocate slots as zeroed memory: that is a vacant slot behind an open lock (`Lock` says
+// so of itself; `Body` has zero for vacant, main memory, null and `None`).
 
 // SAFETY: the raw pointers are owned memory, whichever thread uses it.
 unsafe impl Send for Body {}

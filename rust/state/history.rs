@@ -118,8 +118,7 @@ pub struct Changes {
 
 enum Source {
     Range(Reader),
-    /// Records of one page, newest last, each looked up when it is its turn.
-    Links(Vec<Lsn>, Lookup, Arc<Core>),
+    /// Everything was read already, or an error ended it.
     Done,
 }
 
@@ -140,10 +139,6 @@ impl Changes {
         let record = match &mut self.source {
             Source::Done => None,
             Source::Range(reader) => reader.next_record()?,
-            Source::Links(lsns, lookup, core) => match lsns.pop() {
-                Some(lsn) => Some(core.log.record_at(lookup, lsn)?),
-                None => None,
-            },
         };
         let Some(record) = record else { return Ok(false) };
         if self.query.takes(&record) {
@@ -174,8 +169,10 @@ impl Iterator for Changes {
     }
 }
 
-/// Takes the changes of a record, to one page or to all.
+/// Takes the changes of a record, to one page (then in front of what `out` holds: links lead
+/// backwards) or to all.
 fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed>) -> Result<()> {
+    let mut at = 0;
     for entry in record.entries() {
         let entry = entry.map_err(|reason| unreadable(record.lsn, reason))?;
         let EntryHead { object, epoch, prev, .. } = entry.head;
@@ -192,7 +189,7 @@ fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed
             }
             Op::Write(runs) => Change::Written(read_delta(record, id, epoch, runs)?),
         };
-        out.push_back(Changed {
+        let changed = Changed {
             lsn: record.lsn,
             time_ms: record.time_ms,
             source: record.source().to_owned(),
@@ -201,7 +198,12 @@ fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed
             epoch,
             prev,
             change,
-        });
+        };
+        match page {
+            Some(_) => out.insert(at, changed),
+            None => out.push_back(changed),
+        }
+        at += 1;
     }
     Ok(())
 }
@@ -267,10 +269,13 @@ impl State {
         let Some(page) = query.page else {
             return Ok(Changes::of_range(core.log.reader(after, to)?, query));
         };
-        let links = core.links(page, after, to)?;
+        let mut ready = VecDeque::new();
+        core.walk(page, after, to, |record| match query.takes(record) {
+            true => collect(record, Some(page), &mut ready),
+            false => Ok(()),
+        })?;
         let left = query.limit.unwrap_or(u64::MAX);
-        let source = Source::Links(links, Lookup::new(&core.log), core.clone());
-        Ok(Changes { source, query, left, ready: VecDeque::new() })
+        Ok(Changes { source: Source::Done, query, left, ready })
     }
 
     /// All changes of a page that are kept, oldest first.
@@ -331,22 +336,27 @@ impl State {
 }
 
 impl Core {
-    /// The LSNs of a page's records above `after` and up to `to`, newest first in time, last in
-    /// the list the oldest.
-    fn links(&self, id: PageId, after: Lsn, to: Lsn) -> Result<Vec<Lsn>> {
+    /// Calls `visit` with the records of a page above `after` and up to `to`, newest first: the
+    /// order of the links.
+    fn walk(
+        &self,
+        id: PageId,
+        after: Lsn,
+        to: Lsn,
+        mut visit: impl FnMut(&Record<'_>) -> Result<()>,
+    ) -> Result<()> {
         let Some(mut lsn) = self.table.lock_any(id)?.map(|page| page.lsn) else {
             bail!(PageNotFound, "{id} does not exist");
         };
         let mut lookup = Lookup::new(&self.log);
-        let mut links = Vec::new();
         while lsn > after {
-            let prev = link(&self.log.record_at(&mut lookup, lsn)?, id)?;
+            let record = self.log.record_at(&mut lookup, lsn)?;
             if lsn <= to {
-                links.push(lsn);
+                visit(&record)?;
             }
-            lsn = prev;
+            lsn = link(&record, id)?;
         }
-        Ok(links)
+        Ok(())
     }
 
     /// The newest image at or below `lsn`; `None` to begin with nothing.
@@ -399,16 +409,21 @@ impl Core {
             Some(image) => image.read_page(id)?.map(Past::from),
             None => None,
         };
-        let mut lookup = Lookup::new(&self.log);
-        for lsn in self.links(id, after, lsn)?.into_iter().rev() {
-            let record = self.log.record_at(&mut lookup, lsn)?;
+        // Newest first from the links; applied oldest first.
+        let mut records = Vec::new();
+        self.walk(id, after, lsn, |record| {
+            records.push(record.to_bytes());
+            Ok(())
+        })?;
+        for bytes in records.iter().rev() {
+            let record = Record::parse(bytes).map_err(|reason| unreadable(lsn, reason))?;
             for entry in record.entries() {
-                let entry = entry.map_err(|reason| unreadable(lsn, reason))?;
+                let entry = entry.map_err(|reason| unreadable(record.lsn, reason))?;
                 if entry.head.object != id.0 {
                     continue;
                 }
-                let op = Op::decode(&entry).map_err(|reason| unreadable(lsn, reason))?;
-                past = Past::after(past, op, lsn, entry.head.epoch)?;
+                let op = Op::decode(&entry).map_err(|reason| unreadable(record.lsn, reason))?;
+                past = Past::after(past, op, record.lsn, entry.head.epoch)?;
             }
         }
         match past {

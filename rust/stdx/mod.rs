@@ -3,5 +3,6 @@
 pub mod codec;
 pub mod crc;
 pub mod hist;
+pub mod lock;
 pub mod sync;
 pub mod thread;

@@ -10,12 +10,18 @@
 #define MMSB_CHECK_H
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <mmsb.h>
+
+#ifdef __cplusplus
+extern "C" {
+#else
+#include <stdatomic.h>
+extern atomic_uint check_failures; /* of the running test */
+#endif
 
 typedef struct {
     const char *name;
@@ -25,8 +31,7 @@ typedef struct {
 #define TEST(function) {#function, function}
 #define RUN(tests) run_tests(tests, sizeof(tests) / sizeof *(tests))
 
-extern atomic_uint check_failures; /* of the running test */
-extern const char *check_skipped;  /* why the running test cannot be made here, or NULL */
+extern const char *check_skipped; /* why the running test cannot be made here, or NULL */
 
 int run_tests(const Test *tests, size_t count);
 void check_that(int holds, const char *file, int line, const char *what);
@@ -89,5 +94,9 @@ int is_slow(void);
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define UNUSED(value) ((void)(value))
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,7 +11,7 @@ use mmsb::{ErrorKind, PageId};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Many changes to many pages as one group, all or none. Made by `State.batch`.
 ///
@@ -35,8 +35,6 @@ pub struct Batch {
     intent: Option<String>,
     /// Pages that exist once it commits.
     created: Mutex<Vec<Py<Page>>>,
-    /// Bytes that it was given.
-    bytes: AtomicUsize,
     /// Committed or discarded.
     done: AtomicBool,
     /// Of the commit, 0 before.
@@ -53,23 +51,15 @@ impl Batch {
             source: source.to_owned(),
             intent: intent.map(str::to_owned),
             created: Mutex::new(Vec::new()),
-            bytes: AtomicUsize::new(0),
             done: AtomicBool::new(false),
             lsn: AtomicU64::new(0),
         })
     }
 
-    /// Adds `bytes` of content to the batch.
-    fn add<R>(
-        &self,
-        bytes: usize,
-        add: impl FnOnce(&mut mmsb::Batch) -> mmsb::Result<R>,
-    ) -> Result<R, Failure> {
+    /// Adds to the batch.
+    fn add<R>(&self, add: impl FnOnce(&mut mmsb::Batch) -> mmsb::Result<R>) -> Result<R, Failure> {
         match &mut *self.pending.lock() {
-            Some(batch) if !self.state.get().shared.is_closed() => {
-                self.bytes.fetch_add(bytes, Ordering::Relaxed);
-                Ok(add(batch)?)
-            }
+            Some(batch) if !self.state.get().shared.is_closed() => Ok(add(batch)?),
             _ => Err(self.is_over()),
         }
     }
@@ -104,11 +94,7 @@ impl Batch {
     /// Makes `data` the whole content of a page. Copied; compared when the batch commits.
     fn update(&self, page: &Bound<'_, PyAny>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let id = self.id(page)?;
-        with_bytes(
-            data,
-            "data",
-            |bytes| Ok(self.add(bytes.len(), |batch| batch.update(id, bytes))?),
-        )
+        with_bytes(data, "data", |bytes| Ok(self.add(|batch| batch.update(id, bytes))?))
     }
 
     /// Writes `data` at `offset` of a page. Copied.
@@ -119,15 +105,13 @@ impl Batch {
         data: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let (id, offset) = (self.id(page)?, args::offset(offset)?);
-        with_bytes(data, "data", |bytes| {
-            Ok(self.add(bytes.len(), |batch| batch.write(id, offset, bytes))?)
-        })
+        with_bytes(data, "data", |bytes| Ok(self.add(|batch| batch.write(id, offset, bytes))?))
     }
 
     /// Applies a delta. The note of the batch counts, not the delta's.
     fn apply(&self, delta: &Bound<'_, Delta>) -> PyResult<()> {
         let delta = delta.get().inner.clone();
-        Ok(self.add(delta.payload_len(), |batch| batch.apply(delta))?)
+        Ok(self.add(|batch| batch.apply(delta))?)
     }
 
     /// Creates a page when the batch commits; its id can be used in the batch at once. Arguments
@@ -146,9 +130,9 @@ impl Batch {
         let (py, this, place) = (slf.py(), slf.get(), args::location(location)?);
         let extent = Extent { size, data, dtype, shape };
         let (id, size) = extent.with(|size, data| {
-            let id = this.add(0, |batch| batch.create_page(size, place))?;
+            let id = this.add(|batch| batch.create_page(size, place))?;
             if let Some(data) = data {
-                this.add(data.len(), |batch| batch.update(id, data))?;
+                this.add(|batch| batch.update(id, data))?;
             }
             Ok((id, size))
         })?;
@@ -160,7 +144,7 @@ impl Batch {
     /// Frees a page. Nothing more can be done to it in the batch.
     fn free_page(&self, page: &Bound<'_, PyAny>) -> PyResult<()> {
         let id = self.id(page)?;
-        Ok(self.add(0, |batch| batch.free_page(id))?)
+        Ok(self.add(|batch| batch.free_page(id))?)
     }
 
     /// Sets a metadata key of a page; see `Page.set_meta`.
@@ -172,14 +156,14 @@ impl Batch {
     ) -> PyResult<()> {
         let (id, key) = (self.id(page)?, args::meta_key(key)?);
         with_bytes(value, "a metadata value", |value| {
-            Ok(self.add(0, |batch| batch.set_meta(id, &key, value))?)
+            Ok(self.add(|batch| batch.set_meta(id, &key, value))?)
         })
     }
 
     /// Takes a metadata key of a page away. `commit` raises `KeyNotFound` if there is none.
     fn remove_meta(&self, page: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>) -> PyResult<()> {
         let (id, key) = (self.id(page)?, args::meta_key(key)?);
-        Ok(self.add(0, |batch| batch.remove_meta(id, &key))?)
+        Ok(self.add(|batch| batch.remove_meta(id, &key))?)
     }
 
     /// Makes all changes at once, as one record. Returns its LSN, `None` if nothing changed.
@@ -189,10 +173,9 @@ impl Batch {
     fn commit(&self, py: Python<'_>) -> PyResult<Option<u64>> {
         let Some(pending) = self.take() else { return Err(self.is_over().into()) };
         let note = note(&self.source, self.intent.as_deref());
-        let detach = self.state.get().detaches(self.bytes.load(Ordering::Relaxed));
         let shared = &self.state.get().shared;
         self.done.store(true, Ordering::Relaxed);
-        let committed = shared.call(py, detach, move |_| pending.commit(note));
+        let committed = shared.long(py, move |_| Ok(pending.commit(note)?));
         match committed {
             Ok(lsn) => {
                 self.created.lock().clear();
@@ -228,11 +211,11 @@ impl Batch {
 
     /// Pages that the batch changes.
     fn __len__(&self) -> Result<usize, Failure> {
-        self.add(0, |batch| Ok(batch.len()))
+        self.add(|batch| Ok(batch.len()))
     }
 
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
-        slf.get().add(0, |_| Ok(()))?;
+        slf.get().add(|_| Ok(()))?;
         Ok(slf.clone().unbind())
     }
 
@@ -252,7 +235,7 @@ impl Batch {
     }
 
     fn __repr__(&self) -> String {
-        match self.add(0, |batch| Ok(batch.len())) {
+        match self.add(|batch| Ok(batch.len())) {
             Ok(pages) => format!("<mmsb.Batch of {pages} pages>"),
             Err(_) => "<mmsb.Batch done>".to_owned(),
         }

@@ -191,7 +191,7 @@ pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     for (_, class) in &TREE.get_or_try_init(py, || grow(py))?.0 {
         let class = class.bind(py);
-        module.add(&class.name()?.to_string(), class)?;
+        module.add(class.name()?.to_string(), class)?;
     }
     module.add_function(wrap_pyfunction!(error_table, module)?)
 }

@@ -92,35 +92,42 @@ impl Page {
         }
     }
 
-    /// Changes the page by `change`, with other threads running if `bytes` are many.
+    /// Whether a call on the page may take long, its own or the one of another thread that it
+    /// waits for: then other threads run meanwhile.
+    #[inline]
+    fn is_large(&self) -> bool {
+        match self.size.load(Ordering::Relaxed) {
+            UNKNOWN => true,
+            size => size >= DETACH_BYTES as u64,
+        }
+    }
+
+    /// Changes the page.
     #[inline]
     fn change(
         &self,
         py: Python<'_>,
-        bytes: usize,
         change: impl FnOnce(&mmsb::State, PageId) -> mmsb::Result<Option<Lsn>> + Send,
     ) -> PyResult<Option<u64>> {
         let id = self.id()?;
-        let detach = self.state.get().detaches(bytes);
+        let detach = self.state.get().is_sync || self.is_large();
         let lsn = self.shared().call(py, detach, |state| change(state, id))?;
         Ok(lsn.map(|lsn| lsn.0))
     }
 
     /// What the page says of itself.
     #[inline]
-    fn ask<R>(
+    fn ask<R: Send>(
         &self,
         py: Python<'_>,
-        ask: impl FnOnce(&mmsb::State, PageId) -> mmsb::Result<R>,
+        ask: impl FnOnce(&mmsb::State, PageId) -> mmsb::Result<R> + Send,
     ) -> PyResult<R> {
         let id = self.id()?;
-        Ok(self.shared().short(py, |state| ask(state, id))?)
+        Ok(self.shared().call(py, self.is_large(), |state| ask(state, id))?)
     }
 
     fn copy_to(&self, py: Python<'_>, offset: u64, buffer: &mut [u8]) -> PyResult<()> {
-        let id = self.id()?;
-        let detach = buffer.len() >= DETACH_BYTES;
-        Ok(self.shared().call(py, detach, |state| state.read(id, offset, buffer))?)
+        self.ask(py, |state, id| state.read(id, offset, buffer))
     }
 }
 
@@ -194,7 +201,7 @@ impl Page {
     ) -> PyResult<Option<u64>> {
         let note = note(source, intent);
         with_bytes(data, "data", |bytes| {
-            self.change(data.py(), bytes.len(), |state, id| state.update(id, bytes, note))
+            self.change(data.py(), |state, id| state.update(id, bytes, note))
         })
     }
 
@@ -220,7 +227,7 @@ impl Page {
     ) -> PyResult<Option<u64>> {
         let (offset, note) = (args::offset(offset)?, note(source, intent));
         with_bytes(data, "data", |bytes| {
-            self.change(data.py(), bytes.len(), |state, id| state.write(id, offset, bytes, note))
+            self.change(data.py(), |state, id| state.write(id, offset, bytes, note))
         })
     }
 
@@ -248,9 +255,7 @@ impl Page {
         let note = note(source, intent);
         with_bytes(mask, "mask", |mask| {
             with_bytes(data, "data", |bytes| {
-                self.change(data.py(), bytes.len(), |state, id| {
-                    state.write_masked(id, mask, bytes, note)
-                })
+                self.change(data.py(), |state, id| state.write_masked(id, mask, bytes, note))
             })
         })
     }
@@ -389,7 +394,7 @@ impl Page {
     ) -> PyResult<Option<u64>> {
         let (key, note) = (args::meta_key(key)?, note(source, intent));
         with_bytes(value, "a metadata value", |bytes| {
-            self.change(value.py(), 0, |state, id| state.set_meta(id, &key, bytes, note))
+            self.change(value.py(), |state, id| state.set_meta(id, &key, bytes, note))
         })
     }
 
@@ -402,7 +407,7 @@ impl Page {
         intent: Option<&str>,
     ) -> PyResult<Option<u64>> {
         let (name, note) = (args::meta_key(key)?, note(source, intent));
-        self.change(key.py(), 0, |state, id| state.remove_meta(id, &name, note))
+        self.change(key.py(), |state, id| state.remove_meta(id, &name, note))
     }
 
     /// The value of a metadata key. Raises `KeyNotFound`.
@@ -413,7 +418,6 @@ impl Page {
     }
 
     /// All metadata as pairs of bytes, ascending by key.
-    #[expect(clippy::type_complexity, reason = "pairs")]
     fn list_meta<'py>(
         &self,
         py: Python<'py>,
@@ -428,7 +432,7 @@ impl Page {
     #[pyo3(signature = (*, source = "", intent = None))]
     fn free(&self, py: Python<'_>, source: &str, intent: Option<&str>) -> PyResult<u64> {
         let note = note(source, intent);
-        let lsn = self.change(py, 0, |state, id| state.free_page(id, note).map(Some))?;
+        let lsn = self.change(py, |state, id| state.free_page(id, note).map(Some))?;
         Ok(lsn.unwrap_or(0))
     }
 

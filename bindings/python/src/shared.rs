@@ -182,13 +182,18 @@ impl<T: Closable> Shared<T> {
 impl<T: Closable> Drop for Shared<T> {
     fn drop(&mut self) {
         let Some(held) = self.0.get_mut().take() else { return };
-        let mut lease = Some(Lease(Some(held)));
         // Closing may take long.
-        Python::try_attach(|py| {
-            let lease = lease.take();
-            py.detach(move || drop(lease));
-        });
+        drop_detached(Lease(Some(held)));
     }
+}
+
+/// Drops what may take long to drop while the interpreter runs other threads.
+pub fn drop_detached(value: impl Send) {
+    let mut value = Some(value);
+    Python::try_attach(|py| {
+        let value = value.take();
+        py.detach(move || drop(value));
+    });
 }
 
 /// Closes what nobody else uses; gives it back otherwise.

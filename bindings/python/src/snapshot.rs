@@ -1,10 +1,10 @@
 //! `Snapshot`: the whole state at one LSN.
 
-use crate::args::{self, DETACH_BYTES, page_in};
+use crate::args::{self, page_in};
 use crate::buffer::new_bytes;
 use crate::errors::{Failure, raise};
 use crate::records::hex;
-use crate::shared::Lease;
+use crate::shared::drop_detached;
 use crate::state::State;
 use mmsb::{Error, ErrorKind, PageId};
 use parking_lot::Mutex;
@@ -36,28 +36,27 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub fn take(state: &Bound<'_, State>) -> PyResult<Snapshot> {
-        let snapshot = state.get().shared.short(state.py(), mmsb::State::snapshot)?;
+        let snapshot = state.get().shared.long(state.py(), |state| Ok(state.snapshot()?))?;
         let (lsn, inner) = (snapshot.lsn().0, Mutex::new(Some(Arc::new(snapshot))));
         Ok(Snapshot { state: state.clone().unbind(), inner, lsn })
     }
 
-    /// The snapshot, and what keeps its state open meanwhile.
-    fn open(&self) -> Result<(Arc<mmsb::Snapshot>, Lease<mmsb::State>), Failure> {
-        let lease = self.state.get().shared.lease()?;
+    /// The snapshot, if it and its state are open.
+    fn open(&self) -> Result<Arc<mmsb::Snapshot>, Failure> {
+        self.state.get().shared.check_open()?;
         match &*self.inner.lock() {
-            Some(snapshot) => Ok((snapshot.clone(), lease)),
+            Some(snapshot) => Ok(snapshot.clone()),
             None => Err(Error::new(ErrorKind::Closed, "the snapshot is closed").into()),
         }
     }
 
-    fn ask<R>(
+    fn ask<R: Send>(
         &self,
         page: &Bound<'_, PyAny>,
-        ask: impl FnOnce(&mmsb::Snapshot, PageId) -> mmsb::Result<R>,
+        ask: impl FnOnce(&mmsb::Snapshot, PageId) -> mmsb::Result<R> + Send,
     ) -> PyResult<R> {
         let id = page_in(self.state.bind(page.py()), page)?;
-        let (snapshot, _lease) = self.open()?;
-        Ok(ask(&snapshot, id).map_err(Failure::from)?)
+        Ok(self.long(page.py(), |snapshot| ask(snapshot, id))?)
     }
 
     /// Calls `call` while other threads run.
@@ -66,7 +65,7 @@ impl Snapshot {
         py: Python<'_>,
         call: impl FnOnce(&mmsb::Snapshot) -> mmsb::Result<R> + Send,
     ) -> Result<R, Failure> {
-        let (snapshot, _) = self.open()?;
+        let snapshot = self.open()?;
         self.state.get().shared.long(py, move |_| {
             let result = call(&snapshot);
             // Maybe the last to hold it, which takes time to give up.
@@ -106,11 +105,6 @@ impl Snapshot {
             raise!(RangeOutOfBounds, "{size} bytes at offset {offset} of {id}, which has {whole}")
         }
         let size = size as usize;
-        if size < DETACH_BYTES {
-            return PyBytes::new_with(py, size, |bytes| {
-                self.ask(page, |snapshot, id| snapshot.read(id, offset, bytes))
-            });
-        }
         new_bytes(py, size, |blank| {
             self.long(py, |snapshot| snapshot.read(id, offset, blank.zeroed()))
         })
@@ -164,10 +158,9 @@ impl Snapshot {
     }
 
     /// Gives up what the snapshot holds. Nothing if that was done.
-    fn close(&self, py: Python<'_>) {
-        let inner = self.inner.lock().take();
-        if inner.is_some() {
-            py.detach(move || drop(inner));
+    fn close(&self) {
+        if let Some(snapshot) = self.inner.lock().take() {
+            drop_detached(snapshot);
         }
     }
 
@@ -183,8 +176,8 @@ impl Snapshot {
     }
 
     #[pyo3(signature = (*_exc))]
-    fn __exit__(&self, py: Python<'_>, _exc: &Bound<'_, PyAny>) {
-        self.close(py);
+    fn __exit__(&self, _exc: &Bound<'_, PyAny>) {
+        self.close();
     }
 
     fn __repr__(&self) -> String {
@@ -192,5 +185,11 @@ impl Snapshot {
             true => "<mmsb.Snapshot closed>".to_owned(),
             false => format!("<mmsb.Snapshot at {}>", self.lsn),
         }
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.close();
     }
 }

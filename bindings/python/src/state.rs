@@ -67,14 +67,12 @@ pub struct State {
     pub shared: Shared<mmsb::State>,
     /// Every change waits for the disk.
     pub is_sync: bool,
-    /// Pages may stand in files, and are read when they are first asked for.
-    is_mapped: bool,
 }
 
 impl State {
-    fn new(state: mmsb::State, is_mapped: bool) -> State {
+    fn new(state: mmsb::State) -> State {
         let is_sync = state.config().durability == Durability::Sync;
-        State { shared: Shared::new(state), is_sync, is_mapped }
+        State { shared: Shared::new(state), is_sync }
     }
 
     /// Whether a change of `len` bytes lets other threads run.
@@ -109,8 +107,8 @@ impl State {
     }
 
     fn find(slf: &Bound<'_, State>, id: PageId) -> PyResult<Page> {
-        let this = slf.get();
-        let size = this.shared.call(slf.py(), this.is_mapped, |state| state.page_size(id))?;
+        // Maybe read from a file and checked, or locked by a change that takes its time.
+        let size = slf.get().shared.long(slf.py(), |state| Ok(state.page_size(id)?))?;
         Ok(Page::new(slf, id, size))
     }
 }
@@ -182,10 +180,10 @@ impl State {
             history_bytes,
         }
         .config()?;
-        let is_mapped = config.path.is_some();
+        let has_path = config.path.is_some();
         let open = move || mmsb::State::open(config).map_err(Failure::from);
-        let state = if is_mapped { py.detach(open) } else { open() }?;
-        Ok(State::new(state, is_mapped))
+        let state = if has_path { py.detach(open) } else { open() }?;
+        Ok(State::new(state))
     }
 
     /// Opens the image in the file `path` as a new state in memory. The file is mapped and never
@@ -204,7 +202,7 @@ impl State {
     #[staticmethod]
     fn load_checkpoint(py: Python<'_>, path: PathBuf) -> Result<State, Failure> {
         let state = py.detach(|| mmsb::State::load_checkpoint(path))?;
-        Ok(State::new(state, true))
+        Ok(State::new(state))
     }
 
     /// Closes the state: flushes, syncs, releases the directory. Waits for calls of other threads;
@@ -328,9 +326,8 @@ impl State {
         source: &str,
         intent: Option<&str>,
     ) -> PyResult<u64> {
-        let (id, this, note) = (page_in(slf, page)?, slf.get(), note(source, intent));
-        let free = |state: &mmsb::State| state.free_page(id, note);
-        Ok(this.shared.call(slf.py(), this.is_sync, free)?.0)
+        let (id, note) = (page_in(slf, page)?, note(source, intent));
+        Ok(slf.get().shared.long(slf.py(), |state| Ok(state.free_page(id, note)?.0))?)
     }
 
     /// Applies a delta, with the source and intent that it carries; records only the bytes that
@@ -347,8 +344,7 @@ impl State {
     /// b'\x00ab\x00'
     fn apply(&self, py: Python<'_>, delta: &Bound<'_, Delta>) -> Result<Option<u64>, Failure> {
         let delta = &delta.get().inner;
-        let detach = self.detaches(delta.payload_len());
-        let lsn = self.shared.call(py, detach, |state| state.apply(delta))?;
+        let lsn = self.shared.long(py, |state| Ok(state.apply(delta)?))?;
         Ok(lsn.map(|lsn| lsn.0))
     }
 
@@ -396,9 +392,9 @@ impl State {
     }
 
     fn __contains__(slf: &Bound<'_, Self>, page: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let this = slf.get();
+        slf.get().shared.check_open()?;
         let Ok(id) = page_in(slf, page) else { return Ok(false) };
-        Ok(this.shared.call(slf.py(), this.is_mapped, |state| Ok(state.contains(id)))?)
+        Ok(slf.get().shared.long(slf.py(), |state| Ok(state.contains(id)))?)
     }
 
     fn __getitem__(slf: &Bound<'_, Self>, page_id: &Bound<'_, PyAny>) -> PyResult<Page> {
@@ -556,7 +552,7 @@ impl State {
             ticker.tell(lsn.0);
             Ok(past)
         })?;
-        Ok(State::new(past, true))
+        Ok(State::new(past))
     }
 
     /// A page as it was when everything up to `lsn` had happened.

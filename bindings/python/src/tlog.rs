@@ -79,13 +79,31 @@ impl TLog {
 
     /// The same as `TLog(path)`, with its settings.
     #[staticmethod]
-    #[pyo3(signature = (path, **settings))]
-    fn open<'py>(
-        py: Python<'py>,
-        path: &Bound<'py, PyAny>,
-        settings: Option<&Bound<'py, pyo3::types::PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        py.get_type::<TLog>().call((path,), settings)
+    #[pyo3(signature = (
+        path, durability = None, *, must_exist = false, flush_every_ms = None,
+        sync_every_ms = None, segment_bytes = None, pending_bytes_max = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments, each a setting")]
+    fn open(
+        py: Python<'_>,
+        path: PathBuf,
+        durability: Option<&str>,
+        must_exist: bool,
+        flush_every_ms: Option<&Bound<'_, PyAny>>,
+        sync_every_ms: Option<&Bound<'_, PyAny>>,
+        segment_bytes: Option<&Bound<'_, PyAny>>,
+        pending_bytes_max: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<TLog> {
+        TLog::new(
+            py,
+            path,
+            durability,
+            must_exist,
+            flush_every_ms,
+            sync_every_ms,
+            segment_bytes,
+            pending_bytes_max,
+        )
     }
 
     /// Appends a delta. Returns its LSN, which is its id.

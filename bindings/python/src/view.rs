@@ -1,6 +1,6 @@
 //! `View`: a page's content without a copy, as a Python buffer.
 
-use crate::errors::{error, raise};
+use crate::errors::error;
 use mmsb::ErrorKind;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyBufferError;
@@ -126,7 +126,11 @@ impl View {
     ) -> PyResult<()> {
         let this = slf.get();
         let view = this.view.lock();
-        let Some(bytes) = view.as_deref() else { raise!(Closed, "the view is released") };
+        let Some(bytes) = view.as_deref() else {
+            // SAFETY: the place is the interpreter's; nothing is what a refusal leaves in it.
+            unsafe { (*place).obj = std::ptr::null_mut() };
+            return Err(released());
+        };
         // The bytes stay as they are as long as the view, and `release` leaves the view alone
         // while exports are counted.
         let start = bytes.as_ptr().cast::<c_void>().cast_mut();

@@ -1,0 +1,345 @@
+// The C++ wrapper: owners that move and free, exceptions with their kinds, every type once.
+//
+// `wrapper global directory` runs the program as one whose state is a global, which C++ destroys
+// after main and after the main thread's own storage.
+
+#include <mmsb.hpp>
+
+#include "check.h"
+
+#include <cstdlib>
+#include <numeric>
+#include <thread>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+// What moves must not throw while it does, and must not be copied.
+template <class T> constexpr bool move_only() {
+    return std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T> &&
+           !std::is_copy_constructible_v<T> && !std::is_copy_assignable_v<T>;
+}
+static_assert(move_only<mmsb::State>() && move_only<mmsb::Batch>() && move_only<mmsb::Delta>());
+static_assert(move_only<mmsb::View>() && move_only<mmsb::Snapshot>() && move_only<mmsb::Reader>());
+static_assert(move_only<mmsb::Allocator>() && move_only<mmsb::TLog>());
+static_assert(std::is_trivially_copyable_v<mmsb::Page> && sizeof(mmsb::Page) == 16);
+
+namespace {
+
+const char *self;
+
+template <class Call> void throws(MmsbStatus kind, const char *word, Call call) {
+    try {
+        call();
+        CHECK(!"the call throws");
+    } catch (const mmsb::Error &error) {
+        EQ(error.kind(), kind);
+        if (std::strstr(error.what(), word) == nullptr) std::printf("    says: %s\n", error.what());
+        CHECK(std::strstr(error.what(), word) != nullptr);
+    }
+}
+
+std::vector<std::uint8_t> ramp(std::size_t size) {
+    std::vector<std::uint8_t> bytes(size);
+    std::iota(bytes.begin(), bytes.end(), std::uint8_t{0});
+    return bytes;
+}
+
+void pages() {
+    auto state = mmsb::State::memory();
+    auto page = state.create_page(16, {MMSB_LOCATION_UNIFIED, {"who", "why"}});
+    EQ(page.id(), 1);
+    EQ(page.size(), 16);
+    EQ(page.location(), MMSB_LOCATION_UNIFIED);
+    CHECK(page.update(ramp(16), "feed") > 0);
+    EQ(page.update(ramp(16)), 0);
+    CHECK(page.write(2, "ab") == page.lsn());
+    const std::uint8_t mask[16] = {1};
+    page.write_masked(mask, std::string(16, 'z'));
+    CHECK(mmsb::Bytes(page.read(0, 4)) == mmsb::Bytes("z\1ab"));
+    EQ(page.read().size(), 16);
+    EQ(page.epoch(), 3);
+    page.set_metadata("color", "red");
+    page.set_metadata("age", std::string_view("\0\1", 2));
+    CHECK(page.metadata("color") == "red");
+    CHECK((page.metadata_keys() == std::vector<std::string>{"age", "color"}));
+    page.remove_metadata("color");
+    EQ(state.page_count(), 1);
+    CHECK(state.list_pages() == std::vector<mmsb::PageId>{1});
+    CHECK(page.free("done") > 0);
+    throws(MMSB_STATUS_PAGE_FREED, "page 1", [&] { page.size(); });
+}
+
+void errors() {
+    auto state = mmsb::State::memory();
+    auto page = state.create_page(16);
+    throws(MMSB_STATUS_RANGE_OUT_OF_BOUNDS, "16", [&] { page.write(15, "ab"); });
+    throws(MMSB_STATUS_RANGE_OUT_OF_BOUNDS, "16", [&] { page.read(0, 17); });
+    throws(MMSB_STATUS_RANGE_OUT_OF_BOUNDS, "16", [&] { page.read(0, SIZE_MAX); });
+    throws(MMSB_STATUS_RANGE_OUT_OF_BOUNDS, "16", [&] { page.read(UINT64_MAX, 1); });
+    throws(MMSB_STATUS_LENGTH_MISMATCH, "3", [&] { page.update("abc"); });
+    throws(MMSB_STATUS_LENGTH_MISMATCH, "1", [&] { page.write_masked("x", ramp(16)); });
+    throws(MMSB_STATUS_INVALID_ARGUMENT, "zero byte at 1",
+           [&] { page.write(0, "x", std::string("a\0b", 3)); });
+    throws(MMSB_STATUS_NOT_UTF8, "source", [&] { page.write(0, "x", "\xff"); });
+    throws(MMSB_STATUS_TOO_LONG, "255", [&] { page.write(0, "x", std::string(256, 'a')); });
+    throws(MMSB_STATUS_PAGE_NOT_FOUND, "page 9", [&] { state.page(9).epoch(); });
+    throws(MMSB_STATUS_SIZE_OUT_OF_RANGE, "0 bytes", [&] { state.create_page(0); });
+    throws(MMSB_STATUS_KEY_NOT_FOUND, "none", [&] { page.metadata("none"); });
+    EQ(page.epoch(), 0);
+    mmsb::Error error(MMSB_STATUS_LOCKED, "x");
+    CHECK(error.code() == 404 && error.name() == "Locked" && error.is_retryable());
+    CHECK(!error.is_fatal());
+}
+
+void moves() {
+    auto state = mmsb::State::memory();
+    auto page = state.create_page(8);
+    auto moved = std::move(state);
+    CHECK(!state && moved); // NOLINT: what a moved-from state is, is the question
+    throws(MMSB_STATUS_NULL_HANDLE, "null", [&] { state.digest(); });
+    EQ(page.size(), 8);
+    moved = mmsb::State::memory(); // closes the first
+    throws(MMSB_STATUS_STALE_HANDLE, "closed", [&] { page.size(); });
+    auto view = moved.create_page(8).view();
+    auto taken = std::move(view);
+    EQ(view.size(), 0);
+    EQ(taken.size(), 8);
+    taken = mmsb::View();
+    EQ(taken.size(), 0);
+    std::vector<mmsb::State> many;
+    for (int i = 0; i < 10; i++) many.push_back(mmsb::State::memory());
+    for (auto &one : many) one.create_page(1);
+}
+
+void batches() {
+    auto state = mmsb::State::memory();
+    auto page = state.create_page(8);
+    mmsb::PageId made = 0;
+    auto lsn = state.transact([&](mmsb::Batch &batch) {
+        made = batch.create_page(4);
+        batch.update(made, "made");
+        batch.write(page.id(), 6, "!!");
+        batch.set_metadata(page.id(), "k", "v");
+        batch.apply(mmsb::Delta::runs(page.id(), {{0, 1}}, "x"));
+    }, "demo");
+    CHECK(lsn == page.lsn() && lsn == state.page(made).lsn());
+    CHECK(mmsb::Bytes(page.read()) == mmsb::Bytes(std::string_view("x\0\0\0\0\0!!", 8)));
+    auto before = state.digest();
+    try {
+        state.transact([&](mmsb::Batch &batch) {
+            batch.free_page(made);
+            batch.remove_metadata(page.id(), "k");
+            throw std::runtime_error("changed my mind");
+        });
+        CHECK(!"the exception comes through");
+    } catch (const std::runtime_error &error) {
+        EQ(std::strcmp(error.what(), "changed my mind"), 0);
+    }
+    CHECK(state.digest() == before);
+    auto batch = state.batch();
+    batch.write(99, 0, "x");
+    throws(MMSB_STATUS_PAGE_NOT_FOUND, "page 99", [&] { batch.commit(); });
+    CHECK(!batch && state.digest() == before);
+    batch = state.batch();
+    batch.write(page.id(), 0, "y");
+    throws(MMSB_STATUS_NOT_UTF8, "source", [&] { batch.commit("\xff"); });
+    CHECK(!batch && state.digest() == before);
+}
+
+void deltas() {
+    auto delta = mmsb::Delta::dense(1, "12345678").with_note({"feed", "late"});
+    CHECK(delta.source() == "feed" && delta.intent() == "late");
+    CHECK(delta.info().dense && delta.payload().size() == 8 && delta.runs().size() == 1);
+    auto sparse = mmsb::Delta::sparse(1, std::string_view("\0\1\0\0\0\0\0\0", 8), "abcdefgh");
+    CHECK(!sparse.intent());
+    auto both = delta.merge(sparse);
+    both.validate(8);
+    throws(MMSB_STATUS_LENGTH_MISMATCH, "9", [&] { both.validate(9); });
+    throws(MMSB_STATUS_RUNS_INVALID, "run 1",
+           [] { mmsb::Delta::runs(1, {{0, 2}, {1, 2}}, "abcd"); });
+    throws(MMSB_STATUS_LENGTH_MISMATCH, "2", [] { mmsb::Delta::sparse(1, "x", "ab"); });
+    auto state = mmsb::State::memory();
+    auto page = state.create_page(8);
+    CHECK(state.apply(both) > 0);
+    CHECK(mmsb::Bytes(page.read()) == mmsb::Bytes("1b345678"));
+    EQ(page.apply(both), 0);
+}
+
+void the_past() {
+    auto state = mmsb::State::memory();
+    auto page = state.create_page(sizeof(double) * 2);
+    const std::vector<double> first{1, 2}, second{3, 4};
+    auto then = page.update(first, {"model", "step 1"});
+    auto snapshot = state.snapshot();
+    auto view = page.view();
+    page.update(second);
+    EQ(view.as<double>()[1], 2);
+    EQ(std::accumulate(view.as<double>().begin(), view.as<double>().end(), 0.0), 3);
+    throws(MMSB_STATUS_LENGTH_MISMATCH, "16", [&] { view.as<std::array<char, 3>>(); });
+    CHECK(mmsb::Bytes(snapshot.read(page.id())) == view.bytes());
+    CHECK(snapshot.page_size(1) == 16 && snapshot.page_epoch(1) == 1 && snapshot.lsn() >= then);
+    EQ(snapshot.list_pages().size(), 1);
+    auto past = state.replay_to(then);
+    CHECK(past.is_read_only() && past.digest() == snapshot.digest());
+    throws(MMSB_STATUS_READ_ONLY, "read-only", [&] { past.create_page(1); });
+    CHECK(mmsb::Bytes(page.at(then)) == view.bytes());
+    state.close();
+    EQ(view.as<double>()[0], 1);
+    EQ(view.epoch(), 1);
+    EQ(mmsb::hex(past.digest()).size(), 64);
+}
+
+void history() {
+    auto state = mmsb::State::memory();
+    auto page = state.create_page(8, {MMSB_LOCATION_CPU, {"setup"}});
+    page.write(0, "a", {"feed", "first"});
+    page.write(0, "b", "feed");
+    page.set_metadata("k", "v");
+    page.remove_metadata("k");
+    std::vector<MmsbChangeKind> kinds;
+    for (const mmsb::Change &change : state.query()) kinds.push_back(change.kind());
+    EQ(kinds.size(), 5);
+    mmsb::Query query;
+    query.source = "feed";
+    query.limit = 1;
+    query.page = page.id();
+    auto reader = state.query(query);
+    auto change = reader.next();
+    CHECK(change && change->source() == "feed" && change->intent() == "first");
+    CHECK(change->payload() == mmsb::Bytes("a") && change->epoch() == 1);
+    auto delta = reader.delta();
+    EQ(delta.info().lsn, change->lsn());
+    CHECK(!reader.next() && !reader.next());
+    throws(MMSB_STATUS_INVALID_ARGUMENT, "no change", [&] { reader.delta(); });
+    std::size_t removed = 0;
+    for (const mmsb::Change &each : state.query()) {
+        if (each.kind() == MMSB_CHANGE_KIND_METADATA && !each.value()) removed++;
+    }
+    EQ(removed, 1);
+}
+
+void verification() {
+    auto state = mmsb::State::memory();
+    state.create_page(8).write(0, "x");
+    std::uint64_t told = 0;
+    auto verified = state.verify([&](std::uint64_t bytes) { told = bytes; });
+    EQ(told, verified.record_bytes);
+    EQ(state.verify().records, 2);
+    try {
+        state.verify([](std::uint64_t) { throw std::runtime_error("enough"); });
+        CHECK(!"what the callback throws comes through");
+    } catch (const std::runtime_error &error) {
+        EQ(std::strcmp(error.what(), "enough"), 0);
+    }
+    CHECK(state.stats().pages == 1 && state.stats_json().front() == '{');
+}
+
+void directories() {
+    std::string folder = scratch(), path = folder + "/state", image = folder + "/it.image";
+    mmsb::Digest digest;
+    {
+        auto state = mmsb::State::open(path);
+        state.create_page(100).update(ramp(100));
+        CHECK(state.flush() <= state.sync());
+        state.checkpoint("kept");
+        CHECK(state.checkpoints().size() == 1);
+        EQ(std::strcmp(state.checkpoints()[0].name, "kept"), 0);
+        throws(MMSB_STATUS_LOCKED, "open already", [&] { mmsb::State::open(path); });
+        throws(MMSB_STATUS_INVALID_ARGUMENT, "zero byte", [&] {
+            state.drop_checkpoint(std::string("\0", 1));
+        });
+        state.drop_checkpoint("kept");
+        state.write_checkpoint(image);
+        digest = state.digest();
+    } // closed here
+    auto config = mmsb::Config::durable(path);
+    config.settings.must_exist = true;
+    mmsb::State state(config);
+    CHECK(state.digest() == digest && !state.recovered().torn);
+    state.close();
+    throws(MMSB_STATUS_NULL_HANDLE, "null", [&] { state.flush(); });
+    CHECK(mmsb::State::load_checkpoint(image).digest() == digest);
+}
+
+void allocators_and_logs() {
+    mmsb::Allocator allocator;
+    auto page = allocator.allocate(8);
+    page.write(0, "scratch!");
+    allocator.apply(mmsb::Delta::dense(page.id(), "87654321"));
+    CHECK(mmsb::Bytes(allocator.page(1).read()) == mmsb::Bytes("87654321"));
+    allocator.allocate(1);
+    allocator.release(page.id());
+    CHECK(allocator.list_pages() == std::vector<mmsb::PageId>{2});
+    allocator.clear();
+    EQ(allocator.page_count(), 0);
+    std::string path = std::string(scratch()) + "/log";
+    mmsb::TLog log(path);
+    auto lsn = log.append(mmsb::Delta::dense(1, "abc").with_note("feed"));
+    log.append(mmsb::Delta::dense(1, "def"));
+    CHECK(log.flush() >= lsn && log.sync() >= lsn);
+    EQ(log.summary().deltas, 2);
+    std::size_t count = 0;
+    for (const mmsb::Change &change : log.read(lsn)) count += change.payload().size();
+    EQ(count, 3);
+    mmsb::Query query;
+    query.source = "feed";
+    EQ(log.query(query).next()->lsn(), lsn);
+    log.close();
+    mmsb::TLog again(mmsb::Config::durable(path));
+    EQ(again.summary().deltas, 2);
+}
+
+void threads() {
+    auto state = mmsb::State::memory();
+    auto page = state.create_page(8);
+    std::vector<std::thread> writers;
+    for (std::uint64_t t = 0; t < 4; t++) {
+        writers.emplace_back([page, t] {
+            for (std::uint64_t i = 0; i < 100; i++) {
+                const std::array<std::uint64_t, 1> value{i * 4 + t + 1};
+                page.update(value);
+            }
+        });
+    }
+    for (auto &writer : writers) writer.join();
+    EQ(page.epoch(), 400);
+    CHECK(mmsb::version() == rust_mmsb_version() && mmsb::State::pooled() < 1000);
+}
+
+mmsb::State global; // destroyed after main
+
+void a_global_is_closed() {
+    std::string path = std::string(scratch()) + "/state";
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        execl(self, self, "global", path.c_str(), nullptr);
+        _exit(47);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    EQ(mmsb::State::open(path).page_count(), 1);
+}
+
+int leave_a_global(const char *path) {
+    auto config = mmsb::Config::durable(path);
+    config.settings.durability = MMSB_DURABILITY_MEMORY; // nothing but the close writes it
+    global = mmsb::State(config);
+    global.create_page(8).write(0, "at last");
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    static const Test tests[] = {
+        TEST(pages),   TEST(errors),       TEST(moves),       TEST(batches),
+        TEST(deltas),  TEST(the_past),     TEST(history),     TEST(verification),
+        TEST(threads), TEST(directories),  TEST(allocators_and_logs),
+        TEST(a_global_is_closed),
+    };
+    self = argv[0];
+    return argc == 3 ? leave_a_global(argv[2]) : RUN(tests);
+}
