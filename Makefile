@@ -1,0 +1,80 @@
+# MMSB: one command each. `make help` lists them.
+#
+#   MMSB_BUILD        where builds, environments and demos go (default: build)
+#   CARGO_TARGET_DIR  where cargo builds (default: target)
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+ROOM ?= page
+KILLS ?= 200
+OPS ?= 400000
+
+.PHONY: help build test test-rust test-c test-julia test-python demo bench check crash loom \
+        header install uninstall clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make demo               the main job on real data: flights streamed, killed, recovered, replayed
+demo:
+	sh demo/run.sh
+
+## make test               all tests: Rust, C and C++, Julia, Python (sets everything up itself)
+test: test-rust test-c test-julia test-python
+
+## make test-rust          unit, behaviour, model, crash and header tests; documented examples
+test-rust:
+	$(CARGO) test --quiet
+
+## make test-c             installs into a build folder; C and C++ tests, valgrind, AddressSanitizer
+test-c: build
+	sh bindings/c/run-tests.sh
+
+## make test-julia         finds or fetches a Julia; the package's tests
+test-julia: build
+	sh julia/run-tests.sh
+
+## make test-python        builds the wheel into an environment; pytest and stubtest
+test-python:
+	sh python/run-tests.sh
+
+## make build              the shared and static library, optimised
+build:
+	$(CARGO) build --release --lib
+
+## make bench ROOM=page    measures a room against its peers, one line per row
+bench:
+	@cd benches/peers && $(CARGO) build --release --quiet
+	@cd benches/peers && $(CARGO) run --release --quiet -- $(ROOM)
+
+## make check              format, lints, header drift, schedules under loom
+check:
+	$(CARGO) fmt --check
+	cd benches/peers && $(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --quiet -- -D warnings
+	$(CARGO) test --quiet --test header
+	$(MAKE) loom
+
+## make loom               explores thread schedules of the log's clock
+loom:
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/loom \
+	    $(CARGO) test --quiet --lib loom_
+
+## make crash KILLS=200    the long form of the crash and model tests: SIGKILLs, random histories
+crash:
+	MMSB_KILLS=$(KILLS) MMSB_OPS=$(OPS) $(CARGO) test --release --test crash --test model
+
+## make header             writes include/mmsb.h anew from rust/ffi
+header:
+	MMSB_WRITE_HEADER=1 $(CARGO) test --quiet --test header
+
+## make install PREFIX=…   library, header, pkg-config and CMake files
+install: build
+	sh bindings/c/install.sh $(PREFIX)
+
+uninstall:
+	sh bindings/c/install.sh uninstall $(PREFIX)
+
+clean:
+	$(CARGO) clean
+	rm -rf $${MMSB_BUILD:-build}
