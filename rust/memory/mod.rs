@@ -6,24 +6,30 @@
 //!
 //! Knows nothing of pages. The only room that asks the system for page memory.
 
-use parking_lot::Mutex;
+use crate::stdx::lock::Lock;
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every frame starts at a multiple of this.
 pub const FRAME_ALIGN: usize = 64;
 /// Blocks above this size are not kept.
 const KEEP_BYTES_MAX: usize = 1 << 20;
-/// Most bytes that wait in lists.
-const KEPT_BYTES_MAX: usize = 8 << 20;
+/// Most bytes that wait in one list.
+const LIST_BYTES_MAX: usize = 2 << 20;
 const CLASSES: usize = 16 + 8 * 10;
 
 /// Where frames come from and go to.
 pub struct PageMemory {
-    lists: [Mutex<Vec<Block>>; CLASSES],
-    kept: AtomicU64,
-    in_use: AtomicU64,
+    lists: [Lock<List>; CLASSES],
+    /// Bytes of blocks above the largest class.
+    large: Lock<u64>,
+}
+
+/// The blocks of one class. Counting under the list's own lock costs nothing more.
+struct List {
+    free: Vec<Block>,
+    /// Blocks that are given out.
+    given: u64,
 }
 
 /// A free block; the list that it stands in says its size.
@@ -52,13 +58,18 @@ fn layout(size: usize) -> Option<Layout> {
     Layout::from_size_align(size, FRAME_ALIGN).ok()
 }
 
+/// The size of a class.
+fn size_of_class(class: usize) -> usize {
+    match class {
+        0..16 => (class + 1) * 64,
+        _ => (9 + (class - 16) % 8) << (7 + (class - 16) / 8),
+    }
+}
+
 impl Default for PageMemory {
     fn default() -> PageMemory {
-        PageMemory {
-            lists: [const { Mutex::new(Vec::new()) }; CLASSES],
-            kept: AtomicU64::new(0),
-            in_use: AtomicU64::new(0),
-        }
+        let list = || Lock::new(List { free: Vec::new(), given: 0 });
+        PageMemory { lists: std::array::from_fn(|_| list()), large: Lock::new(0) }
     }
 }
 
@@ -67,50 +78,67 @@ impl PageMemory {
     #[inline]
     pub fn alloc_zeroed(&self, len: usize) -> Option<NonNull<u8>> {
         let (class, size) = class_of(len);
-        if let Some(block) = self.reuse(class, size) {
+        if let Some(block) = self.reuse(class) {
             // SAFETY: the block has at least `len` bytes and no other user.
             unsafe { block.as_ptr().write_bytes(0, len) };
             return Some(block);
         }
         // SAFETY: the layout is not empty.
-        let block = NonNull::new(unsafe { alloc_zeroed(layout(size)?) })?;
-        self.in_use.fetch_add(size as u64, Ordering::Relaxed);
-        Some(block)
+        let block = NonNull::new(unsafe { alloc_zeroed(layout(size)?) });
+        self.count(class, size, block)
     }
 
     /// A block of at least `len` bytes with any content: the caller writes before it reads.
     pub fn alloc(&self, len: usize) -> Option<NonNull<u8>> {
         let (class, size) = class_of(len);
-        if let Some(block) = self.reuse(class, size) {
+        if let Some(block) = self.reuse(class) {
             return Some(block);
         }
         // SAFETY: the layout is not empty.
-        let block = NonNull::new(unsafe { alloc(layout(size)?) })?;
-        self.in_use.fetch_add(size as u64, Ordering::Relaxed);
-        Some(block)
+        let block = NonNull::new(unsafe { alloc(layout(size)?) });
+        self.count(class, size, block)
     }
 
     #[inline]
-    fn reuse(&self, class: Option<usize>, size: usize) -> Option<NonNull<u8>> {
-        let block = self.lists[class?].lock().pop()?;
-        self.kept.fetch_sub(size as u64, Ordering::Relaxed);
-        self.in_use.fetch_add(size as u64, Ordering::Relaxed);
+    fn reuse(&self, class: Option<usize>) -> Option<NonNull<u8>> {
+        let mut list = self.lists[class?].lock();
+        let block = list.free.pop()?;
+        list.given += 1;
         Some(block.0)
+    }
+
+    /// Counts a block from the system as given out, if there is one.
+    fn count(
+        &self,
+        class: Option<usize>,
+        size: usize,
+        block: Option<NonNull<u8>>,
+    ) -> Option<NonNull<u8>> {
+        let block = block?;
+        match class {
+            Some(class) => self.lists[class].lock().given += 1,
+            None => *self.large.lock() += size as u64,
+        }
+        Some(block)
     }
 
     /// Takes a block back.
     ///
     /// # Safety
     /// `block` came from this memory for `len` bytes and is not used any more.
+    #[inline]
     pub unsafe fn free(&self, block: NonNull<u8>, len: usize) {
         let (class, size) = class_of(len);
-        self.in_use.fetch_sub(size as u64, Ordering::Relaxed);
-        if let Some(class) = class
-            && self.kept.load(Ordering::Relaxed) as usize + size <= KEPT_BYTES_MAX
-        {
-            self.kept.fetch_add(size as u64, Ordering::Relaxed);
-            self.lists[class].lock().push(Block(block));
-            return;
+        match class {
+            Some(class) => {
+                let mut list = self.lists[class].lock();
+                list.given -= 1;
+                if (list.free.len() + 1) * size <= LIST_BYTES_MAX {
+                    list.free.push(Block(block));
+                    return;
+                }
+            }
+            None => *self.large.lock() -= size as u64,
         }
         // SAFETY: the caller's promise; the layout is a function of `len`.
         unsafe { release(block, size) };
@@ -118,7 +146,9 @@ impl PageMemory {
 
     /// Bytes of blocks that are given out.
     pub fn bytes_in_use(&self) -> u64 {
-        self.in_use.load(Ordering::Relaxed)
+        let class =
+            |(class, list): (usize, &Lock<List>)| size_of_class(class) as u64 * list.lock().given;
+        *self.large.lock() + self.lists.iter().enumerate().map(class).sum::<u64>()
     }
 }
 
@@ -133,14 +163,10 @@ unsafe fn release(block: NonNull<u8>, size: usize) {
 
 impl Drop for PageMemory {
     fn drop(&mut self) {
-        for (class, list) in self.lists.iter_mut().enumerate() {
-            let size = match class {
-                0..16 => (class + 1) * 64,
-                _ => (9 + (class - 16) % 8) << (7 + (class - 16) / 8),
-            };
-            for block in list.get_mut().drain(..) {
+        for (class, list) in self.lists.iter().enumerate() {
+            for block in list.lock().free.drain(..) {
                 // SAFETY: blocks in a list have that class's size and no user.
-                unsafe { release(block.0, size) };
+                unsafe { release(block.0, size_of_class(class)) };
             }
         }
     }
@@ -160,11 +186,7 @@ mod tests {
             assert!(len <= 512 || (size - len) * 8 <= size, "{len} in {size}");
             assert!((class, size) == last || (class > last.0 || last.1 == 0), "{len}");
             last = (class, size);
-            let back = match class {
-                0..16 => (class + 1) * 64,
-                _ => (9 + (class - 16) % 8) << (7 + (class - 16) / 8),
-            };
-            assert_eq!(back, size, "{len}");
+            assert_eq!(size_of_class(class), size, "{len}");
         }
     }
 

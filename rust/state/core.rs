@@ -7,6 +7,7 @@ use crate::limits;
 use crate::log::{Background, Log, LogOptions, Recovered};
 use crate::page::table::Table;
 use crate::stdx::hist::Histogram;
+use crate::stdx::lock::Lock;
 use crate::types::Lsn;
 use crate::version::Snapshots;
 use parking_lot::Mutex;
@@ -16,7 +17,7 @@ use std::sync::{Arc, LazyLock};
 /// States that wait for reuse; more are dropped.
 const POOLED_MAX: usize = 16;
 
-static POOL: Mutex<Vec<Arc<Core>>> = Mutex::new(Vec::new());
+static POOL: Lock<Vec<Arc<Core>>> = Lock::new(Vec::new());
 static WALL: LazyLock<Arc<dyn Clock>> = LazyLock::new(|| Arc::new(OsClock));
 
 /// The process's clock.
@@ -117,6 +118,12 @@ impl Core {
                 pool.push(core);
             }
         }
+    }
+
+    /// Whether closing a state on this core has nothing to end: it is in memory, and no view,
+    /// snapshot or batch shares it.
+    pub fn is_idle(core: &mut Arc<Core>) -> bool {
+        Arc::get_mut(core).is_some_and(|core| core.config.path.is_none())
     }
 
     /// Makes the core what `blank` returns, with memory that it keeps.

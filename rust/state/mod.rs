@@ -165,16 +165,21 @@ impl State {
     /// # Errors
     /// What the last flush and sync say; the state is closed all the same.
     pub fn close(mut self) -> Result<()> {
-        self.shut()
+        let result = self.shut();
+        if let Some(core) = self.core.take() {
+            Core::give_back(core);
+        }
+        result
     }
 
     fn shut(&mut self) -> Result<()> {
-        if self.core().closed.swap(true, Ordering::AcqRel) {
+        let Some(core) = &mut self.core else { return Ok(()) };
+        if Core::is_idle(core) || core.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let result = self.core().shut();
-        *self.core().background.lock() = None;
-        self.core().catalog.lock().lock = None;
+        let result = core.shut();
+        *core.background.lock() = None;
+        core.catalog.lock().lock = None;
         result
     }
 
