@@ -8,9 +8,10 @@ PREFIX ?= /usr/local
 ROOM ?= page
 KILLS ?= 200
 OPS ?= 400000
+INPUTS ?= 1000000
 
-.PHONY: help build test test-rust test-c test-julia test-python demo bench check crash loom \
-        header install uninstall clean
+.PHONY: help build test test-rust test-c test-julia test-python demo bench check crash fuzz \
+        loom header install uninstall clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -63,6 +64,10 @@ loom:
 ## make crash KILLS=200    the long form of the crash and model tests: SIGKILLs, random histories
 crash:
 	MMSB_KILLS=$(KILLS) MMSB_OPS=$(OPS) $(CARGO) test --release --test crash --test model
+
+## make fuzz INPUTS=1000000   damaged inputs for every decoder and for recovery, from a seed
+fuzz:
+	MMSB_FUZZ=$(INPUTS) $(CARGO) test --release --test fuzz
 
 ## make header             writes include/mmsb.h anew from rust/ffi
 header:
