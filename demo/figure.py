@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
+
 from flightdata import HOURS
 
 mpl.use("Agg")
@@ -136,13 +137,13 @@ def draw_delay(axes: Axes, day: Day) -> None:
 
 
 def title_of(day: Day) -> str:
-    """What the day is known for, or that it is a day."""
+    """Say what the day is known for, or that it is a day."""
     what = "The blizzard" if (day.day.month, day.day.day) == (2, 8) else "A day"
     return f"{what} at {day.airport}, {day.day:%-d %B %Y}"
 
 
 def subtitle_of(day: Day) -> str:
-    """What the cancelled flights come to."""
+    """Say what the cancelled flights come to."""
     cancelled, scheduled = day.itself.cancelled.sum(), day.itself.scheduled.sum()
     return f"{cancelled} of {scheduled} flights cancelled"
 
@@ -151,7 +152,11 @@ def heading(axes: Axes, title: str, subtitle: str) -> None:
     """Write a bold line and a quiet one above a panel."""
     axes.set_title(title, loc="left", weight="bold", size=13, pad=24)
     axes.annotate(
-        subtitle, (0, 1), xytext=(0, 9), xycoords="axes fraction", textcoords="offset points",
+        subtitle,
+        (0, 1),
+        xytext=(0, 9),
+        xycoords="axes fraction",
+        textcoords="offset points",
         color=QUIET,
     )
 

