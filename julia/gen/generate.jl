@@ -89,7 +89,8 @@ const DOC = raw"/\*\*(.*?)\*/\s*"
 
 "(doc, declaration) for each member of a struct or enum body."
 members(body, stop) =
-    [(comment(m[1]), String(strip(m[2]))) for m in eachmatch(Regex(DOC * "([^$stop]*)[$stop]", "s"), body)]
+    [(comment(m[1]), String(strip(m[2])))
+     for m in eachmatch(Regex(DOC * "([^$stop]*)[$stop]", "s"), body)]
 
 function enumeration(name, doc, body)
     items = Tuple{String,String,String}[]
@@ -164,8 +165,8 @@ function emit(io, item::Enumeration)
             println(io, "const $name = Int32($value)")
         end
     else
-        lines = join(("- `$name`: $(replace(doc, '\n' => ' '))" for (name, _, doc) in item.items), '\n')
-        docstring(io, "", item.doc * "\n\n" * lines)
+        lines = ["- `$name`: $(replace(doc, '\n' => ' '))" for (name, _, doc) in item.items]
+        docstring(io, "", item.doc * "\n\n" * join(lines, '\n'))
         println(io, "@enum $(item.name)::UInt32 begin")
         for (name, value, _) in item.items
             println(io, "    $name = $value")

@@ -9,7 +9,8 @@ Changes that are to happen together: [`create_page`](@ref), [`delete_page`](@ref
 visible before [`commit!`](@ref); `close` gives the changes up. [`batch`](@ref) does both for a
 block.
 
-A batch is for one task at a time. If a call on it fails, give it up.
+A batch is for one task at a time. What does not fit is noticed by the call or by the commit; if a
+call fails, give the batch up.
 """
 mutable struct Batch <: Handle
     handle::API.MmsbBatch

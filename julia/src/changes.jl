@@ -58,6 +58,9 @@ end
 free(::Changes, ref) = API.rust_tlog_reader_free(ref)
 noun(::Changes) = "query"
 
+Base.show(io::IO, changes::Changes) =
+    print(io, "Changes(", isopen(changes) ? "open)" : "at their end)")
+
 Base.IteratorSize(::Type{Changes}) = Base.SizeUnknown()
 Base.eltype(::Type{Changes}) = Change
 
@@ -151,7 +154,9 @@ function query(call, owner::Handle; page=nothing, after=nothing, to=nothing, fro
     number(value, name, absent) = value === nothing ? absent : natural(value, name)
     wanted = Ref(API.MmsbQuery(
         page === nothing ? 0 : queried_page(page),
-        number(after, "after", typemax(UInt64)), number(to, "to", typemax(UInt64)),
+        # The library's own word for "from the beginning" is an LSN that a caller may name.
+        after === nothing ? typemax(UInt64) : min(natural(after, "after"), typemax(UInt64) - 1),
+        number(to, "to", typemax(UInt64)),
         number(from_time, "from_time", UInt64(0)), number(to_time, "to_time", typemax(UInt64)),
         source === nothing ? C_NULL : pointer(source), number(limit, "limit", typemax(UInt64))))
     GC.@preserve owner source begin

@@ -1,10 +1,16 @@
 # Views: a page's content as a Julia array, without a copy.
 
-"What keeps a page's content in place: all arrays over it share one."
+"""
+What keeps a page's content in place: all arrays over it share one, and the last of them gives it
+back. It has no finalizer of its own: compiled code that reads an array keeps the array alive, but
+not what stands beside it.
+"""
 mutable struct Pin <: Handle
     handle::API.MmsbView
+    "Arrays that are not finalized."
+    arrays::Threads.Atomic{Int}
 
-    Pin(handle::API.MmsbView) = finalizer(finalize_handle, new(handle))
+    Pin(handle::API.MmsbView) = new(handle, Threads.Atomic{Int}(0))
 end
 
 free(::Pin, ref) = API.rust_view_free(ref)
@@ -24,8 +30,31 @@ task still reads, nor read one in an `@inbounds` loop after its `close`.
 """
 struct PageArray{T,N} <: AbstractArray{T,N}
     pin::Pin
-    data::Ptr{T}
-    dims::NTuple{N,Int}
+    "An ordinary array over the page's memory: compiled loops treat it as well as any other."
+    array::Array{T,N}
+
+    function PageArray(pin::Pin, data::Ptr{T}, dims::NTuple{N,Int}) where {T,N}
+        array = unsafe_wrap(Array, data, dims)
+        Threads.atomic_add!(pin.arrays, 1)
+        finalizer(Unpin(pin), memory_of(array))
+        return new{T,N}(pin, array)
+    end
+end
+
+"The finalizer of an array over a page."
+struct Unpin
+    pin::Pin
+end
+
+(unpin::Unpin)(_) =
+    (Threads.atomic_sub!(unpin.pin.arrays, 1) == 1 && release(unpin.pin); nothing)
+
+# The object whose life is that of an array's bytes: since Julia 1.11 one of its own, which all
+# empty arrays of a type may share.
+@static if VERSION >= v"1.11-"
+    memory_of(array::Array) = isempty(array) ? array : array.ref.mem
+else
+    memory_of(array::Array) = array
 end
 
 """
@@ -44,7 +73,7 @@ and returns what `use` returned.
 
 Errors: `PageNotFoundError`, `PageFreedError`, `CorruptError`.
 
-Cost: about 0.2 µs, whatever the size. While a view is there, the first write to its page copies
+Cost: about 0.3 µs, whatever the size. While a view is there, the first write to its page copies
 the page.
 
 ```julia
@@ -56,13 +85,23 @@ MMSBState() do state
 end
 ```
 """
-function page_view(state::MMSBState, id::Integer)
+page_view(state::MMSBState, id::Integer) =
+    pinned((pin, data, len) -> PageArray(pin, data, (len,)), state, id)
+
+"`make(pin, data, len)`, where `len` bytes at `data` are the page's content as of now."
+function pinned(make, state::MMSBState, id::Integer)
     data, len = Ref(Ptr{UInt8}(C_NULL)), Ref{Csize_t}(0)
     handle = GC.@preserve state begin
         page = page_of(state, id)
         obtain(out -> API.rust_page_view(page, out, data, len), API.MmsbView)
     end
-    return PageView(Pin(handle), data[], (Int(len[]),))
+    pin = Pin(handle)
+    try
+        return make(pin, data[], Int(len[]))
+    catch
+        close(pin)
+        rethrow()
+    end
 end
 
 page_view(use, state::MMSBState, id::Integer) = closing(use, page_view(state, id))
@@ -91,20 +130,22 @@ end
 ```
 """
 page_array(state::MMSBState, id::Integer, ::Type{T}, dims=nothing; offset::Integer=0) where {T} =
-    typed(page_view(state, id), T, dims, offset)
+    pinned((pin, data, len) -> typed(pin, data, len, T, dims, offset), state, id)
 
-page_array(view::PageView, ::Type{T}, dims=nothing; offset::Integer=0) where {T} =
-    typed(view, T, dims, offset)
+function page_array(view::PageView, ::Type{T}, dims=nothing; offset::Integer=0) where {T}
+    bytes = view.array
+    GC.@preserve bytes return typed(view.pin, pointer(view), length(view), T, dims, offset)
+end
 
 page_array(use, state::MMSBState, id::Integer, ::Type{T}, dims=nothing;
            offset::Integer=0) where {T} =
     closing(use, page_array(state, id, T, dims; offset=offset))
 
-function typed(view::PageView, ::Type{T}, dims, offset) where {T}
-    start = check_offset(T, offset, length(view))
-    rest = length(view) - start
-    shape = dims === nothing ? (element_count(T, rest),) : check_dims(T, dims, rest)
-    return PageArray{T,length(shape)}(view.pin, Ptr{T}(view.data + start), shape)
+function typed(pin::Pin, data, len, ::Type{T}, dims, offset) where {T}
+    start = check_offset(T, offset, len)
+    shape = dims === nothing ? (element_count(T, len - start),) :
+            check_dims(T, dims, len - start)
+    return PageArray(pin, Ptr{T}(data + start), shape)
 end
 
 function check_offset(::Type{T}, offset, size) where {T}
@@ -138,33 +179,27 @@ function page_epoch(a::PageArray)
 end
 
 # `size` notices a closed view, so everything that looks at bounds does.
-@inline Base.size(a::PageArray) = (raw(a.pin); a.dims)
+@inline Base.size(a::PageArray) = (raw(a.pin); size(a.array))
 Base.IndexStyle(::Type{<:PageArray}) = IndexLinear()
 
 @inline function Base.getindex(a::PageArray, i::Int)
     @boundscheck checkbounds(a, i)
-    pin = a.pin
-    return GC.@preserve pin unsafe_load(a.data, i)
+    return @inbounds a.array[i]
 end
 
 Base.setindex!(a::PageArray, value, i::Int) = throw(ReadOnlyError(
     "a page's content cannot be written through a view; use update_page or write_page!"))
 
 # For ccalls that read: `strides` and a pointer, but not `DenseArray`, whose methods also write.
-Base.strides(a::PageArray{T,N}) where {T,N} = ntuple(d -> prod(size(a)[1:d-1]), N)
+Base.strides(a::PageArray) = (raw(a.pin); strides(a.array))
 Base.elsize(::Type{PageArray{T,N}}) where {T,N} = sizeof(T)
-Base.unsafe_convert(::Type{Ptr{T}}, a::PageArray{T}) where {T} = (raw(a.pin); a.data)
+Base.unsafe_convert(::Type{Ptr{T}}, a::PageArray{T}) where {T} = (raw(a.pin); pointer(a.array))
 
 memory(a::PageArray{T}) where {T} = isplain(T) ? a : refuse_element(a)
 
 # One copy of memory instead of a loop.
-function Base.copyto!(to::Array{T}, from::PageArray{T}) where {T}
-    count = length(from)
-    count <= length(to) || throw(BoundsError(to, count))
-    pin = from.pin
-    GC.@preserve to pin unsafe_copyto!(pointer(to), from.data, count)
-    return to
-end
+Base.copyto!(to::Array{T}, from::PageArray{T}) where {T} = (raw(from.pin); copyto!(to, from.array))
+Base.collect(a::PageArray) = Array(a)
 
 Base.show(io::IO, a::PageArray) =
     isopen(a) ? invoke(show, Tuple{IO,AbstractArray}, io, a) : print(io, summary_closed(a))

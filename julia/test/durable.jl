@@ -16,7 +16,8 @@
                 @test digest(state) == wanted
                 @test recovered(state).records > 0 && !recovered(state).torn
                 @test length(get_deltas_for_page(state, 1)) == 20
-                @test page_at(state, 1, get_deltas_for_page(state, 1)[7] |> delta_info |> i -> i.lsn) == fill(7, 64)
+                seventh = delta_info(get_deltas_for_page(state, 1)[7]).lsn
+                @test page_at(state, 1, seventh) == fill(7, 64)
                 @test create_page(state; size=4) == 3
                 @test verify(state).digest == digest(state)
             end

@@ -1,8 +1,8 @@
 # What nobody closed is closed by the garbage collector in the end.
 
-"Runs `make()` where its result cannot stay referenced, then collects."
+"Runs `make()` in a task, whose stack goes with its references, then collects."
 function forget(make)
-    (() -> (make(); nothing))()
+    wait(@async (make(); nothing))
     for _ in 1:3
         GC.gc()
     end
@@ -43,6 +43,32 @@ end
     state = nothing
     forget(() -> [rand(100) for _ in 1:1000])
     @test reinterpret(UInt8, vec(Array(array))) == content
+end
+
+@testset "compiled code that has let go of all but the memory is safe" begin
+    with_page(rand(8)) do state, id
+        # Tasks, so that no stack here keeps the array.
+        kept = Ref{Any}(nothing)
+        pin = fetch(@async begin
+            array = page_array(state, id, Float64)
+            kept[] = array.array
+            array.pin
+        end)
+        content = read_page(state, id, Float64)
+        forget(() -> update_page(state, id, rand(8)))
+        @test isopen(pin) && fetch(@async kept[] == content)
+        kept[] = nothing
+        forget(() -> nothing)
+        @test !isopen(pin)
+    end
+end
+
+@testset "a view that fails leaves nothing pinned" begin
+    with_page(rand(8)) do state, id
+        @test throws(() -> page_array(state, id, Float64, 9), RangeOutOfBoundsError)
+        update_page(state, id, rand(8))
+        @test get_stats(state).version_bytes == 0
+    end
 end
 
 @testset "forgotten batches, queries and logs" begin

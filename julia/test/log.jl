@@ -42,6 +42,7 @@ end
         @test count_of(source="x") == 1 && count_of(source="z") == 0
         @test count_of(limit=2) == 2 && count_of(limit=0) == 0
         @test count_of(to=lsn) == 3 && count_of(after=lsn) == 4
+        @test count_of(after=typemax(UInt64)) == 0
         @test count_of(after=lsn, limit=1, page=a) == 1
         now = round(Int, 1000 * time())
         @test count_of(from_time=now - 60_000, to_time=now + 60_000) == 7
@@ -60,6 +61,7 @@ end
         @test first(changes).kind === :created && isopen(changes)
         @test length(collect(changes)) == 6
         @test !isopen(changes) && isempty(collect(changes))
+        @test sprint(show, changes) == "Changes(at their end)"
         ended = query_log(state)
         close(ended)
         @test iterate(ended) === nothing

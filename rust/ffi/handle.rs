@@ -206,29 +206,50 @@ fn refusal(handle: u64, wanted: Kind) -> Error {
 /// Cost: about 4 ns.
 #[inline]
 pub fn with<T: Object, R>(handle: u64, use_it: impl FnOnce(&T) -> Result<R>) -> Result<R> {
-    MINE.with(|mine| {
-        let cells = mine.cells.get().unwrap_or_else(|| take_cells(mine));
-        let depth = mine.depth.get();
-        let Some(cell) = cells.0.get(depth) else {
-            let message = format!("{DEPTH} handles in use by one thread; that is the limit");
-            return Err(Error::new(ErrorKind::TooManyHandles, message));
-        };
-        let _busy = Busy { cell, mine, depth };
-        mine.depth.set(depth + 1);
-        cell.store(handle, Ordering::SeqCst);
-        let live = split(handle).and_then(entry).filter(|entry| {
-            (handle >> KIND_SHIFT) as u8 == T::KIND as u8
-                && entry.live.load(Ordering::SeqCst) == handle
-        });
-        let Some(entry) = live else { return Err(refusal(handle, T::KIND)) };
-        // SAFETY: the entry was live after this thread's cell held the handle, so `remove` waits
-        // for the cell before it drops the object.
-        let object = unsafe { &*entry.object.load(Ordering::Acquire) };
-        match object.downcast_ref::<T>() {
-            Some(object) => use_it(object),
-            None => Err(refusal(handle, T::KIND)),
-        }
+    let mut use_it = Some(use_it);
+    let mut run = |mine: &Mine| match use_it.take() {
+        Some(use_it) => with_mine(mine, handle, use_it),
+        None => Err(Error::new(ErrorKind::Internal, "a call ran twice")),
+    };
+    // A thread whose locals are already gone (it runs destructors) borrows cells for one call.
+    MINE.try_with(&mut run).unwrap_or_else(|_| {
+        let mine = Mine { cells: Cell::new(None), depth: Cell::new(0) };
+        run(&mine)
     })
+}
+
+#[inline]
+fn with_mine<T: Object, R>(
+    mine: &Mine,
+    handle: u64,
+    use_it: impl FnOnce(&T) -> Result<R>,
+) -> Result<R> {
+    let live =
+        split(handle).and_then(entry).filter(|_| (handle >> KIND_SHIFT) as u8 == T::KIND as u8);
+    // Looked at before a cell is touched: callers that try a stale handle over and over must not
+    // hold up who waits for its cells to empty.
+    let Some(entry) = live.filter(|entry| entry.live.load(Ordering::Relaxed) == handle) else {
+        return Err(refusal(handle, T::KIND));
+    };
+    let cells = mine.cells.get().unwrap_or_else(|| take_cells(mine));
+    let depth = mine.depth.get();
+    let Some(cell) = cells.0.get(depth) else {
+        let message = format!("{DEPTH} handles in use by one thread; that is the limit");
+        return Err(Error::new(ErrorKind::TooManyHandles, message));
+    };
+    let _busy = Busy { cell, mine, depth };
+    mine.depth.set(depth + 1);
+    cell.store(handle, Ordering::SeqCst);
+    if entry.live.load(Ordering::SeqCst) != handle {
+        return Err(refusal(handle, T::KIND));
+    }
+    // SAFETY: the entry was live after this thread's cell held the handle, so `remove` waits for
+    // the cell before it drops the object.
+    let object = unsafe { &*entry.object.load(Ordering::Acquire) };
+    match object.downcast_ref::<T>() {
+        Some(object) => use_it(object),
+        None => Err(refusal(handle, T::KIND)),
+    }
 }
 
 struct Busy<'a> {
@@ -250,8 +271,8 @@ impl Drop for Busy<'_> {
 /// Those of [`with`]; `InvalidArgument` if the calling thread itself is using it.
 pub fn remove<T: Object>(handle: u64) -> Result<T> {
     with::<T, ()>(handle, |_| Ok(()))?;
-    let in_use = MINE.with(|mine| mine.cells.get().is_some_and(|cells| holds(cells, handle)));
-    if in_use {
+    let holds_it = |mine: &Mine| mine.cells.get().is_some_and(|cells| holds(cells, handle));
+    if MINE.try_with(holds_it).unwrap_or(false) {
         let message = format!("the handle {handle:#x} is in use by the calling thread");
         return Err(Error::new(ErrorKind::InvalidArgument, message));
     }
