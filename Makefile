@@ -20,8 +20,8 @@ help:
 demo:
 	sh demo/run.sh
 
-## make test               all tests: Rust, C and C++, Julia, Python (sets everything up itself)
-test: test-rust test-c test-julia test-python
+## make test               the tests of Rust, Julia and Python (sets everything up itself)
+test: test-rust test-julia test-python
 
 ## make test-rust          unit, behaviour, model, crash and header tests; documented examples
 test-rust:

@@ -36,17 +36,16 @@ once() {
     fi
 }
 
-install_tools() {
-    "$bin/python" -m pip install --quiet \
-        'maturin>=1.14,<2' 'mypy>=1.15' 'numpy>=1.24' 'pytest>=8' 'ruff>=0.9'
+install_builder() {
+    "$bin/python" -m pip install --quiet 'maturin>=1.14,<2'
 }
 
 install_package() {
-    "$bin/python" -m pip install --quiet --no-build-isolation --no-deps --force-reinstall ./python
+    "$bin/python" -m pip install --quiet --no-build-isolation './python[test]'
 }
 
 [ -x "$bin/python" ] || "${PYTHON:-python3}" -m venv "$env"
-once tools "$(digest python/pyproject.toml python/run-tests.sh)" install_tools
+once builder 1 install_builder
 PATH=$bin:$PATH
 once package "$(digest rust Cargo.toml build.rs bindings/python python/mmsb python/pyproject.toml)" \
     install_package

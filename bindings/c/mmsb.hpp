@@ -275,9 +275,9 @@ class View : public detail::Owned<MmsbView, rust_view_free> {
     template <class T> Slice<T> as() const {
         static_assert(std::is_trivially_copyable_v<T> && alignof(T) <= 64, "only plain values");
         if (size() % sizeof(T) != 0) {
-            throw Error(MMSB_STATUS_LENGTH_MISMATCH, std::to_string(size()) +
-                                                         " bytes are no whole number of values of " +
-                                                         std::to_string(sizeof(T)));
+            throw Error(MMSB_STATUS_LENGTH_MISMATCH,
+                        std::to_string(size()) + " bytes are no whole number of values of " +
+                            std::to_string(sizeof(T)));
         }
         return {reinterpret_cast<const T *>(data()), size() / sizeof(T)};
     }

@@ -14,7 +14,7 @@ import pytest
 
 import mmsb
 
-ROUNDS = 3000
+ROUNDS = 2000
 
 
 def resident() -> int:
@@ -80,7 +80,7 @@ def test_memory_does_not_grow(work: Callable[[], None]) -> None:
         work()
     gc.collect()
     traced, before = tracemalloc.get_traced_memory()[0], resident()
-    for _ in range(200):
+    for _ in range(100):
         work()
     gc.collect()
     grown = tracemalloc.get_traced_memory()[0] - traced

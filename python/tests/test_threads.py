@@ -165,7 +165,7 @@ def large() -> Any:
         lambda state, page, new: page.read_into(new.copy()),
         lambda state, page, new: state.digest(),
         lambda state, page, new: state.verify(),
-        lambda state, page, new: state.replay_to(page.lsn).close(),
+        lambda state, page, new: state.replay_to(state.flush()).close(),
         lambda state, page, new: state.snapshot().digest(),
         lambda state, page, new: state.create_page(SIZE).free(),
     ],

@@ -34,7 +34,7 @@ impl Core {
         note: Note<'_>,
         entry: (u8, bool, usize),
         body: impl Fn(&mut Enc<'_>),
-        change: impl FnOnce(&mut SlotGuard<'_>),
+        change: impl FnOnce(&mut SlotGuard<'_>, &[u8]),
     ) -> Result<Lsn> {
         let (kind, content, body_len) = entry;
         let time_ms = self.wall.wall_ms();
@@ -55,12 +55,14 @@ impl Core {
         let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
             body(entries.entry(head, body_len));
         });
-        append.publish(len);
         if let Some(fresh) = fresh {
             self.displace(id, page, Some(fresh));
         }
-        change(page);
+        // From the record, not from the caller's memory: whatever another thread does to that
+        // meanwhile, the page and the log hold the same bytes.
+        change(page, &append.buf()[len - body_len..len]);
         (page.lsn, page.epoch) = (lsn, epoch);
+        append.publish(len);
         Ok(lsn)
     }
 
@@ -123,10 +125,18 @@ impl Core {
         if pieces.len() == 0 {
             return Ok(None);
         }
-        let payload = pieces.clone().map(|(_, bytes)| bytes.len()).sum();
+        let payload: usize = pieces.clone().map(|(_, bytes)| bytes.len()).sum();
         let entry = (kind::WRITE, true, op::write_len(pieces.len(), payload));
         let encode = |enc: &mut Enc<'_>| op::encode_write(enc, pieces.clone());
-        let change = |page: &mut SlotGuard<'_>| overwrite(page.bytes_mut(), pieces.clone());
+        let change = |page: &mut SlotGuard<'_>, body: &[u8]| {
+            let mut payload = &body[body.len() - payload..];
+            let recorded = pieces.clone().map(|(offset, bytes)| {
+                let (recorded, rest) = payload.split_at(bytes.len());
+                payload = rest;
+                (offset, recorded)
+            });
+            overwrite(page.bytes_mut(), recorded);
+        };
         self.commit_one(id, page, note, entry, encode, change).map(Some)
     }
 }
@@ -378,7 +388,7 @@ impl State {
         meta.check_total()?;
         let entry = (kind::META, false, op::meta_len(key, value));
         let encode = |enc: &mut Enc<'_>| op::encode_meta(enc, key, value);
-        let change = |page: &mut SlotGuard<'_>| page.set_meta(meta);
+        let change = |page: &mut SlotGuard<'_>, _: &[u8]| page.set_meta(meta);
         let lsn = core.commit_one(id, &mut page, note, entry, encode, change)?;
         drop(page);
         core.acknowledged(Some(lsn))

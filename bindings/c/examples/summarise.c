@@ -25,7 +25,7 @@ typedef struct {
     bool quiet;
 } Options;
 
-/* ------------------------------------------------------------------------------------- errors */
+/* --------------------------------------------------------------------------------------- errors */
 
 static int exit_code(MmsbStatus status) {
     switch (status) {
@@ -56,7 +56,7 @@ static void *must_have(void *memory) {
     return memory;
 }
 
-/* ------------------------------------------------------------------------------------- sources */
+/* -------------------------------------------------------------------------------------- sources */
 
 typedef struct {
     char *label; /* owned, zero-terminated; NULL is a free place */
@@ -122,12 +122,13 @@ static void free_sources(Sources *sources) {
     free(sources->places);
 }
 
-/* ------------------------------------------------------------------------------------ progress */
+/* ------------------------------------------------------------------------------------- progress */
 
 typedef struct {
     bool quiet;
     uint64_t total; /* bytes, about */
     clock_t told;
+    bool shown;
 } Progress;
 
 /* At most ten times a second: a line that is written over on a terminal. */
@@ -136,12 +137,13 @@ static void tell_progress(void *context, uint64_t bytes) {
     clock_t now = clock();
     if (progress->quiet || now - progress->told < CLOCKS_PER_SEC / 10) return;
     progress->told = now;
+    progress->shown = true;
     fprintf(stderr, "\rverifying: %" PRIu64 " of about %" PRIu64 " MB", bytes / 1000000,
             progress->total / 1000000);
     fflush(stderr);
 }
 
-/* ------------------------------------------------------------------------------------- reading */
+/* -------------------------------------------------------------------------------------- reading */
 
 typedef struct {
     MmsbVerified verified;
@@ -163,14 +165,14 @@ static MmsbStatus open_state(const char *directory, MmsbState *state) {
 }
 
 static MmsbStatus verify(MmsbState state, bool quiet, Summary *summary) {
-    Progress progress = {quiet, summary->stats.log_bytes, clock()};
+    Progress progress = {quiet, summary->stats.log_bytes, clock(), false};
     MmsbCheckpoint kept[64];
     size_t count = 0;
     if (rust_checkpoint_list(state, kept, 64, &count) == MMSB_STATUS_OK) {
         for (size_t i = 0; i < count; i++) progress.total += kept[i].bytes;
     }
     MmsbStatus status = rust_state_verify(state, tell_progress, &progress, &summary->verified);
-    if (!quiet) fprintf(stderr, "\r%*s\r", 60, "");
+    if (progress.shown) fprintf(stderr, "\r%*s\r", 60, "");
     return status;
 }
 
@@ -226,7 +228,7 @@ static MmsbStatus add_history(MmsbState state, Summary *summary) {
     return status;
 }
 
-/* ------------------------------------------------------------------------------------ printing */
+/* ------------------------------------------------------------------------------------- printing */
 
 static void print_time(uint64_t time_ms) {
     char text[32];

@@ -10,7 +10,7 @@ const char *check_skipped;
 static char scratch_root[512];
 static pid_t scratch_owner;
 
-/* ---------------------------------------------------------------------------------------- checks */
+/* --------------------------------------------------------------------------------------- checks */
 
 static void failed(const char *file, int line, const char *format, const char *a, const char *b) {
     const char *name = strrchr(file, '/');
@@ -83,7 +83,7 @@ int run_tests(const Test *tests, size_t count) {
     return broken != 0;
 }
 
-/* ---------------------------------------------------------------------------------------- states */
+/* --------------------------------------------------------------------------------------- states */
 
 MmsbState memory_state(void) {
     MmsbState state = {0};
@@ -141,7 +141,7 @@ MmsbState open_durable(const char *path, MmsbDurability durability) {
     return state;
 }
 
-/* ----------------------------------------------------------------------------------------- files */
+/* ---------------------------------------------------------------------------------------- files */
 
 static void make_root(void) {
     const char *base = getenv("MMSB_TEST_DIR");

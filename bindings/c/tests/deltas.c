@@ -72,7 +72,8 @@ static void a_sparse_delta_keeps_what_the_mask_shows(void) {
 static void runs_must_ascend_and_fit(void) {
     MmsbDelta delta = {77};
     const MmsbRun good[] = {{0, 2}, {2, 1}, {100, 3}};
-    const MmsbRun overlap[] = {{0, 3}, {2, 2}}, back[] = {{8, 2}, {4, 2}}, empty[] = {{0, 2}, {4, 0}};
+    const MmsbRun overlap[] = {{0, 3}, {2, 2}}, back[] = {{8, 2}, {4, 2}};
+    const MmsbRun empty[] = {{0, 2}, {4, 0}};
     const MmsbRun far[] = {{(UINT64_C(1) << 30) - 1, 2}}, beyond[] = {{UINT64_MAX, 1}};
     const MmsbRun endless[] = {{0, UINT64_MAX}};
     FAILS(RUNS_INVALID, rust_delta_new_runs(1, overlap, 2, letters, 5, &delta), "run 1", "2", "3");
@@ -171,7 +172,8 @@ static void applied_to_a_state(void) {
 static void merged_the_later_one_wins(void) {
     const MmsbRun first[] = {{0, 4}}, second[] = {{2, 4}};
     MmsbDelta earlier = of_runs(1, first, 1, 4), later = of_runs(1, second, 1, 4), both = {0};
-    MmsbDelta foreign = dense(2, 16), untouched = {77}, short_one = dense(1, 8), tall = dense(1, 16);
+    MmsbDelta foreign = dense(2, 16), untouched = {77};
+    MmsbDelta short_one = dense(1, 8), tall = dense(1, 16);
     uint8_t payload[16];
     size_t len = 0;
     OK(rust_delta_merge(earlier, later, &both));

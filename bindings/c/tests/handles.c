@@ -219,7 +219,7 @@ static const Row rows[] = {
     ROW(view_epoch, BIT(VIEW), 1),
 };
 
-/* ------------------------------------------------------------------------------------- objects */
+/* -------------------------------------------------------------------------------------- objects */
 
 static void make_all(uint64_t handles[KINDS], const char *log) {
     MmsbState state = memory_state();
@@ -395,7 +395,7 @@ static void a_made_up_handle_is_refused_everywhere(void) { for_each_row(foreign)
 static void a_null_place_for_a_result_is_refused_everywhere(void) { for_each_row(null_place); }
 static void a_skewed_place_for_a_result_changes_nothing(void) { for_each_row(skewed_place); }
 
-/* ------------------------------------------------------------------------------------- freeing */
+/* -------------------------------------------------------------------------------------- freeing */
 
 typedef MmsbStatus (*Free)(uint64_t *handle);
 

@@ -23,7 +23,7 @@
 #define BYTES(text) (const uint8_t *)(text), sizeof(text) - 1
 enum { PAGE = 16384, SMALL_DISK = 2 << 20 };
 
-/* ---------------------------------------------------------------------------------------- mounts */
+/* --------------------------------------------------------------------------------------- mounts */
 
 static bool may_mount;
 
@@ -52,7 +52,7 @@ static bool enter_as_user(void) {
 static void enter_namespace(void) {
     may_mount = unshare(CLONE_NEWNS) == 0 || enter_as_user();
     /* What is mounted here stays here. */
-    if (may_mount) may_mount = mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+    if (may_mount) may_mount = mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 static bool mount_small(const char *at) {
@@ -71,7 +71,7 @@ static void unmount(const char *at) { UNUSED(at); }
 
 #define NO_MOUNT "mounting is not permitted here"
 
-/* ------------------------------------------------------------------------------------- read-only */
+/* ------------------------------------------------------------------------------------ read-only */
 
 static void a_read_only_medium_is_an_error_that_says_so(void) {
     const char *disk = scratch();
@@ -119,7 +119,7 @@ static void a_forbidden_directory_is_an_error_that_says_so(void) {
     if (geteuid() != 0) CHECK(chmod(folder, 0755) == 0);
 }
 
-/* ------------------------------------------------------------------------------------------ full */
+/* ----------------------------------------------------------------------------------------- full */
 
 /* Fills a page with what was not there before, so that all of it is recorded. */
 static MmsbStatus overwrite(MmsbPage page) {
@@ -263,7 +263,7 @@ static void a_log_by_itself_on_a_full_disk(void) {
     unmount(disk);
 }
 
-/* ------------------------------------------------------------------------- files may not grow */
+/* --------------------------------------------------------------------------- files may not grow */
 
 static void limit_files_to(rlim_t bytes) {
     struct rlimit limit;

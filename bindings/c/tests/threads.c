@@ -52,12 +52,13 @@ static bool goes_on(MmsbStatus status) {
 
 static bool some_calls(const Shared *shared, uint64_t i) {
     uint8_t bytes[16];
+    const uint8_t *number = (const uint8_t *)&i;
     MmsbPage page = {0, 0};
     MmsbSnapshot snapshot = {0};
     MmsbView view = {0};
     MmsbReader reader = {0};
     MmsbBatch batch = {0};
-    bool alive = goes_on(rust_page_write(shared->page, i % (PAGE - 8), (uint8_t *)&i, 8, NULL, NULL));
+    bool alive = goes_on(rust_page_write(shared->page, i % (PAGE - 8), number, 8, NULL, NULL));
     if (alive && i % 4 == 0) alive = goes_on(rust_page_read(shared->page, 0, bytes, sizeof bytes));
     if (alive && i % 16 == 1) alive = goes_on(rust_page_view(shared->page, &view, NULL, NULL));
     if (alive && i % 16 == 2) alive = goes_on(rust_snapshot_new(shared->state, &snapshot));
@@ -121,7 +122,7 @@ static void of_many_closers_one_closes(void) {
     }
 }
 
-/* ------------------------------------------------------------------------ callers who do not stop */
+/* ---------------------------------------------------------------------- callers who do not stop */
 
 static void *write_whatever_comes(void *context) {
     const Shared *shared = context;
@@ -153,7 +154,7 @@ static void callers_with_a_stale_handle_do_not_hold_up_the_close(void) {
     CHECK(took <= 2.0);
 }
 
-/* ------------------------------------------------------------------------------ readers and views */
+/* ---------------------------------------------------------------------------- readers and views */
 
 static void *write_whole_pages(void *context) {
     const Shared *shared = context;
@@ -206,7 +207,7 @@ static void readers_see_whole_updates(void) {
     OK(rust_state_close(&state));
 }
 
-/* ---------------------------------------------------------------------------------- equal digests */
+/* -------------------------------------------------------------------------------- equal digests */
 
 static void *write_own_page(void *context) {
     const Shared *shared = context;
@@ -234,7 +235,7 @@ static Digest work_of(size_t threads_count) {
 
 static void the_number_of_threads_is_not_in_the_digest(void) { SAME(work_of(1), work_of(WRITERS)); }
 
-/* ----------------------------------------------------------------------------- short-lived threads */
+/* -------------------------------------------------------------------------- short-lived threads */
 
 static void *write_once(void *context) {
     const Shared *shared = context;

@@ -1,13 +1,13 @@
 //! `Batch`: many changes as one group.
 
-use crate::args::{self, note, page_in};
+use crate::args::{self, DETACH_BYTES, note, page_in};
 use crate::buffer::with_bytes;
 use crate::delta::Delta;
 use crate::errors::Failure;
 use crate::page::Page;
 use crate::state::State;
 use crate::typed::Extent;
-use mmsb::{ErrorKind, PageId};
+use mmsb::{Error, ErrorKind, PageId};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -56,21 +56,19 @@ impl Batch {
         })
     }
 
-    /// Adds to the batch.
-    fn add<R>(&self, add: impl FnOnce(&mut mmsb::Batch) -> mmsb::Result<R>) -> Result<R, Failure> {
-        match &mut *self.pending.lock() {
-            Some(batch) if !self.state.get().shared.is_closed() => Ok(add(batch)?),
-            _ => Err(self.is_over()),
-        }
-    }
-
-    #[cold]
-    fn is_over(&self) -> Failure {
-        let what = match self.state.get().shared.is_closed() {
-            true => "the state is closed",
-            false => "the batch is committed or discarded",
-        };
-        mmsb::Error::new(ErrorKind::Closed, what).into()
+    /// Adds to the batch; `bytes` are copied.
+    fn add<R: Send>(
+        &self,
+        py: Python<'_>,
+        bytes: usize,
+        add: impl FnOnce(&mut mmsb::Batch) -> mmsb::Result<R> + Send,
+    ) -> Result<R, Failure> {
+        self.state.get().shared.call(py, bytes >= DETACH_BYTES, |_| {
+            match &mut *self.pending.lock() {
+                Some(batch) => add(batch),
+                None => Err(done()),
+            }
+        })
     }
 
     fn id(&self, page: &Bound<'_, PyAny>) -> PyResult<PageId> {
@@ -81,23 +79,59 @@ impl Batch {
         self.pending.lock().take()
     }
 
-    /// Says to the pages that the batch was to create that they will not be.
-    fn forget_pages(&self) {
-        for page in self.created.lock().drain(..) {
-            page.get().discard();
+    /// Says to the pages that the batch was to create that they were not. A commit can fail after
+    /// it made them, at the sync that it waits for.
+    fn forget_pages(&self, py: Python<'_>) {
+        let created = std::mem::take(&mut *self.created.lock());
+        for page in &created {
+            let page = page.get();
+            let made = page.id().is_ok_and(|id| {
+                let found = self.state.get().shared.long(py, |state| Ok(state.contains(id)));
+                found.unwrap_or(false)
+            });
+            if !made {
+                page.discard();
+            }
         }
     }
+}
+
+#[cold]
+fn done() -> Error {
+    Error::new(ErrorKind::Closed, "the batch is committed or discarded")
 }
 
 #[pymethods]
 impl Batch {
     /// Makes `data` the whole content of a page. Copied; compared when the batch commits.
+    ///
+    /// Raises `SizeOutOfRange`, `LengthMismatch`, `PageFreed` for what earlier changes of the batch
+    /// do not allow; what the page does not allow, `commit` raises.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(2)
+    /// ...     with state.batch() as batch:
+    /// ...         batch.update(page, b"ab")
+    /// ...     page.read()
+    /// b'ab'
     fn update(&self, page: &Bound<'_, PyAny>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let id = self.id(page)?;
-        with_bytes(data, "data", |bytes| Ok(self.add(|batch| batch.update(id, bytes))?))
+        with_bytes(data, "data", |bytes| {
+            Ok(self.add(data.py(), bytes.len(), |batch| batch.update(id, bytes))?)
+        })
     }
 
-    /// Writes `data` at `offset` of a page. Copied.
+    /// Writes `data` at `offset` of a page. Copied. Raises as `update`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(4)
+    /// ...     with state.batch() as batch:
+    /// ...         batch.write(page, 1, b"ab")
+    /// ...         batch.write(page, 2, b"cd")
+    /// ...     page.read()
+    /// b'\x00acd'
     fn write(
         &self,
         page: &Bound<'_, PyAny>,
@@ -105,17 +139,35 @@ impl Batch {
         data: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let (id, offset) = (self.id(page)?, args::offset(offset)?);
-        with_bytes(data, "data", |bytes| Ok(self.add(|batch| batch.write(id, offset, bytes))?))
+        with_bytes(data, "data", |bytes| {
+            Ok(self.add(data.py(), bytes.len(), |batch| batch.write(id, offset, bytes))?)
+        })
     }
 
-    /// Applies a delta. The note of the batch counts, not the delta's.
-    fn apply(&self, delta: &Bound<'_, Delta>) -> PyResult<()> {
-        let delta = delta.get().inner.clone();
-        Ok(self.add(|batch| batch.apply(delta))?)
+    /// Applies a delta. The note of the batch counts, not the delta's. Raises as `update`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(2)
+    /// ...     with state.batch() as batch:
+    /// ...         batch.apply(mmsb.Delta.dense(page, b"ab"))
+    /// ...     page.read()
+    /// b'ab'
+    fn apply(&self, py: Python<'_>, delta: &Bound<'_, Delta>) -> Result<(), Failure> {
+        let delta = &delta.get().inner;
+        self.add(py, delta.payload_len(), |batch| batch.apply(delta.clone()))
     }
 
-    /// Creates a page when the batch commits; its id can be used in the batch at once. Arguments
-    /// as of `State.create_page`.
+    /// Creates a page when the batch commits; it can be used in the batch at once. Arguments and
+    /// errors as of `State.create_page`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     with state.batch() as batch:
+    /// ...         page = batch.create_page(data=b"ab")
+    /// ...         batch.set_meta(page, "unit", b"K")
+    /// ...     page.read(), page.metadata["unit"]
+    /// (b'ab', b'K')
     #[pyo3(signature = (
         size = None, data = None, *, dtype = None, shape = None, location = "cpu"
     ))]
@@ -130,9 +182,9 @@ impl Batch {
         let (py, this, place) = (slf.py(), slf.get(), args::location(location)?);
         let extent = Extent { size, data, dtype, shape };
         let (id, size) = extent.with(|size, data| {
-            let id = this.add(|batch| batch.create_page(size, place))?;
+            let id = this.add(py, 0, |batch| batch.create_page(size, place))?;
             if let Some(data) = data {
-                this.add(|batch| batch.update(id, data))?;
+                this.add(py, data.len(), |batch| batch.update(id, data))?;
             }
             Ok((id, size))
         })?;
@@ -142,12 +194,20 @@ impl Batch {
     }
 
     /// Frees a page. Nothing more can be done to it in the batch.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(2)
+    /// ...     with state.batch() as batch:
+    /// ...         batch.free_page(page)
+    /// ...     len(state)
+    /// 0
     fn free_page(&self, page: &Bound<'_, PyAny>) -> PyResult<()> {
         let id = self.id(page)?;
-        Ok(self.add(|batch| batch.free_page(id))?)
+        Ok(self.add(page.py(), 0, |batch| batch.free_page(id))?)
     }
 
-    /// Sets a metadata key of a page; see `Page.set_meta`.
+    /// Sets a metadata key of a page; see `Page.set_meta`. Example: see `create_page`.
     fn set_meta(
         &self,
         page: &Bound<'_, PyAny>,
@@ -156,22 +216,40 @@ impl Batch {
     ) -> PyResult<()> {
         let (id, key) = (self.id(page)?, args::meta_key(key)?);
         with_bytes(value, "a metadata value", |value| {
-            Ok(self.add(|batch| batch.set_meta(id, &key, value))?)
+            Ok(self.add(page.py(), 0, |batch| batch.set_meta(id, &key, value))?)
         })
     }
 
     /// Takes a metadata key of a page away. `commit` raises `KeyNotFound` if there is none.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(2, metadata={"k": b"v"})
+    /// ...     with state.batch() as batch:
+    /// ...         batch.remove_meta(page, "k")
+    /// ...     "k" in page.metadata
+    /// False
     fn remove_meta(&self, page: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>) -> PyResult<()> {
         let (id, key) = (self.id(page)?, args::meta_key(key)?);
-        Ok(self.add(|batch| batch.remove_meta(id, &key))?)
+        Ok(self.add(page.py(), 0, |batch| batch.remove_meta(id, &key))?)
     }
 
     /// Makes all changes at once, as one record. Returns its LSN, `None` if nothing changed.
     ///
     /// Raises what the single changes would; then none of them happened and the batch is
     /// discarded. Cost: that of the changes.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page, batch = state.create_page(2), state.batch()
+    /// ...     batch.write(page, 0, b"a")
+    /// ...     batch.commit() == page.lsn
+    /// True
     fn commit(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-        let Some(pending) = self.take() else { return Err(self.is_over().into()) };
+        let Some(pending) = self.take() else {
+            self.state.get().shared.check_open()?;
+            return Err(Failure::from(done()).into());
+        };
         let note = note(&self.source, self.intent.as_deref());
         let shared = &self.state.get().shared;
         self.done.store(true, Ordering::Relaxed);
@@ -183,17 +261,25 @@ impl Batch {
                 Ok(lsn.map(|lsn| lsn.0))
             }
             Err(failure) => {
-                self.forget_pages();
+                self.forget_pages(py);
                 Err(failure.into())
             }
         }
     }
 
     /// Gives all changes up. Nothing if the batch is done.
-    fn discard(&self) {
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page, batch = state.create_page(2), state.batch()
+    /// ...     batch.write(page, 0, b"a")
+    /// ...     batch.discard()
+    /// ...     batch.done, page.epoch
+    /// (True, 0)
+    fn discard(&self, py: Python<'_>) {
         self.done.store(true, Ordering::Relaxed);
         if self.take().is_some() {
-            self.forget_pages();
+            self.forget_pages(py);
         }
     }
 
@@ -210,12 +296,12 @@ impl Batch {
     }
 
     /// Pages that the batch changes.
-    fn __len__(&self) -> Result<usize, Failure> {
-        self.add(|batch| Ok(batch.len()))
+    fn __len__(&self, py: Python<'_>) -> Result<usize, Failure> {
+        self.add(py, 0, |batch| Ok(batch.len()))
     }
 
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
-        slf.get().add(|_| Ok(()))?;
+        slf.get().add(slf.py(), 0, |_| Ok(()))?;
         Ok(slf.clone().unbind())
     }
 
@@ -226,7 +312,7 @@ impl Batch {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         if exc_type.is_some() {
-            self.discard();
+            self.discard(exc.py());
         } else if !self.done.load(Ordering::Relaxed) {
             // Says so if the state ended first.
             self.commit(exc.py())?;
@@ -234,8 +320,8 @@ impl Batch {
         Ok(())
     }
 
-    fn __repr__(&self) -> String {
-        match self.add(|batch| Ok(batch.len())) {
+    fn __repr__(&self, py: Python<'_>) -> String {
+        match self.add(py, 0, |batch| Ok(batch.len())) {
             Ok(pages) => format!("<mmsb.Batch of {pages} pages>"),
             Err(_) => "<mmsb.Batch done>".to_owned(),
         }
@@ -244,6 +330,6 @@ impl Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        self.discard();
+        Python::try_attach(|py| self.discard(py));
     }
 }

@@ -3,6 +3,7 @@
 use crate::args;
 use crate::buffer::{with_bytes, with_bytes_mut};
 use crate::errors::Failure;
+use crate::shared::detach_if_many;
 use mmsb::PageId;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -67,8 +68,8 @@ impl Delta {
     ) -> PyResult<Delta> {
         let page = args::page_id(page)?;
         with_bytes(data, "data", |bytes| {
-            let dense = mmsb::Delta::dense(page, bytes).map_err(Failure::from)?;
-            Ok(noted(dense, source, intent).map_err(Failure::from)?)
+            let dense = || noted(mmsb::Delta::dense(page, bytes)?, source, intent);
+            Ok(detach_if_many(data.py(), bytes.len(), dense).map_err(Failure::from)?)
         })
     }
 
@@ -93,8 +94,8 @@ impl Delta {
         let page = args::page_id(page)?;
         with_bytes(mask, "mask", |mask| {
             with_bytes(data, "data", |bytes| {
-                let sparse = mmsb::Delta::sparse(page, mask, bytes).map_err(Failure::from)?;
-                Ok(noted(sparse, source, intent).map_err(Failure::from)?)
+                let sparse = || noted(mmsb::Delta::sparse(page, mask, bytes)?, source, intent);
+                Ok(detach_if_many(data.py(), bytes.len(), sparse).map_err(Failure::from)?)
             })
         })
     }
@@ -201,9 +202,8 @@ impl Delta {
     /// [(0, b'aabbbb')]
     fn merge(&self, py: Python<'_>, later: &Bound<'_, Delta>) -> Result<Delta, Failure> {
         let (earlier, later) = (&self.inner, &later.get().inner);
-        let merge = || earlier.merge(later);
-        let many = earlier.payload_len() + later.payload_len() >= args::DETACH_BYTES;
-        let inner = if many { py.detach(merge) } else { merge() }?;
+        let bytes = earlier.payload_len() + later.payload_len();
+        let inner = detach_if_many(py, bytes, || earlier.merge(later))?;
         Ok(Delta { inner })
     }
 
@@ -221,10 +221,12 @@ impl Delta {
 
     /// Writes its bytes into `page_bytes`, a writable buffer that holds a whole page.
     ///
-    /// Raises as `validate`; then nothing is written.
+    /// Raises as `validate`; then nothing is written. Example: see the class.
     fn apply_to(&self, page_bytes: &Bound<'_, PyAny>) -> PyResult<()> {
         with_bytes_mut(page_bytes, "page_bytes", |bytes| {
-            Ok(self.inner.apply_to(bytes).map_err(Failure::from)?)
+            let apply = || self.inner.apply_to(bytes);
+            Ok(detach_if_many(page_bytes.py(), self.inner.payload_len(), apply)
+                .map_err(Failure::from)?)
         })
     }
 

@@ -384,6 +384,13 @@ impl Page {
     ///   1 MiB of both.
     ///
     /// Returns the LSN, `None` if it was so. Raises `TooLong`, `TooLarge`, `InvalidArgument`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(2)
+    /// ...     lsn = page.set_meta("unit", b"K", source="demo")
+    /// ...     page.get_meta("unit"), page.lsn == lsn
+    /// (b'K', True)
     #[pyo3(signature = (key, value, *, source = "", intent = None))]
     fn set_meta(
         &self,
@@ -399,6 +406,13 @@ impl Page {
     }
 
     /// Takes a metadata key away, with a note. Returns the LSN. Raises `KeyNotFound`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(2, metadata={"unit": b"K"})
+    /// ...     lsn = page.remove_meta("unit", intent="it was wrong")
+    /// ...     page.list_meta()
+    /// []
     #[pyo3(signature = (key, *, source = "", intent = None))]
     fn remove_meta(
         &self,
@@ -410,14 +424,14 @@ impl Page {
         self.change(key.py(), |state, id| state.remove_meta(id, &name, note))
     }
 
-    /// The value of a metadata key. Raises `KeyNotFound`.
+    /// The value of a metadata key. Raises `KeyNotFound`. Example: see `set_meta`.
     fn get_meta<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         let name = args::meta_key(key)?;
         let value = self.ask(key.py(), |state, id| state.meta(id, &name))?;
         Ok(PyBytes::new(key.py(), &value))
     }
 
-    /// All metadata as pairs of bytes, ascending by key.
+    /// All metadata as pairs of bytes, ascending by key. Example: see `remove_meta`.
     fn list_meta<'py>(
         &self,
         py: Python<'py>,
@@ -428,7 +442,14 @@ impl Page {
         Ok(list.iter().map(pair).collect())
     }
 
-    /// Frees the page; see `State.free_page`. Views and arrays stay valid.
+    /// Frees the page; see `State.free_page`. Views and arrays stay valid. Returns the LSN.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(2)
+    /// ...     lsn = page.free(source="demo")
+    /// ...     page in state
+    /// False
     #[pyo3(signature = (*, source = "", intent = None))]
     fn free(&self, py: Python<'_>, source: &str, intent: Option<&str>) -> PyResult<u64> {
         let note = note(source, intent);
@@ -436,7 +457,7 @@ impl Page {
         Ok(lsn.unwrap_or(0))
     }
 
-    /// All changes of the page that are kept, oldest first; see `State.history`.
+    /// All changes of the page that are kept, oldest first. Example: see `State.history`.
     fn history(slf: &Bound<'_, Self>) -> PyResult<Vec<Change>> {
         State::history(slf.get().state.bind(slf.py()), slf.as_any())
     }

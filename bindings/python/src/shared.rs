@@ -12,6 +12,7 @@
 //! - A panic in a call becomes the error `Panic`, and the object is poisoned.
 //! - An object with files belongs to the process that opened it, not to what is forked from it.
 
+use crate::args::DETACH_BYTES;
 use crate::errors::Failure;
 use mmsb::{Error, ErrorKind};
 use parking_lot::Mutex;
@@ -185,6 +186,12 @@ impl<T: Closable> Drop for Shared<T> {
         // Closing may take long.
         drop_detached(Lease(Some(held)));
     }
+}
+
+/// Calls `call`, while the interpreter runs other threads if it handles many bytes.
+#[inline]
+pub fn detach_if_many<R: Send>(py: Python<'_>, bytes: usize, call: impl FnOnce() -> R + Send) -> R {
+    if bytes >= DETACH_BYTES { py.detach(call) } else { call() }
 }
 
 /// Drops what may take long to drop while the interpreter runs other threads.

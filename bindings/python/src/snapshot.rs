@@ -85,7 +85,14 @@ impl Snapshot {
 
     /// Copies `size` bytes of a page from `offset` on; all that follow without a size.
     ///
-    /// Raises `RangeOutOfBounds`.
+    /// Raises `RangeOutOfBounds`. Cost: the copy.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(data=b"abcd")
+    /// ...     with state.snapshot() as snapshot:
+    /// ...         snapshot.read(page), snapshot.read(page, 1, 2)
+    /// (b'abcd', b'bc')
     #[pyo3(
         signature = (page, offset = None, size = None),
         text_signature = "($self, page, offset=0, size=None)"
@@ -110,23 +117,30 @@ impl Snapshot {
         })
     }
 
-    /// Ids of all pages, ascending. Cost: O(ids given out by then).
+    /// Ids of all pages, ascending. Cost: O(ids given out by then). Example: see the class.
     fn list(&self, py: Python<'_>) -> Result<Vec<u64>, Failure> {
         let ids = self.long(py, mmsb::Snapshot::list_pages)?;
         Ok(ids.into_iter().map(|id| id.0).collect())
     }
 
-    /// Bytes of a page.
+    /// Bytes of a page. Example: see `get_meta`.
     fn size(&self, page: &Bound<'_, PyAny>) -> PyResult<u64> {
         self.ask(page, mmsb::Snapshot::page_size)
     }
 
-    /// Epoch of a page's content.
+    /// Epoch of a page's content. Example: see the class.
     fn epoch(&self, page: &Bound<'_, PyAny>) -> PyResult<u64> {
         self.ask(page, mmsb::Snapshot::epoch)
     }
 
     /// The value of a metadata key of a page. Raises `KeyNotFound`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(2, metadata={"unit": b"K"})
+    /// ...     with state.snapshot() as snapshot:
+    /// ...         snapshot.get_meta(page, "unit"), snapshot.size(page)
+    /// (b'K', 2)
     fn get_meta<'py>(
         &self,
         page: &Bound<'py, PyAny>,
@@ -148,16 +162,29 @@ impl Snapshot {
     }
 
     /// Digest of the content, 32 bytes; see `State.digest`. Cost: one pass over all pages.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     with state.snapshot() as snapshot:
+    /// ...         snapshot.digest() == state.digest()
+    /// True
     fn digest<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyBytes>, Failure> {
         Ok(PyBytes::new(py, &self.long(py, mmsb::Snapshot::digest)?))
     }
 
-    /// The digest as 64 hexadecimal digits.
+    /// The digest as 64 hexadecimal digits. Example: see `digest`.
     fn hexdigest(&self, py: Python<'_>) -> Result<String, Failure> {
         Ok(hex(&self.long(py, mmsb::Snapshot::digest)?))
     }
 
     /// Gives up what the snapshot holds. Nothing if that was done.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     snapshot = state.snapshot()
+    /// ...     snapshot.close()
+    /// ...     snapshot.closed
+    /// True
     fn close(&self) {
         if let Some(snapshot) = self.inner.lock().take() {
             drop_detached(snapshot);

@@ -469,8 +469,8 @@ impl State {
     /// Writes an image of the state as of now to the file `path`, which must not exist: a backup
     /// that `load_checkpoint` opens. Returns the LSN that it stands at.
     ///
-    /// Raises `FileNotFound` for the folder, `IoError` for a file that exists, `NoSpace`. Example:
-    /// see `load_checkpoint`.
+    /// Raises `FileNotFound` for the folder, `IoError` for a file that exists, `NoSpace`.
+    /// Example: see `load_checkpoint`.
     fn export_checkpoint(&self, py: Python<'_>, path: PathBuf) -> Result<u64, Failure> {
         self.shared.long(py, |state| Ok(state.export_checkpoint(path)?.0))
     }
@@ -487,7 +487,7 @@ impl State {
         Ok(PyBytes::new(py, &digest))
     }
 
-    /// The digest as 64 hexadecimal digits.
+    /// The digest as 64 hexadecimal digits. Example: see `digest`.
     fn hexdigest(&self, py: Python<'_>) -> Result<String, Failure> {
         Ok(hex(&self.shared.long(py, |state| Ok(state.digest()?))?))
     }
@@ -504,7 +504,7 @@ impl State {
         Ok(py.import("json")?.call_method1("loads", (json,))?.cast_into()?)
     }
 
-    /// The same as one JSON object.
+    /// The same as one JSON object. Example: see `stats`.
     fn stats_json(&self, py: Python<'_>) -> Result<String, Failure> {
         self.shared.long(py, |state| Ok(state.stats()?.to_json()))
     }

@@ -78,6 +78,12 @@ impl TLog {
     }
 
     /// The same as `TLog(path)`, with its settings.
+    ///
+    /// >>> import mmsb, tempfile
+    /// >>> with tempfile.TemporaryDirectory() as folder:
+    /// ...     with mmsb.TLog.open(folder, "sync") as log:
+    /// ...         log.recovered.records
+    /// 0
     #[staticmethod]
     #[pyo3(signature = (
         path, durability = None, *, must_exist = false, flush_every_ms = None,
@@ -109,6 +115,12 @@ impl TLog {
     /// Appends a delta. Returns its LSN, which is its id.
     ///
     /// Raises `NoSpace`, `Poisoned`. With durability "sync" it waits for the disk.
+    ///
+    /// >>> import mmsb, tempfile
+    /// >>> with tempfile.TemporaryDirectory() as folder, mmsb.TLog(folder) as log:
+    /// ...     lsn = log.append(mmsb.Delta.dense(7, b"abcd"))
+    /// ...     log.last_of(7) == lsn
+    /// True
     fn append(&self, py: Python<'_>, delta: &Bound<'_, Delta>) -> Result<u64, Failure> {
         let delta = &delta.get().inner;
         let detach = self.is_sync || delta.payload_len() >= args::DETACH_BYTES;
@@ -116,12 +128,25 @@ impl TLog {
     }
 
     /// Hands everything appended before the call to the operating system. Returns the closed LSN
-    /// that covers it.
+    /// that covers it. Raises `IoError`, `NoSpace`.
+    ///
+    /// >>> import mmsb, tempfile
+    /// >>> with tempfile.TemporaryDirectory() as folder, mmsb.TLog(folder) as log:
+    /// ...     lsn = log.append(mmsb.Delta.dense(7, b"abcd"))
+    /// ...     log.flush() >= lsn
+    /// True
     fn flush(&self, py: Python<'_>) -> Result<u64, Failure> {
         self.shared.long(py, |log| Ok(log.flush()?.0))
     }
 
     /// Makes everything appended before the call durable. Returns the closed LSN that covers it.
+    /// Raises as `flush`.
+    ///
+    /// >>> import mmsb, tempfile
+    /// >>> with tempfile.TemporaryDirectory() as folder, mmsb.TLog(folder) as log:
+    /// ...     lsn = log.append(mmsb.Delta.dense(7, b"abcd"))
+    /// ...     log.sync() >= lsn
+    /// True
     fn sync(&self, py: Python<'_>) -> Result<u64, Failure> {
         self.shared.long(py, |log| Ok(log.sync()?.0))
     }
@@ -133,6 +158,13 @@ impl TLog {
     }
 
     /// Reads deltas back, in LSN order; arguments as of `State.query`.
+    ///
+    /// >>> import mmsb, tempfile
+    /// >>> with tempfile.TemporaryDirectory() as folder, mmsb.TLog(folder) as log:
+    /// ...     for page in (7, 8, 7):
+    /// ...         lsn = log.append(mmsb.Delta.dense(page, b"abcd"))
+    /// ...     [change.epoch for change in log.query(page=7)]
+    /// [1, 2]
     #[pyo3(signature = (
         *, page = None, after = None, to = None, from_time = None, to_time = None, source = None,
         limit = None
@@ -158,12 +190,18 @@ impl TLog {
         TLog::query(slf, None, None, None, None, None, None, None)
     }
 
-    /// Reads the whole log, checking every record, and counts.
+    /// Reads the whole log, checking every record, and counts. Raises `Corrupt`.
+    ///
+    /// >>> import mmsb, tempfile
+    /// >>> with tempfile.TemporaryDirectory() as folder, mmsb.TLog(folder) as log:
+    /// ...     lsn = log.append(mmsb.Delta.dense(7, b"abcd", source="feed"))
+    /// ...     log.summary().payload_bytes, log.summary().sources
+    /// (4, {'feed': 1})
     fn summary(&self, py: Python<'_>) -> Result<Summary, Failure> {
         self.shared.long(py, |log| Ok(Summary::from(log.summary()?)))
     }
 
-    /// LSN of a page's last record; 0 if there is none.
+    /// LSN of a page's last record; 0 if there is none. Example: see `append`.
     fn last_of(&self, page: &Bound<'_, PyAny>) -> PyResult<u64> {
         let id = args::page_id(page)?;
         Ok(self.shared.short(page.py(), |log| Ok(log.last_of(id).0))?)
@@ -172,6 +210,13 @@ impl TLog {
     /// Closes the log: flushes, syncs, releases the directory. Nothing if it is closed.
     ///
     /// Raises what the last flush and sync say; it is closed all the same.
+    ///
+    /// >>> import mmsb, tempfile
+    /// >>> with tempfile.TemporaryDirectory() as folder:
+    /// ...     log = mmsb.TLog(folder)
+    /// ...     log.close()
+    /// ...     log.closed
+    /// True
     fn close(&self, py: Python<'_>) -> Result<(), Failure> {
         self.shared.close(py)
     }
