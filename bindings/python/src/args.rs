@@ -11,8 +11,8 @@ use pyo3::types::{PyDateTime, PyFloat};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Calls that handle at least so many bytes let other threads run meanwhile. Below, unlocking the
-/// interpreter and getting it back would cost as much as the call, and much more under contention.
+/// Calls on pages or data of at least so many bytes let other threads run meanwhile. Below,
+/// unlocking the interpreter and getting it back would cost as much as the call.
 pub const DETACH_BYTES: usize = 16 << 10;
 
 /// A note of who acts and why.

@@ -1,7 +1,8 @@
 //! Bytes that callers pass in: any C-contiguous buffer, never copied on the way.
 //!
-//! The exporter keeps the bytes in place while they are borrowed. That other threads do not change
-//! them meanwhile is the caller's part, as with every call that lets the interpreter go on.
+//! The exporter keeps the bytes in place while they are borrowed. Other threads may change them
+//! meanwhile, as with every call that lets the interpreter go on; the engine applies what it
+//! recorded, so that a page and the log agree even then.
 
 use crate::errors::{Failure, error, raise};
 use mmsb::ErrorKind;

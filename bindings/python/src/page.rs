@@ -27,7 +27,7 @@ const NEVER_MADE: u64 = u64::MAX;
 /// and `Poisoned`, and with durability "sync" what the disk says. On error nothing changed.
 ///
 /// Sources are any C-contiguous buffer: bytes, bytearray, memoryview, NumPy array. They are read
-/// in place; other threads must not change them during the call.
+/// in place: one that another thread changes during the call gives a page of both contents.
 ///
 /// >>> import mmsb
 /// >>> with mmsb.State() as state:
