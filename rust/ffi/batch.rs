@@ -51,12 +51,12 @@ pub unsafe extern "C" fn rust_batch_commit(
     lsn: *mut u64,
 ) -> MmsbStatus {
     call(|| {
-        // SAFETY: the caller's promise, here and below.
-        let (note, out) = unsafe { (note_at(note)?, optional_out(lsn, "lsn")?) };
-        // SAFETY: a handle is one u64; as above.
+        // SAFETY: a handle is one u64; the caller's promise, here and below.
         let Some(batch) = (unsafe { take::<Mutex<Batch>>(batch.cast()) })? else {
             crate::bail!(NullHandle, "a null handle where a batch is wanted");
         };
+        // SAFETY: as above.
+        let (note, out) = unsafe { (note_at(note)?, optional_out(lsn, "lsn")?) };
         let written = batch.into_inner().commit(note)?;
         set(out, written.map_or(0, |lsn| lsn.0));
         Ok(())

@@ -32,6 +32,24 @@ fn with_owner<R>(
     call_state(page.owner, |state| done(on_state(state, id)?))
 }
 
+/// As [`with_owner`], for what is recorded: the place for the LSN is known to be good before
+/// anything changes.
+#[inline]
+fn record(
+    page: MmsbPage,
+    out: Result<Option<Out<'_, u64>>>,
+    on_state: impl FnOnce(&State, PageId) -> Result<Option<Lsn>>,
+    on_allocator: impl FnOnce(&Allocator, PageId) -> Result<Option<Lsn>>,
+) -> MmsbStatus {
+    match out {
+        Err(error) => call(|| Err(error)),
+        Ok(out) => with_owner(page, on_state, on_allocator, |recorded| {
+            set_lsn(out, recorded);
+            Ok(())
+        }),
+    }
+}
+
 /// Tells the LSN of what was recorded: 0 if the content was already so, or for an allocator's
 /// page, which has no log.
 fn set_lsn(out: Option<Out<'_, u64>>, lsn: Option<Lsn>) {
@@ -50,18 +68,16 @@ pub unsafe extern "C" fn rust_page_free(
     note: *const MmsbNote,
     lsn: *mut u64,
 ) -> MmsbStatus {
-    with_owner(
+    // SAFETY: the caller's promise.
+    let out = unsafe { optional_out(lsn, "lsn") };
+    record(
         page,
+        out,
         |state, id| {
             // SAFETY: the caller's promise.
             Ok(Some(state.free_page(id, unsafe { note_at(note) }?)?))
         },
         |pages, id| pages.release(id).map(|()| None),
-        |freed| {
-            // SAFETY: the caller's promise.
-            set_lsn(unsafe { optional_out(lsn, "lsn") }?, freed);
-            Ok(())
-        },
     )
 }
 
@@ -83,8 +99,11 @@ pub unsafe extern "C" fn rust_page_update(
     note: *const MmsbNote,
     lsn: *mut u64,
 ) -> MmsbStatus {
-    with_owner(
+    // SAFETY: the caller's promise.
+    let out = unsafe { optional_out(lsn, "lsn") };
+    record(
         page,
+        out,
         |state, id| {
             // SAFETY: the caller's promise, here and below.
             let content = unsafe { slice(bytes, len, "bytes") }?;
@@ -94,11 +113,6 @@ pub unsafe extern "C" fn rust_page_update(
         |pages, id| {
             // SAFETY: as above.
             pages.update(id, unsafe { slice(bytes, len, "bytes") }?).map(|_| None)
-        },
-        |written| {
-            // SAFETY: as above.
-            set_lsn(unsafe { optional_out(lsn, "lsn") }?, written);
-            Ok(())
         },
     )
 }
@@ -119,8 +133,11 @@ pub unsafe extern "C" fn rust_page_write(
     note: *const MmsbNote,
     lsn: *mut u64,
 ) -> MmsbStatus {
-    with_owner(
+    // SAFETY: the caller's promise.
+    let out = unsafe { optional_out(lsn, "lsn") };
+    record(
         page,
+        out,
         |state, id| {
             // SAFETY: the caller's promise, here and below.
             let bytes = unsafe { slice(bytes, len, "bytes") }?;
@@ -130,11 +147,6 @@ pub unsafe extern "C" fn rust_page_write(
         |pages, id| {
             // SAFETY: as above.
             pages.write(id, offset, unsafe { slice(bytes, len, "bytes") }?).map(|_| None)
-        },
-        |written| {
-            // SAFETY: as above.
-            set_lsn(unsafe { optional_out(lsn, "lsn") }?, written);
-            Ok(())
         },
     )
 }
@@ -157,8 +169,11 @@ pub unsafe extern "C" fn rust_page_write_masked(
         // SAFETY: the caller's promise.
         unsafe { Ok((slice(mask, len, "mask")?, slice(bytes, len, "bytes")?)) }
     };
-    with_owner(
+    // SAFETY: the caller's promise.
+    let out = unsafe { optional_out(lsn, "lsn") };
+    record(
         page,
+        out,
         |state, id| {
             let (mask, bytes) = buffers()?;
             // SAFETY: the caller's promise.
@@ -167,11 +182,6 @@ pub unsafe extern "C" fn rust_page_write_masked(
         |pages, id| {
             let (mask, bytes) = buffers()?;
             pages.write_masked(id, mask, bytes).map(|_| None)
-        },
-        |written| {
-            // SAFETY: the caller's promise.
-            set_lsn(unsafe { optional_out(lsn, "lsn") }?, written);
-            Ok(())
         },
     )
 }
@@ -312,8 +322,11 @@ pub unsafe extern "C" fn rust_page_metadata_set(
         // SAFETY: the caller's promise.
         unsafe { Ok((slice(key, key_len, "key")?, slice(value, value_len, "value")?)) }
     };
-    with_owner(
+    // SAFETY: the caller's promise.
+    let out = unsafe { optional_out(lsn, "lsn") };
+    record(
         page,
+        out,
         |state, id| {
             let (key, value) = pair()?;
             // SAFETY: the caller's promise.
@@ -322,11 +335,6 @@ pub unsafe extern "C" fn rust_page_metadata_set(
         |pages, id| {
             let (key, value) = pair()?;
             pages.set_meta(id, key, Some(value)).map(|()| None)
-        },
-        |written| {
-            // SAFETY: the caller's promise.
-            set_lsn(unsafe { optional_out(lsn, "lsn") }?, written);
-            Ok(())
         },
     )
 }
@@ -345,8 +353,11 @@ pub unsafe extern "C" fn rust_page_metadata_remove(
     note: *const MmsbNote,
     lsn: *mut u64,
 ) -> MmsbStatus {
-    with_owner(
+    // SAFETY: the caller's promise.
+    let out = unsafe { optional_out(lsn, "lsn") };
+    record(
         page,
+        out,
         |state, id| {
             // SAFETY: the caller's promise, here and below.
             let key = unsafe { slice(key, key_len, "key") }?;
@@ -357,11 +368,6 @@ pub unsafe extern "C" fn rust_page_metadata_remove(
             // SAFETY: as above.
             let key = unsafe { slice(key, key_len, "key") }?;
             pages.set_meta(id, key, None).map(|()| None)
-        },
-        |written| {
-            // SAFETY: as above.
-            set_lsn(unsafe { optional_out(lsn, "lsn") }?, written);
-            Ok(())
         },
     )
 }

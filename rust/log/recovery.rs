@@ -126,7 +126,7 @@ impl Log {
             files.settle(&*storage, at - 1, &stop, &known, &mut found)?;
             break;
         }
-        files.check_missing(&*storage, &known)?;
+        files.check_missing(&*storage, &known, &mut found)?;
         sync(&*storage, &scanned)?;
         let next = files.segments.last().map_or(1, |last| last.header.number + 1);
         let segments = VecDeque::from(files.segments);
@@ -296,13 +296,37 @@ impl Files {
         Ok(bytes)
     }
 
-    /// A log of which nothing is left although something was synced.
-    fn check_missing(&self, storage: &dyn Storage, known: &Known) -> Result<()> {
-        if self.segments.is_empty() && known.must > Lsn::ZERO {
-            let path = storage.describe("");
-            let reason =
-                format!("its log is missing, although it was durable up to {}", known.must);
-            return Err(corrupt(&path, 0, &reason));
+    /// A log whose very first header is damaged: row 4 of the table if anything that stands in it
+    /// or after it says that something was synced, else a beginning that a crash tore.
+    fn check_missing(
+        &mut self,
+        storage: &dyn Storage,
+        known: &Known,
+        found: &mut Recovered,
+    ) -> Result<()> {
+        if !self.segments.is_empty() {
+            return Ok(());
+        }
+        let proof = self.beyond(storage, 0, 0)?.proof.max(known.must);
+        if proof > Lsn::ZERO {
+            return Err(match &self.unreadable {
+                Some(path) => corrupt(path, 0, "the segment header's checksum does not match"),
+                None => {
+                    let reason =
+                        format!("its log is missing, although it was durable up to {proof}");
+                    corrupt(&storage.describe(""), 0, &reason)
+                }
+            });
+        }
+        for name in std::mem::take(&mut self.rest).into_iter().rev() {
+            let path = storage.describe(&name);
+            storage
+                .remove(&name)
+                .map_err(|error| Error::io(format_args!("remove {path}"), error))?;
+        }
+        if let Some(path) = self.unreadable.take() {
+            let reason = "the segment header's checksum does not match".to_owned();
+            found.torn = Some(Torn { path, offset: 0, bytes: 0, reason });
         }
         Ok(())
     }

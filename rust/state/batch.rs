@@ -120,7 +120,8 @@ impl Batch {
     /// Applies a delta. The note of the batch counts, not the delta's.
     pub fn apply(&mut self, delta: Delta) -> Result<()> {
         let change = self.change(delta.page())?;
-        change.write = Some(match change.write.take() {
+        // A delta that does not fit what is there leaves it as it is.
+        change.write = Some(match &change.write {
             Some(earlier) => earlier.merge(&delta)?,
             None => delta,
         });

@@ -390,8 +390,11 @@ impl Core {
         if let Some(image) = base {
             past.table.back(Arc::new(image));
         }
+        // It has no log of its own: its history is dropped, not empty.
+        if let Some(log) = Arc::get_mut(&mut past.log) {
+            log.rebase(lsn);
+        }
         past.log.clock.gate.fetch_or(gate::READ_ONLY, Ordering::SeqCst);
-        past.log.clock.raise(lsn.tick());
         let state = State::from_core(core);
         let mut reader = self.log.reader(after, lsn)?;
         let table = &state.core().table;

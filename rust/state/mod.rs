@@ -132,6 +132,7 @@ impl State {
         config: Config,
     ) -> Result<State> {
         check_config(&config)?;
+        refuse_others(&*storage, config.must_exist)?;
         let lock = lock_directory(&*storage)?;
         let manifest = read_manifest(&*storage, Kind::State, config.must_exist)?;
         remove_leftovers(&*storage, &manifest);
@@ -333,6 +334,23 @@ fn lock_directory(storage: &dyn Storage) -> Result<Box<dyn Send + Sync>> {
         }
         _ => Error::io(format_args!("lock {path}"), error),
     })
+}
+
+/// Refuses a directory of something else before anything is made in it, the lock's file included.
+/// What it lets through is looked at again under the lock.
+fn refuse_others(storage: &dyn Storage, must_exist: bool) -> Result<()> {
+    let path = storage.describe("");
+    let names = storage.list().map_err(|error| Error::io(format_args!("list {path}"), error))?;
+    let ours = |name: &String| {
+        name == MANIFEST || name.ends_with(".log") || name.ends_with(".image") || is_scaffold(name)
+    };
+    if !names.is_empty() && !names.iter().any(ours) {
+        bail!(Foreign, "{path} is not a directory of this engine: it holds {}", names[0]);
+    }
+    if must_exist && names.is_empty() {
+        bail!(FileNotFound, "{path} holds no state");
+    }
+    Ok(())
 }
 
 /// The directory's manifest; a new one for a directory with nothing in it.

@@ -3,7 +3,7 @@
 use super::core::{log_options, wall};
 use super::history::{Change, Changes, Query};
 use super::op::{self, kind};
-use super::{check_config, lock_directory, open_directory, read_manifest};
+use super::{check_config, lock_directory, open_directory, read_manifest, refuse_others};
 use crate::checkpoint::Manifest;
 use crate::checkpoint::manifest::Kind;
 use crate::config::{Config, Durability};
@@ -90,6 +90,7 @@ impl TLog {
         wall: Arc<dyn Clock>,
         config: Config,
     ) -> Result<TLog> {
+        refuse_others(&*storage, config.must_exist)?;
         let lock = lock_directory(&*storage)?;
         let manifest = read_manifest(&*storage, Kind::Log, config.must_exist)?;
         let known = Known {
