@@ -23,7 +23,7 @@ pub mod limits {
     pub const RECORD_BYTES_MAX: u64 = 2 << 30;
     /// Longest name of a checkpoint, bytes of UTF-8.
     pub const CHECKPOINT_NAME_BYTES_MAX: usize = 64;
-    /// Lanes of one log; threads beyond that many share lanes.
+    /// Lanes of one log; threads beyond that many share the last one.
     pub const LANES_MAX: usize = 256;
     /// Smallest log segment, bytes.
     pub const SEGMENT_BYTES_MIN: u64 = 64 << 10;
@@ -102,7 +102,7 @@ impl Config {
             flush_every: Duration::from_millis(1),
             sync_every: Duration::from_millis(100),
             segment_bytes: 16 << 20,
-            pending_bytes_max: 64 << 20,
+            pending_bytes_max: 16 << 20,
             history_bytes: 256 << 20,
         }
     }

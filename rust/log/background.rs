@@ -3,13 +3,13 @@
 //!
 //! An idle log costs nothing: after a while without records the flusher sleeps until a writer finds
 //! [`Clock::asleep`](super::clock::Clock::asleep) set. The flusher sets the flag and then looks for
-//! busy lanes, a writer enters its lane and then looks at the flag, both sequentially consistent,
-//! so one of them sees the other.
+//! busy lanes, a writer enters its lane and then looks at the flag, with a barrier between the two
+//! on both sides ([`Clock::barrier`](super::clock::Clock::barrier)), so one of them sees the other.
 
 use super::Log;
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ const IDLE_ROUNDS: u32 = 100;
 struct Signals {
     stop: bool,
     unsynced: bool,
+    /// Writers wait for room: flush at once.
+    hurry: bool,
 }
 
 /// Where the two threads wait.
@@ -28,6 +30,20 @@ pub struct Wake {
     signals: Mutex<Signals>,
     flusher: Condvar,
     syncer: Condvar,
+    running: AtomicBool,
+}
+
+impl Wake {
+    /// Whether there is a flusher.
+    pub fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// Has the flusher flush at once.
+    pub fn hurry(&self) {
+        self.signals.lock().hurry = true;
+        self.flusher.notify_all();
+    }
 }
 
 /// The running threads; stops and joins them on drop.
@@ -45,6 +61,7 @@ impl Background {
     ) -> std::io::Result<Background> {
         let mut background = Background { log: log.clone(), threads: Vec::new() };
         log.wake.signals.lock().stop = false;
+        log.wake.running.store(true, Ordering::Release);
         type Run = fn(&Log, Duration);
         let threads: [(&str, Run, Duration); 2] =
             [("mmsb-flush", flush_loop, flush_every), ("mmsb-sync", sync_loop, sync_every)];
@@ -72,6 +89,8 @@ impl Drop for Background {
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
+        self.log.wake.running.store(false, Ordering::Release);
+        self.log.wake_waiting();
         self.log.clock.asleep.store(0, Ordering::SeqCst);
     }
 }
@@ -91,10 +110,13 @@ fn flush_loop(log: &Log, every: Duration) {
     let mut idle = 0;
     let mut signals = log.wake.signals.lock();
     while !signals.stop {
-        if idle < IDLE_ROUNDS {
+        if std::mem::take(&mut signals.hurry) {
+            idle = 0;
+        } else if idle < IDLE_ROUNDS {
             log.wake.flusher.wait_for(&mut signals, every);
         } else {
             log.clock.asleep.store(1, Ordering::SeqCst);
+            log.clock.barrier();
             if log.is_pending() {
                 log.clock.asleep.store(0, Ordering::SeqCst);
             } else {

@@ -4,8 +4,9 @@
 //! ```text
 //!   writer (its lane)                         closer (one at a time)
 //!   -----------------                         ----------------------
-//!   word |= BUSY            (SeqCst)          F = every lane's tick + slack
-//!   read floor              (SeqCst)          floor = F                       (SeqCst)
+//!   word |= BUSY                              F = every lane's tick + slack
+//!   barrier                                   floor = F
+//!   read floor                                barrier
 //!   first time it sees F: mark head, tick     each lane: wait until it is idle or has seen F
 //!   tick = 1 + max(own, pages', floor)        heads at that moment hold exactly the ticks <= F
 //!   write record, apply
@@ -14,15 +15,18 @@
 //!
 //! Invariants, and who establishes them:
 //! 1. Ticks grow within a lane and along every page ([`LaneClock::stamp`]).
-//! 2. A group that began after the floor was raised to F has a tick above F: store and load of
-//!    `word` and `floor` are sequentially consistent, so either the writer sees F or the closer
-//!    sees it busy and waits. Watched by the loom model below.
+//! 2. A group that began after the floor was raised to F has a tick above F: each side stores,
+//!    passes a barrier, and loads what the other stored, so either the writer sees F or the closer
+//!    sees it busy and waits. The barriers are sequentially consistent accesses, as the loom model
+//!    below explores them; a thread that has its lane for itself leaves its half to the closer
+//!    ([`barrier`]).
 //! 3. A group that did not see F may still get a tick above F if lanes moved on between reading
 //!    their ticks and raising the floor. The closer looks at the marks and then raises the floor
 //!    again with more slack; it returns only an F at or above every unseeing group's tick. So what
 //!    is at or below F is final, and whoever is above F has seen the floor F and everything that
 //!    was stored before it (a snapshot's registration, for one).
 
+use crate::stdx::barrier;
 use crate::stdx::sync::{AtomicU32, AtomicU64, Backoff, Ordering, seq_cst_order};
 
 /// Set in [`LaneClock::word`] while a group is being written; the rest is the head, doubled.
@@ -41,6 +45,9 @@ pub struct Clock {
     pub gate: AtomicU32,
     /// Set while the flusher sleeps without a time limit: the next writer wakes it.
     pub asleep: AtomicU32,
+    /// Whoever stores here what writers look at after they are busy, and then looks for busy
+    /// lanes, pays for the barrier of both.
+    pays: bool,
 }
 
 /// One lane's part of the clock, written by the thread that holds the lane.
@@ -64,7 +71,19 @@ impl Clock {
             newest_snapshot: AtomicU64::new(0),
             gate: AtomicU32::new(0),
             asleep: AtomicU32::new(0),
+            pays: barrier::is_available(),
         }
+    }
+
+    /// Whether a lane that one thread has for itself may be entered without a barrier.
+    #[inline]
+    pub fn pays(&self) -> bool {
+        self.pays
+    }
+
+    /// Between a store that writers look at once they are busy and a look at their lanes.
+    pub fn barrier(&self) {
+        if self.pays { barrier::heavy() } else { seq_cst_order() }
     }
 
     /// Raises the floor without closing anything: ticks from now on are above `tick`.
@@ -95,7 +114,7 @@ impl Clock {
             let floor = self.floor.load(Ordering::Relaxed).max(seen) + slack;
             announce(floor);
             self.floor.store(floor, Ordering::SeqCst);
-            seq_cst_order();
+            self.barrier();
             heads.clear();
             let mut last = 0;
             for lane in lanes() {
@@ -125,12 +144,22 @@ impl Default for LaneClock {
 }
 
 impl LaneClock {
-    /// Takes the lane; returns its head, or `None` while another thread holds it.
+    /// Takes the lane; returns its head, or `None` while another thread holds it. `alone`: no
+    /// other thread enters this lane, ever, and whoever looks at it [pays](Clock::pays).
     #[inline]
-    pub fn enter(&self) -> Option<u64> {
-        let word = self.word.fetch_or(BUSY, Ordering::SeqCst);
+    pub fn enter(&self, alone: bool) -> Option<u64> {
+        if alone {
+            let word = self.word.load(Ordering::Relaxed);
+            debug_assert!(word & BUSY == 0);
+            self.word.store(word | BUSY, Ordering::Relaxed);
+            barrier::light();
+            return Some(word >> 1);
+        }
+        // Only the bit is asked for: with the whole word x86 needs a loop around `cmpxchg`.
+        let taken = self.word.fetch_or(BUSY, Ordering::SeqCst) & BUSY != 0;
         seq_cst_order();
-        (word & BUSY == 0).then_some(word >> 1)
+        // Nobody else changes the word while this thread holds it.
+        (!taken).then(|| self.word.load(Ordering::Relaxed) >> 1)
     }
 
     /// The tick of the group that is about to be written, above `after` (the newest tick among
@@ -208,7 +237,7 @@ mod tests {
         let lanes = [LaneClock::default(), LaneClock::default()];
         for (lane, groups) in lanes.iter().zip([3, 5]) {
             for _ in 0..groups {
-                let head = lane.enter().unwrap();
+                let head = lane.enter(false).unwrap();
                 let tick = lane.stamp(&clock, head, 0);
                 lane.publish(head + 10, tick);
             }
@@ -216,8 +245,8 @@ mod tests {
         let mut heads = Vec::new();
         let closed = clock.close(|| lanes.iter(), |_| (), &mut heads);
         assert_eq!(heads, [30, 50]);
-        let head = lanes[0].enter().unwrap();
-        assert!(lanes[0].enter().is_none());
+        let head = lanes[0].enter(false).unwrap();
+        assert!(lanes[0].enter(false).is_none());
         assert!(lanes[0].stamp(&clock, head, 0) > closed);
         lanes[0].abandon(head);
     }
@@ -228,37 +257,39 @@ mod tests {
     fn no_tick_appears_below_a_closed_one() {
         use std::sync::Mutex;
         use std::sync::atomic::AtomicUsize;
-        let clock = Clock::new(0);
-        let lanes = [LaneClock::default(), LaneClock::default()];
-        let ticks = [Mutex::new(Vec::new()), Mutex::new(Vec::new())];
-        let page = Mutex::new(0);
-        let working = AtomicUsize::new(2);
-        std::thread::scope(|scope| {
-            for (lane, ticks) in lanes.iter().zip(&ticks) {
-                let (clock, page, working) = (&clock, &page, &working);
-                scope.spawn(move || {
-                    for _ in 0..20_000 {
-                        let mut last = page.lock().unwrap();
-                        let head = lane.enter().unwrap();
-                        let tick = lane.stamp(clock, head, *last);
-                        assert!(tick > *last);
-                        *last = tick;
-                        ticks.lock().unwrap().push(tick);
-                        lane.publish(head + 1, tick);
-                    }
-                    working.fetch_sub(1, Ordering::Relaxed);
-                });
-            }
-            let mut heads = Vec::new();
-            while working.load(Ordering::Relaxed) > 0 {
-                let closed = clock.close(|| lanes.iter(), |_| (), &mut heads);
-                for (ticks, &head) in ticks.iter().zip(&heads) {
-                    let ticks = ticks.lock().unwrap();
-                    let below = ticks.iter().filter(|&&tick| tick <= closed).count() as u64;
-                    assert_eq!(below, head, "closed {closed}");
+        for pays in [barrier::is_available(), false] {
+            let clock = &Clock { pays, ..Clock::new(0) };
+            let lanes = [LaneClock::default(), LaneClock::default()];
+            let ticks = [Mutex::new(Vec::new()), Mutex::new(Vec::new())];
+            let page = Mutex::new(0);
+            let working = AtomicUsize::new(2);
+            std::thread::scope(|scope| {
+                for (lane, ticks) in lanes.iter().zip(&ticks) {
+                    let (page, working) = (&page, &working);
+                    scope.spawn(move || {
+                        for _ in 0..20_000 {
+                            let mut last = page.lock().unwrap();
+                            let head = lane.enter(clock.pays()).unwrap();
+                            let tick = lane.stamp(clock, head, *last);
+                            assert!(tick > *last);
+                            *last = tick;
+                            ticks.lock().unwrap().push(tick);
+                            lane.publish(head + 1, tick);
+                        }
+                        working.fetch_sub(1, Ordering::Relaxed);
+                    });
                 }
-            }
-        });
+                let mut heads = Vec::new();
+                while working.load(Ordering::Relaxed) > 0 {
+                    let closed = clock.close(|| lanes.iter(), |_| (), &mut heads);
+                    for (ticks, &head) in ticks.iter().zip(&heads) {
+                        let ticks = ticks.lock().unwrap();
+                        let below = ticks.iter().filter(|&&tick| tick <= closed).count() as u64;
+                        assert_eq!(below, head, "closed {closed}");
+                    }
+                }
+            });
+        }
     }
 }
 
@@ -285,7 +316,7 @@ mod loom_tests {
                     thread::spawn(move || {
                         let mut last = page.lock().unwrap();
                         let lane = &lanes[i];
-                        let head = lane.enter().unwrap();
+                        let head = lane.enter(false).unwrap();
                         let tick = lane.stamp(&clock, head, *last);
                         *last = tick;
                         lane.publish(head + 1, tick);

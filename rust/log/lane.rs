@@ -222,7 +222,7 @@ pub struct ChunkPool(Mutex<Vec<Box<Chunk>>>);
 
 impl ChunkPool {
     /// Idle chunks beyond this many bytes go back to the system.
-    const IDLE_BYTES_MAX: usize = 32 << 20;
+    const IDLE_BYTES_MAX: usize = 16 << 20;
 
     /// A chunk of at least `len` bytes, but no wasteful one.
     pub fn take(&self, len: usize) -> Option<Box<Chunk>> {

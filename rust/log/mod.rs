@@ -27,6 +27,7 @@ mod background;
 pub mod clock;
 mod commit;
 pub mod lane;
+mod read_ahead;
 pub mod reader;
 pub mod record;
 pub mod recovery;
@@ -73,6 +74,9 @@ pub struct LogOptions {
     pub zero_ahead: bool,
 }
 
+/// Threads with this number and above share the last lane.
+const SHARED_LANE: usize = LANES_MAX - 1;
+
 /// Why writes are refused; bits of [`Clock::gate`].
 pub mod gate {
     /// A write or sync failed, or the state panicked.
@@ -91,6 +95,8 @@ pub struct Log {
     lanes_used: AtomicUsize,
     pool: ChunkPool,
     space: Mutex<Space>,
+    /// Told when chunks were drained, and when there is nobody left to drain them.
+    drained: Condvar,
     closing: Mutex<()>,
     writer: Mutex<Writer>,
     commit: Mutex<Commit>,
@@ -160,6 +166,7 @@ impl Log {
             lanes_used: AtomicUsize::new(0),
             pool: ChunkPool::default(),
             space: Mutex::default(),
+            drained: Condvar::new(),
             closing: Mutex::default(),
             written: AtomicU64::new(closed.0),
             durable: AtomicU64::new(closed.0),
@@ -225,7 +232,7 @@ impl Log {
 
     /// Makes the log an empty one again, for an in-memory state's next life: the same object,
     /// lanes with their chunks, nothing else.
-    pub fn reset(&mut self, storage: Arc<dyn Storage>, options: LogOptions) {
+    pub fn reset(&mut self, options: LogOptions) {
         for lane in self.lanes.iter_mut().take(*self.lanes_used.get_mut()) {
             // SAFETY: lanes are leaked boxes, freed in drop alone; &mut self is the only user.
             if let Some(lane) = unsafe { lane.get_mut().as_mut() } {
@@ -241,7 +248,12 @@ impl Log {
         *self.grown.get_mut() = 0;
         *self.commit.get_mut() = Commit::default();
         *self.poison.get_mut() = None;
-        (self.storage, self.options) = (storage, options);
+        self.options = options;
+    }
+
+    /// Where an empty log will make its files.
+    pub fn set_storage(&mut self, storage: Arc<dyn Storage>) {
+        self.storage = storage;
     }
 
     /// Begins a group: takes the calling thread's lane with room for a record of `len_max` bytes.
@@ -250,14 +262,16 @@ impl Log {
     /// a flush when records pile up; fails before anything changed.
     #[inline]
     pub fn begin(&self, len_max: usize) -> Result<Append<'_>> {
-        let index = thread::index() as usize % LANES_MAX;
+        let index = (thread::index() as usize).min(SHARED_LANE);
         let lane = self.lanes[index].load(Ordering::Acquire);
         if lane.is_null() {
             return self.begin_slow(index, len_max);
         }
         // SAFETY: lanes are never freed while the log lives.
         let lane = unsafe { &*lane };
-        let Some(head) = lane.clock.enter() else { return self.begin_slow(index, len_max) };
+        let Some(head) = lane.clock.enter(self.alone(index)) else {
+            return self.begin_slow(index, len_max);
+        };
         // SAFETY: `enter` made this thread the holder.
         match unsafe { lane.room(len_max) } {
             Some(room) => self.entered(lane, index, head, room.as_ptr(), len_max),
@@ -266,6 +280,12 @@ impl Log {
                 self.begin_slow(index, len_max)
             }
         }
+    }
+
+    /// Whether the lane `index`, the calling thread's, is nobody else's.
+    #[inline]
+    fn alone(&self, index: usize) -> bool {
+        index < SHARED_LANE && self.clock.pays()
     }
 
     #[inline]
@@ -302,7 +322,7 @@ impl Log {
         let lane = self.lane(index);
         let mut backoff = Backoff::default();
         loop {
-            let Some(head) = lane.clock.enter() else {
+            let Some(head) = lane.clock.enter(self.alone(index)) else {
                 backoff.wait();
                 continue;
             };
@@ -315,7 +335,7 @@ impl Log {
                 return Err(self.refusal());
             }
             let chunk = self.grant(len_max)?;
-            while lane.clock.enter().is_none() {
+            while lane.clock.enter(self.alone(index)).is_none() {
                 backoff.wait();
             }
             let head = lane.clock.head();
@@ -400,6 +420,14 @@ impl Log {
         self.poison.lock().get_or_insert(reason.into());
         self.clock.gate.fetch_or(gate::POISONED, Ordering::SeqCst);
         self.committed.notify_all();
+        self.wake_waiting();
+    }
+
+    /// Has writers that wait for room look again.
+    fn wake_waiting(&self) {
+        // Under the lock, so that each is either before its look or already waiting.
+        let _space = self.space.lock();
+        self.drained.notify_all();
     }
 
     /// Why the log refuses writes since a failure.
@@ -436,6 +464,7 @@ impl Log {
     /// `Poisoned`: what was not durable before stays so.
     pub fn shut(&self) -> Result<Lsn> {
         self.clock.gate.fetch_or(gate::CLOSED, Ordering::SeqCst);
+        self.clock.barrier();
         self.check()?;
         self.sync()?;
         Ok(self.end())

@@ -39,6 +39,7 @@ pub const RECORD_BYTES_MIN: usize = HEADER_BYTES + ENTRY_BYTES;
 
 const FLAG_INTENT: u8 = 1;
 const FLAG_COUNT: u8 = 2;
+const SHORT: &str = "a record shorter than its fields";
 /// Milliseconds that 48 bits hold: until the year 10889.
 const TIME_MAX: u64 = (1 << 48) - 1;
 /// An entry's head whose numbers fit 32 bits.
@@ -157,15 +158,11 @@ pub fn write(
     len
 }
 
-/// Length and LSN of the record that starts at `bytes`, unchecked.
-///
-/// `bytes` holds at least [`HEADER_BYTES`].
+/// Length and LSN of the record that starts at `bytes`, unchecked; zeros where `bytes` are too few.
 #[inline]
 pub fn peek(bytes: &[u8]) -> (usize, Lsn) {
-    let mut dec = Dec::new(bytes);
-    let len = dec.u32().unwrap_or(0);
-    dec.u32();
-    (len as usize, Lsn(dec.u64().unwrap_or(0)))
+    let Some(head) = bytes.first_chunk() else { return (0, Lsn::ZERO) };
+    (word(head, 0) as u32 as usize, Lsn(word(head, 8)))
 }
 
 /// Whether `len` can be a record's length.
@@ -173,64 +170,90 @@ pub fn is_len(len: usize) -> bool {
     len >= RECORD_BYTES_MIN && len as u64 <= RECORD_BYTES_MAX
 }
 
-/// A record that stands in a reader's buffer, its checksum verified.
+/// A record that stands in a reader's buffer, its checksum verified. Small: readers hand millions
+/// of them around.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     /// Its place in the order of groups; the id of its deltas.
     pub lsn: Lsn,
-    /// Wall clock when it was written, milliseconds since 1970-01-01 UTC.
-    pub time_ms: u64,
-    source: &'a [u8],
-    intent: Option<&'a [u8]>,
-    count: u32,
-    entries: &'a [u8],
     bytes: &'a [u8],
+    /// Where the entries begin.
+    entries: u32,
+    count: u32,
 }
 
 impl<'a> Record<'a> {
     /// The record that `bytes` hold, exactly; the reason if they hold none.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Record<'a>, &'static str> {
-        const SHORT: &str = "a record shorter than its fields";
-        let mut dec = Dec::new(bytes);
-        let len = dec.u32().ok_or(SHORT)? as usize;
+        let head: &[u8; HEADER_BYTES] = bytes.first_chunk().ok_or(SHORT)?;
+        let (len, lsn) = peek(head);
         if len != bytes.len() || !is_len(len) {
             return Err("a record's length does not fit");
         }
-        if dec.u32() != Some(crc32c(&bytes[8..])) {
+        if word(head, 0) >> 32 != u64::from(crc32c(&bytes[8..])) {
             return Err("a record's checksum does not match");
         }
-        let lsn = Lsn(dec.u64().ok_or(SHORT)?);
-        let word = dec.u64().ok_or(SHORT)?;
-        let flags = (word >> 48) as u8;
+        let flags = (word(head, 16) >> 48) as u8;
+        let mut record = Record { lsn, bytes, entries: HEADER_BYTES as u32, count: 1 };
+        if word(head, 16) >> 48 != 0 {
+            record.skip_note(flags)?;
+        }
+        Ok(record)
+    }
+
+    /// Finds the entries behind labels and count.
+    fn skip_note(&mut self, flags: u8) -> Result<(), &'static str> {
         if flags & !(FLAG_INTENT | FLAG_COUNT) != 0 {
             return Err("a record with unknown flags");
         }
-        let source = dec.bytes((word >> 56) as usize).ok_or(SHORT)?;
-        let intent = match flags & FLAG_INTENT {
-            0 => None,
-            _ => {
-                let len = dec.u16().ok_or(SHORT)?;
-                Some(dec.bytes(len as usize).ok_or(SHORT)?)
-            }
-        };
-        let count = if flags & FLAG_COUNT == 0 { 1 } else { dec.u32().ok_or(SHORT)? };
-        let time_ms = word & TIME_MAX;
-        Ok(Record { lsn, time_ms, source, intent, count, entries: dec.rest(), bytes })
+        let mut dec = Dec::new(&self.bytes[HEADER_BYTES..]);
+        dec.bytes(self.source_len()).ok_or(SHORT)?;
+        if flags & FLAG_INTENT != 0 {
+            let len = dec.u16().ok_or(SHORT)?;
+            dec.bytes(len.into()).ok_or(SHORT)?;
+        }
+        if flags & FLAG_COUNT != 0 {
+            self.count = dec.u32().ok_or(SHORT)?;
+        }
+        self.entries = (self.bytes.len() - dec.rest().len()) as u32;
+        Ok(())
+    }
+
+    fn note_word(&self) -> u64 {
+        self.bytes.first_chunk().map_or(0, |head: &[u8; HEADER_BYTES]| word(head, 16))
+    }
+
+    fn source_len(&self) -> usize {
+        (self.note_word() >> 56) as usize
+    }
+
+    /// Wall clock when it was written, milliseconds since 1970-01-01 UTC.
+    pub fn time_ms(&self) -> u64 {
+        self.note_word() & TIME_MAX
     }
 
     /// Label of who acted.
     pub fn source(&self) -> &'a str {
-        std::str::from_utf8(self.source).unwrap_or("\u{fffd}")
+        let label = &self.bytes[HEADER_BYTES..][..self.source_len()];
+        std::str::from_utf8(label).unwrap_or("\u{fffd}")
     }
 
     /// Why, if the writer said so.
     pub fn intent(&self) -> Option<&'a str> {
-        self.intent.map(|intent| std::str::from_utf8(intent).unwrap_or("\u{fffd}"))
+        if (self.note_word() >> 48) as u8 & FLAG_INTENT == 0 {
+            return None;
+        }
+        let mut dec = Dec::new(&self.bytes[HEADER_BYTES + self.source_len()..]);
+        let label = dec.u16().and_then(|len| dec.bytes(len.into())).unwrap_or_default();
+        Some(std::str::from_utf8(label).unwrap_or("\u{fffd}"))
     }
 
     /// Its entries, in the order of apply.
+    #[inline]
     pub fn entries(&self) -> Entries<'a> {
-        Entries { dec: Dec::new(self.entries), left: self.count, lsn: self.lsn }
+        let dec = Dec::new(&self.bytes[self.entries as usize..]);
+        Entries { dec, left: self.count, lsn: self.lsn }
     }
 
     /// Bytes that it takes in the log.
@@ -247,6 +270,12 @@ impl<'a> Record<'a> {
     pub fn is_empty(&self) -> bool {
         false
     }
+}
+
+/// The 8 bytes at `at` of a header, little-endian.
+#[inline]
+fn word(head: &[u8; HEADER_BYTES], at: usize) -> u64 {
+    head[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// One change to one object.
@@ -328,7 +357,7 @@ mod tests {
         assert!(len <= len_max(Note::from("feed").because("late quote"), 2, 5));
         assert_eq!(peek(&buf), (len, Lsn(5000)));
         let record = Record::parse(&buf[..len]).unwrap();
-        assert_eq!((record.lsn, record.time_ms), (Lsn(5000), 1_700_000_000_123));
+        assert_eq!((record.lsn, record.time_ms()), (Lsn(5000), 1_700_000_000_123));
         assert_eq!((record.source(), record.intent()), ("feed", Some("late quote")));
         let entries: Vec<_> = record.entries().map(Result::unwrap).collect();
         assert_eq!(entries.len(), 2);

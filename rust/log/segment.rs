@@ -18,6 +18,7 @@
 //! The frame's checksum covers the segment's number, so that a frame left over from the file's
 //! earlier life is never taken for one of this life.
 
+use super::read_ahead::{Block, ReadAhead, Stretch};
 use super::record::{self, HEADER_BYTES};
 use crate::env::{File, OpenMode, Storage};
 use crate::error::{Error, ErrorKind, Result};
@@ -41,8 +42,8 @@ pub const FRAME_MAGIC: u32 = 0xF7A3_E001;
 const MAGIC: &[u8; 8] = b"MMSBLOG\0";
 const HEADER_USED: usize = 64;
 /// A record is indexed when at least this many bytes stand between it and the last indexed one:
-/// 12 bytes of index per 2 KiB of log.
-pub const INDEX_EVERY: u64 = 2048;
+/// 16 bytes of index per KiB of log.
+pub const INDEX_EVERY: u64 = 1024;
 
 const _: () = assert!(FRAME_MAGIC as u64 > crate::limits::RECORD_BYTES_MAX);
 
@@ -409,20 +410,35 @@ impl Index {
     }
 }
 
-/// A buffer that slides over a segment.
+/// A buffer that slides over segments.
 #[derive(Debug, Default)]
 pub struct Window {
     bytes: Vec<u8>,
+    /// Where the byte at `start` stands in `bytes`.
+    from: usize,
+    /// Offset in the segment of the first byte held.
     start: u64,
     len: usize,
+    ahead: Option<ReadAhead>,
 }
 
 impl Window {
     /// Bytes read at once when reading on.
     const STEP: usize = 128 << 10;
 
+    /// Reads `stretches`, which come next, in the background.
+    pub fn read_ahead(&mut self, stretches: Vec<Stretch>) {
+        self.ahead = ReadAhead::start(stretches);
+    }
+
+    /// Where what is held from `offset` on ends.
+    pub fn held_to(&self, offset: u64) -> u64 {
+        if self.holds(offset, 1) { self.start + self.len as u64 } else { offset }
+    }
+
     /// `len` bytes of `segment` at `offset`; reads ahead. The caller knows that they lie within
     /// the segment's end; a shorter file is damage.
+    #[inline]
     pub fn get(&mut self, segment: &Segment, offset: u64, len: usize) -> Result<&[u8]> {
         self.get_ahead(segment, offset, len, Self::STEP)
     }
@@ -436,23 +452,30 @@ impl Window {
         len: usize,
         ahead: usize,
     ) -> Result<&[u8]> {
-        let inside = offset >= self.start && offset + len as u64 <= self.start + self.len as u64;
-        if !inside && !self.fill(segment, offset, len, ahead)? {
+        if !self.holds(offset, len) && !self.fill(segment, offset, len, ahead)? {
             let end = offset + self.len as u64;
             return Err(segment.corrupt(end, "the file ends here"));
         }
-        let from = (offset - self.start) as usize;
-        Ok(&self.bytes[from..from + len])
+        Ok(self.slice(offset, len))
     }
 
     /// As [`get`](Self::get); `None` where the file is too short.
     pub fn try_get(&mut self, segment: &Segment, offset: u64, len: usize) -> Result<Option<&[u8]>> {
-        let inside = offset >= self.start && offset + len as u64 <= self.start + self.len as u64;
-        if !inside && !self.fill(segment, offset, len, Self::STEP)? {
+        if !self.holds(offset, len) && !self.fill(segment, offset, len, Self::STEP)? {
             return Ok(None);
         }
-        let from = (offset - self.start) as usize;
-        Ok(Some(&self.bytes[from..from + len]))
+        Ok(Some(self.slice(offset, len)))
+    }
+
+    #[inline]
+    fn holds(&self, offset: u64, len: usize) -> bool {
+        offset >= self.start && offset + len as u64 <= self.start + self.len as u64
+    }
+
+    #[inline]
+    fn slice(&self, offset: u64, len: usize) -> &[u8] {
+        let at = self.from + (offset - self.start) as usize;
+        &self.bytes[at..at + len]
     }
 
     /// Forgets what it holds: another segment comes next, or the file changed.
@@ -461,8 +484,12 @@ impl Window {
     }
 
     /// Reads `len` bytes at `offset` and up to `ahead`; `false` where the file is too short.
+    #[cold]
     fn fill(&mut self, segment: &Segment, offset: u64, len: usize, ahead: usize) -> Result<bool> {
-        self.len = 0;
+        if self.ahead.is_some() && self.advance(segment.header.number, offset, len) {
+            return Ok(true);
+        }
+        (self.from, self.len) = (0, 0);
         let limit = segment.header.capacity.max(segment.end());
         let want = ahead.min(limit.saturating_sub(offset) as usize).max(len);
         if self.bytes.len() < want {
@@ -478,5 +505,40 @@ impl Window {
             .map_err(|error| Error::io(format_args!("read {}", segment.path), error))?;
         (self.start, self.len) = (offset, got);
         Ok(got >= len)
+    }
+
+    /// Goes on to the block that was read ahead and holds `offset`, or the rest of what this holds
+    /// from there; `false` if that does not give `len` bytes.
+    fn advance(&mut self, number: u64, offset: u64, len: usize) -> bool {
+        while let Some(mut block) = self.ahead.as_ref().and_then(ReadAhead::next) {
+            // The beginning of a record that ends in the block: goes in front of it.
+            let end = self.start + self.len as u64;
+            let held = block.number == number && block.start == end && self.holds(offset, 1);
+            let lead = if held { (end - offset) as usize } else { 0 };
+            if lead > Block::LEAD || (block.number, block.start) > (number, offset + lead as u64) {
+                break;
+            }
+            if lead == 0 && !block.holds(number, offset) {
+                self.give_back(block.bytes);
+                continue;
+            }
+            let from = Block::LEAD - lead;
+            if lead > 0 {
+                block.bytes[from..Block::LEAD].copy_from_slice(self.slice(offset, lead));
+            }
+            (self.start, self.len) = (block.start - lead as u64, lead + block.len);
+            self.from = from;
+            let spent = std::mem::replace(&mut self.bytes, block.bytes);
+            self.give_back(spent);
+            return self.holds(offset, len);
+        }
+        self.ahead = None;
+        false
+    }
+
+    fn give_back(&self, bytes: Vec<u8>) {
+        if let Some(ahead) = &self.ahead {
+            ahead.give_back(bytes);
+        }
     }
 }

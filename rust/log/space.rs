@@ -20,11 +20,10 @@ use crate::bail;
 use crate::env::OpenMode;
 use crate::error::{Error, Result};
 use crate::limits::SEGMENT_BYTES_MIN;
+use parking_lot::MutexGuard;
 use std::sync::Arc;
 
 const _: () = assert!(RECORD_BYTES_MIN + FRAME_HEADER_BYTES <= 3 * RECORD_BYTES_MIN);
-/// Files that wait for reuse beyond this many are removed.
-const SPARES_MAX: usize = 2;
 
 /// The account.
 #[derive(Default)]
@@ -42,6 +41,10 @@ impl Space {
     /// Whether files wait.
     pub fn has_spares(&self) -> bool {
         self.names > 0
+    }
+
+    fn spare_bytes(&self) -> u64 {
+        self.spares.iter().map(|spare| spare.capacity).sum()
     }
 
     fn name(&mut self) -> String {
@@ -111,12 +114,7 @@ impl Log {
     /// flush where too much is pending.
     pub(super) fn grant(&self, len: usize) -> Result<Box<Chunk>> {
         let capacity = len.max(self.options.chunk_bytes());
-        let mut space = self.space.lock();
-        if space.outstanding + capacity as u64 > self.options.pending_bytes_max {
-            drop(space);
-            self.flush()?;
-            space = self.space.lock();
-        }
+        let mut space = self.wait_for_room(capacity as u64)?;
         let owes = self.options.owes(len);
         if self.options.reserve {
             self.reserve(&mut space, len, owes)?;
@@ -128,6 +126,27 @@ impl Log {
         space.outstanding += chunk.capacity() as u64;
         space.owed += owes;
         Ok(chunk)
+    }
+
+    /// Waits until chunks of `bytes` more may be in lanes: for the flusher, which goes on writing
+    /// while this thread fills what it has written, or by flushing where there is none. A chunk
+    /// alone is never too much.
+    fn wait_for_room(&self, bytes: u64) -> Result<MutexGuard<'_, Space>> {
+        let full = |space: &Space| {
+            space.outstanding > 0 && space.outstanding + bytes > self.options.pending_bytes_max
+        };
+        let mut space = self.space.lock();
+        if full(&space) && !self.wake.is_running() {
+            drop(space);
+            self.flush()?;
+            return Ok(self.space.lock());
+        }
+        while full(&space) && self.wake.is_running() {
+            self.check()?;
+            self.wake.hurry();
+            self.drained.wait(&mut space);
+        }
+        Ok(space)
     }
 
     fn reserve(&self, space: &mut Space, len: usize, owes: u64) -> Result<()> {
@@ -182,14 +201,16 @@ impl Log {
             space.owed = space.owed.saturating_sub(chunk.owes);
             self.pool.give(chunk);
         }
+        self.drained.notify_all();
     }
 
-    /// Makes a segment that nobody needs a spare, or removes it.
+    /// Makes a segment that nobody needs a spare, or removes it: until the next checkpoint frees
+    /// segments, no more than what makes one due is needed.
     pub(super) fn recycle(&self, segment: Arc<Segment>) -> Result<()> {
         let mut space = self.space.lock();
         let ordinary = segment.header.capacity == self.options.segment_bytes;
         match Arc::try_unwrap(segment) {
-            Ok(segment) if ordinary && space.spares.len() < SPARES_MAX => {
+            Ok(segment) if ordinary && space.spare_bytes() < self.options.checkpoint_every => {
                 let name = space.name();
                 self.storage
                     .rename(&segment.name, &name)

@@ -164,3 +164,95 @@ fn recycled_segments_do_not_bring_old_records_back() {
     .unwrap();
     assert_eq!(seen, prev);
 }
+
+#[test]
+fn what_writers_were_told_before_a_close_is_there_after_it() {
+    for _ in 0..200 {
+        let storage = Arc::new(MemStorage::new());
+        let log = create(&storage);
+        let ready = std::sync::Barrier::new(3);
+        let (mut wrote, end) = std::thread::scope(|scope| {
+            let write = |thread| {
+                let (log, ready) = (&log, &ready);
+                move || {
+                    let (mut wrote, mut prev) = (Vec::new(), Lsn::ZERO);
+                    ready.wait();
+                    while let Ok(lsn) = append(log, thread, prev, &[1; 16]) {
+                        (prev, _) = (lsn, wrote.push(lsn));
+                    }
+                    wrote
+                }
+            };
+            let threads = [scope.spawn(write(0)), scope.spawn(write(1))];
+            ready.wait();
+            let end = log.shut().unwrap();
+            (threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>(), end)
+        });
+        wrote.sort();
+        drop(log);
+        assert_eq!(open(&storage, end, true).unwrap().1, wrote);
+    }
+}
+
+/// A log that is long enough to be read ahead, with records of every size: some span blocks, some
+/// are longer than one.
+fn long_log(storage: &Arc<MemStorage>) -> (Log, Vec<Lsn>) {
+    let log = create(storage);
+    let (mut wrote, mut prev) = (Vec::new(), Lsn::ZERO);
+    for i in 0..3_000u64 {
+        let len = match i % 100 {
+            7 => 70_000,
+            50 => 200_000,
+            _ => i * 37 % 3_000,
+        };
+        prev = append(&log, 1, prev, &vec![i as u8; len as usize]).unwrap();
+        wrote.push(prev);
+        if i % 61 == 0 {
+            log.flush().unwrap();
+        }
+    }
+    log.sync().unwrap();
+    (log, wrote)
+}
+
+#[test]
+fn a_log_that_is_read_ahead_comes_back_whole_and_from_any_place() {
+    let storage = Arc::new(MemStorage::new());
+    let (log, wrote) = long_log(&storage);
+    assert!(log.stats().segment_bytes > 2 * read_ahead::READ_AHEAD_BYTES_MIN);
+    assert_eq!(read(&log), wrote);
+    for from in [1, 700, 1_500] {
+        let mut reader = log.reader(wrote[from], wrote[2_900]).unwrap();
+        for &lsn in &wrote[from + 1..=2_900] {
+            assert_eq!(reader.next_record().unwrap().unwrap().lsn, lsn);
+        }
+        assert!(reader.next_record().unwrap().is_none());
+    }
+    let end = log.shut().unwrap();
+    drop(log);
+    let (log, seen) = open(&storage, end, true).unwrap();
+    assert_eq!(seen, wrote);
+    assert_eq!(read(&log), wrote);
+}
+
+#[test]
+fn damage_is_reported_at_its_place_though_it_was_read_ahead() {
+    let storage = Arc::new(MemStorage::new());
+    let (log, wrote) = long_log(&storage);
+    let segment = log.segments()[20].clone();
+    let offset = segment.reach().unwrap() / 2;
+    let mut byte = [0];
+    segment.file.read_at(offset, &mut byte).unwrap();
+    segment.file.write_at(offset, &[std::io::IoSlice::new(&[!byte[0]])]).unwrap();
+    let mut reader = log.reader(Lsn::ZERO, Lsn::MAX).unwrap();
+    let mut good = 0;
+    let error = loop {
+        match reader.next_record() {
+            Ok(record) => good += usize::from(record.is_some()),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_corrupt() && error.message().contains(&segment.path), "{error}");
+    assert!(wrote[good] > segment.header.base && wrote[good] <= segment.closed());
+    assert!(reader.next_record().unwrap_err().is_corrupt());
+}

@@ -32,6 +32,19 @@ struct List {
     given: u64,
 }
 
+impl List {
+    /// Takes a block of `size` bytes back; returns it if enough wait already.
+    #[inline]
+    fn take_back(&mut self, block: NonNull<u8>, size: usize) -> Option<NonNull<u8>> {
+        self.given -= 1;
+        if (self.free.len() + 1) * size > LIST_BYTES_MAX {
+            return Some(block);
+        }
+        self.free.push(Block(block));
+        None
+    }
+}
+
 /// A free block; the list that it stands in says its size.
 struct Block(NonNull<u8>);
 // SAFETY: a free block is memory that nobody else refers to.
@@ -129,19 +142,37 @@ impl PageMemory {
     #[inline]
     pub unsafe fn free(&self, block: NonNull<u8>, len: usize) {
         let (class, size) = class_of(len);
-        match class {
-            Some(class) => {
-                let mut list = self.lists[class].lock();
-                list.given -= 1;
-                if (list.free.len() + 1) * size <= LIST_BYTES_MAX {
-                    list.free.push(Block(block));
-                    return;
-                }
+        let spilled = match class {
+            Some(class) => self.lists[class].lock().take_back(block, size),
+            None => {
+                *self.large.lock() -= size as u64;
+                Some(block)
             }
-            None => *self.large.lock() -= size as u64,
+        };
+        if let Some(block) = spilled {
+            // SAFETY: the caller's promise; the layout is a function of `len`.
+            unsafe { release(block, size) };
         }
-        // SAFETY: the caller's promise; the layout is a function of `len`.
-        unsafe { release(block, size) };
+    }
+
+    /// As [`free`](Self::free), without locking.
+    ///
+    /// # Safety
+    /// As for [`free`](Self::free).
+    #[inline]
+    pub unsafe fn free_mut(&mut self, block: NonNull<u8>, len: usize) {
+        let (class, size) = class_of(len);
+        let spilled = match class {
+            Some(class) => self.lists[class].get_mut().take_back(block, size),
+            None => {
+                *self.large.get_mut() -= size as u64;
+                Some(block)
+            }
+        };
+        if let Some(block) = spilled {
+            // SAFETY: the caller's promise; the layout is a function of `len`.
+            unsafe { release(block, size) };
+        }
     }
 
     /// Bytes of blocks that are given out.

@@ -135,6 +135,23 @@ impl Slot {
     pub fn lock(&self) -> SlotGuard<'_> {
         self.0.lock()
     }
+
+    /// The body, without a lock.
+    ///
+    /// # Safety
+    /// Nobody else reaches this slot as long as the body is borrowed.
+    #[inline]
+    #[expect(clippy::mut_from_ref, reason = "the caller's promise stands in for the lock")]
+    pub unsafe fn body_unlocked(&self) -> &mut Body {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.get_unlocked() }
+    }
+
+    /// The body, where borrowing shows that nobody else can reach it.
+    #[inline]
+    pub fn get_mut(&mut self) -> &mut Body {
+        self.0.get_mut()
+    }
 }
 
 impl Body {
@@ -283,7 +300,15 @@ impl Body {
 
     /// Ends the page's life at `lsn`. Its frame was displaced, or is given back here.
     pub fn free(&mut self, lsn: Lsn, keep: bool, memory: &PageMemory) -> bool {
-        let first = if keep { self.displace(None) } else { self.release_frame(memory) };
+        let first = if keep {
+            self.displace(None)
+        } else {
+            if let Some(frame) = self.take_frame() {
+                // SAFETY: the frame came from `memory` for `size` bytes, and nobody pins it.
+                unsafe { memory.free(frame, self.size as usize) };
+            }
+            false
+        };
         if let Some(extra) = &mut self.extra {
             extra.meta = None;
         }
@@ -291,15 +316,10 @@ impl Body {
         first
     }
 
-    fn release_frame(&mut self, memory: &PageMemory) -> bool {
-        if let Some(data) = NonNull::new(std::mem::replace(&mut self.data, ptr::null_mut()))
-            && self.owner == Owner::Memory
-        {
-            // SAFETY: an owned frame came from `memory` for `size` bytes; nobody pins it and the
-            // slot no longer refers to it.
-            unsafe { memory.free(data, self.size as usize) };
-        }
-        false
+    /// Takes the frame out; returns it if it has to be given back.
+    fn take_frame(&mut self) -> Option<NonNull<u8>> {
+        let data = NonNull::new(std::mem::replace(&mut self.data, ptr::null_mut()));
+        data.filter(|_| self.owner == Owner::Memory)
     }
 
     /// Counts a view of the frame `data`, the current one or a version's.
@@ -359,8 +379,11 @@ impl Body {
     }
 
     /// Empties the slot for another life. No view is left.
-    pub fn clear(&mut self, memory: &PageMemory) {
-        self.release_frame(memory);
+    pub fn clear(&mut self, memory: &mut PageMemory) {
+        if let Some(frame) = self.take_frame() {
+            // SAFETY: the frame came from `memory` for `size` bytes, and nobody pins it.
+            unsafe { memory.free_mut(frame, self.size as usize) };
+        }
         if let Some(extra) = self.extra.take() {
             extra.versions.into_iter().for_each(|version| version.release(memory));
         }

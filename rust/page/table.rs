@@ -9,7 +9,7 @@
 //! asked for, so that opening a large image touches almost nothing.
 
 use super::meta::Meta;
-use super::slot::{Slot, SlotGuard, Status};
+use super::slot::{Body, Slot, SlotGuard, Status};
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_BYTES_MIN};
@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 const FIRST_CHUNK_BITS: u32 = 10;
 /// Chunks of 2^10 to 2^41 slots: ids up to about 4.4e12.
@@ -59,6 +59,8 @@ pub trait Backing: Send + Sync {
 /// All pages of a state, or of a stand-alone allocator.
 pub struct Table {
     chunks: [AtomicPtr<Slot>; CHUNKS],
+    /// Chunks from this one on were never there.
+    chunks_end: AtomicUsize,
     /// The next id to give out.
     next: AtomicU64,
     live: AtomicU64,
@@ -74,6 +76,7 @@ impl Default for Table {
     fn default() -> Table {
         Table {
             chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
+            chunks_end: AtomicUsize::new(0),
             next: AtomicU64::new(1),
             live: AtomicU64::new(0),
             live_bytes: AtomicU64::new(0),
@@ -135,6 +138,21 @@ impl Table {
         let mut page = slot.lock();
         if page.status != Status::Live || page.is_unverified() {
             self.settle(id, &mut page)?;
+        }
+        Ok(page)
+    }
+
+    /// The live page `id`, without a lock: for a table that nobody else uses.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    #[inline]
+    pub fn live_mut(&mut self, id: PageId) -> Result<&mut Body> {
+        let Some(slot) = self.slot(id) else { return Err(self.missing(id)) };
+        // SAFETY: the borrow of the table is exclusive, and slots are reached through it alone.
+        let page = unsafe { slot.body_unlocked() };
+        if page.status != Status::Live || page.is_unverified() {
+            self.settle(id, page)?;
         }
         Ok(page)
     }
@@ -204,6 +222,7 @@ impl Table {
             bail!(OutOfMemory, "no memory for {} bytes of page slots", layout.size());
         }
         let (ok, fail) = (Ordering::AcqRel, Ordering::Acquire);
+        self.chunks_end.fetch_max(chunk + 1, Ordering::Relaxed);
         match self.chunks[chunk].compare_exchange(ptr::null_mut(), new, ok, fail) {
             Ok(_) => Ok(new),
             Err(other) => {
@@ -216,7 +235,7 @@ impl Table {
 
     /// What `lock` does when the slot is not simply live.
     #[cold]
-    fn settle(&self, id: PageId, page: &mut SlotGuard<'_>) -> Result<()> {
+    fn settle(&self, id: PageId, page: &mut Body) -> Result<()> {
         self.fill(id, page)?;
         if !page.verify() {
             return Err(self.damaged(id));
@@ -231,7 +250,7 @@ impl Table {
         }
     }
 
-    fn fill(&self, id: PageId, page: &mut SlotGuard<'_>) -> Result<()> {
+    fn fill(&self, id: PageId, page: &mut Body) -> Result<()> {
         if page.status == Status::Vacant
             && self.is_in_image(id)
             && let Some(backing) = &self.backing
@@ -389,13 +408,14 @@ impl Table {
             let base = *self.chunks[chunk].get_mut();
             if !base.is_null() {
                 // SAFETY: within the chunk; `&mut self` is the only user.
-                unsafe { &*base.add(at) }.lock().clear(&self.memory);
+                unsafe { &mut *base.add(at) }.get_mut().clear(&mut self.memory);
             }
         }
     }
 
     fn free_chunks(&mut self, from: usize) {
-        for (chunk, base) in self.chunks.iter_mut().enumerate().skip(from) {
+        let end = std::mem::replace(self.chunks_end.get_mut(), from);
+        for (chunk, base) in self.chunks[..end].iter_mut().enumerate().skip(from) {
             let base = std::mem::replace(base.get_mut(), ptr::null_mut());
             if let (false, Ok(layout)) = (base.is_null(), chunk_layout(chunk)) {
                 // SAFETY: allocated in `grow` with this layout; its slots were cleared.

@@ -7,12 +7,13 @@
 use super::op::Op;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Entry, EntryHead, Record};
-use crate::page::slot::{SlotGuard, Status};
+use crate::page::slot::{Body, Status};
 use crate::page::table::Table;
-use crate::types::{Lsn, PageId};
+use crate::types::{Location, Lsn, PageId};
 
-/// Applies one record. Nobody else uses the table.
-pub fn apply(table: &Table, record: &Record<'_>) -> Result<()> {
+/// Applies one record.
+#[inline]
+pub fn apply(table: &mut Table, record: &Record<'_>) -> Result<()> {
     for entry in record.entries() {
         let entry = entry.map_err(|reason| broken(record.lsn, reason))?;
         apply_entry(table, record.lsn, &entry)?;
@@ -20,24 +21,19 @@ pub fn apply(table: &Table, record: &Record<'_>) -> Result<()> {
     Ok(())
 }
 
-fn apply_entry(table: &Table, lsn: Lsn, entry: &Entry<'_>) -> Result<()> {
+#[inline]
+fn apply_entry(table: &mut Table, lsn: Lsn, entry: &Entry<'_>) -> Result<()> {
     let id = PageId(entry.head.object);
     let op = Op::decode(entry).map_err(|reason| broken(lsn, reason))?;
     if let Op::Create { size, location } = op {
-        table.note_id(id);
-        let mut page = table.lock_vacant(id)?;
-        if page.status != Status::Vacant || entry.head.prev != Lsn::ZERO || entry.head.epoch != 0 {
-            return Err(broken(lsn, &format!("it creates {id}, which exists")));
-        }
-        page.create(size, location, lsn, table.frame(size)?);
-        table.note_created(size);
-        return Ok(());
+        return create(table, lsn, &entry.head, size, location);
     }
-    let mut page = table.lock(id).map_err(|error| match error.kind() {
+    let page = table.live_mut(id).map_err(|error| match error.kind() {
         ErrorKind::PageNotFound | ErrorKind::PageFreed => broken(lsn, error.message()),
         _ => error,
     })?;
-    check_link(&page, lsn, &entry.head, matches!(op, Op::Write(_)))?;
+    check_link(page, lsn, &entry.head, matches!(op, Op::Write(_)))?;
+    page.lsn = lsn;
     match op {
         Op::Write(runs) => {
             if runs.end() > u64::from(page.size) {
@@ -52,27 +48,52 @@ fn apply_entry(table: &Table, lsn: Lsn, entry: &Entry<'_>) -> Result<()> {
             page.set_meta(meta);
         }
         Op::Free => {
+            let mut page = table.lock(id)?;
             let size = page.size;
             page.free(lsn, false, &table.memory);
+            drop(page);
             table.note_freed(size);
         }
         Op::Create { .. } => {}
     }
-    page.lsn = lsn;
+    Ok(())
+}
+
+fn create(
+    table: &mut Table,
+    lsn: Lsn,
+    head: &EntryHead,
+    size: u32,
+    location: Location,
+) -> Result<()> {
+    let id = PageId(head.object);
+    table.note_id(id);
+    let mut page = table.lock_vacant(id)?;
+    if page.status != Status::Vacant || head.prev != Lsn::ZERO || head.epoch != 0 {
+        return Err(broken(lsn, &format!("it creates {id}, which exists")));
+    }
+    page.create(size, location, lsn, table.frame(size)?);
+    table.note_created(size);
     Ok(())
 }
 
 /// Entries of one record on one page share their link.
-fn check_link(page: &SlotGuard<'_>, lsn: Lsn, head: &EntryHead, write: bool) -> Result<()> {
+#[inline]
+fn check_link(page: &Body, lsn: Lsn, head: &EntryHead, write: bool) -> Result<()> {
     let follows = page.lsn == head.prev || page.lsn == lsn;
     if !follows || head.epoch != page.epoch + u64::from(write) {
-        let reason = format!(
-            "it follows record {} and makes epoch {} of page {}, which stands at record {}, epoch {}",
-            head.prev, head.epoch, head.object, page.lsn, page.epoch
-        );
-        return Err(broken(lsn, &reason));
+        return Err(does_not_follow(page, lsn, head));
     }
     Ok(())
+}
+
+#[cold]
+fn does_not_follow(page: &Body, lsn: Lsn, head: &EntryHead) -> Error {
+    let reason = format!(
+        "it follows record {} and makes epoch {} of page {}, which stands at record {}, epoch {}",
+        head.prev, head.epoch, head.object, page.lsn, page.epoch
+    );
+    broken(lsn, &reason)
 }
 
 /// Copies runs into a page's bytes; the runs lie inside.

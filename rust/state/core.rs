@@ -109,37 +109,30 @@ impl Core {
         POOL.lock().pop().unwrap_or_else(|| Arc::new(Core::blank()))
     }
 
-    /// Resets a core and puts it into the pool, unless a view or snapshot still uses it.
-    pub fn give_back(mut core: Arc<Core>) {
-        let Some(inner) = Arc::get_mut(&mut core) else { return };
-        if inner.reset().is_some() {
-            let mut pool = POOL.lock();
-            if pool.len() < POOLED_MAX {
-                pool.push(core);
-            }
+    /// Puts a core that was reset into the pool.
+    pub fn pool(core: Arc<Core>) {
+        let mut pool = POOL.lock();
+        if pool.len() < POOLED_MAX {
+            pool.push(core);
         }
     }
 
-    /// Whether closing a state on this core has nothing to end: it is in memory, and no view,
-    /// snapshot or batch shares it.
-    pub fn is_idle(core: &mut Arc<Core>) -> bool {
-        Arc::get_mut(core).is_some_and(|core| core.config.path.is_none())
-    }
-
-    /// Makes the core what `blank` returns, with memory that it keeps.
-    fn reset(&mut self) -> Option<()> {
+    /// Makes the core what `blank` returns, with memory that it keeps; `false` if it cannot be
+    /// used again.
+    pub fn reset(&mut self) -> bool {
         *self.background.get_mut() = None;
+        let Some(log) = Arc::get_mut(&mut self.log) else { return false };
         self.table.reset();
-        let log = Arc::get_mut(&mut self.log)?;
         let catalog = self.catalog.get_mut();
         let memory = self.config.path.is_none();
         if !memory || log.touched_storage() || !catalog.manifest.images.is_empty() {
             self.storage = Arc::new(MemStorage::new());
+            log.set_storage(self.storage.clone());
         }
         self.config = Config::memory();
         (catalog.lock, catalog.imaged) = (None, None);
         catalog.manifest = Manifest::new([0; 16], catalog.manifest.kind);
-        log.reset(self.storage.clone(), log_options(&self.config));
+        log.reset(log_options(&self.config));
         self.snapshots = Snapshots::default();
         if !memory {
             self.wall = wall();
@@ -150,7 +143,7 @@ impl Core {
         if self.counters.used() {
             self.counters = Counters::default();
         }
-        Some(())
+        true
     }
 
     /// States that wait in the pool.

@@ -89,8 +89,8 @@ impl Query {
     }
 
     fn takes(&self, change: &Record<'_>) -> bool {
-        self.from_ms.is_none_or(|from| change.time_ms >= from)
-            && self.to_ms.is_none_or(|to| change.time_ms <= to)
+        self.from_ms.is_none_or(|from| change.time_ms() >= from)
+            && self.to_ms.is_none_or(|to| change.time_ms() <= to)
             && self.source.as_ref().is_none_or(|source| source == change.source())
     }
 }
@@ -191,7 +191,7 @@ fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed
         };
         let changed = Changed {
             lsn: record.lsn,
-            time_ms: record.time_ms,
+            time_ms: record.time_ms(),
             source: record.source().to_owned(),
             intent: record.intent().map(str::to_owned),
             page: id,
@@ -211,7 +211,7 @@ fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed
 /// A delta as it was recorded, with its note and its place in history.
 fn read_delta(record: &Record<'_>, id: PageId, epoch: Epoch, runs: Written<'_>) -> Result<Delta> {
     let runs: Vec<_> = runs.map(|(at, bytes)| (at as usize, bytes)).collect();
-    let stamp = Stamp { lsn: record.lsn, epoch, time_ms: record.time_ms };
+    let stamp = Stamp { lsn: record.lsn, epoch, time_ms: record.time_ms() };
     let delta = Delta::from_runs(id, &runs)?.with_source(record.source())?.with_stamp(stamp);
     match record.intent() {
         Some(intent) => delta.with_intent(intent),
@@ -269,7 +269,7 @@ impl State {
         let Some(page) = query.page else {
             return Ok(Changes::of_range(core.log.reader(after, to)?, query));
         };
-        let mut ready = VecDeque::new();
+        let mut ready = VecDeque::with_capacity(core.changes_about(page));
         core.walk(page, after, to, |record| match query.takes(record) {
             true => collect(record, Some(page), &mut ready),
             false => Ok(()),
@@ -359,6 +359,13 @@ impl Core {
         Ok(())
     }
 
+    /// About how many changes of a page a walk may find.
+    fn changes_about(&self, id: PageId) -> usize {
+        const MAX: u64 = 4096;
+        let page = self.table.lock_any(id).ok().flatten();
+        page.map_or(0, |page| page.epoch.saturating_add(1).min(MAX) as usize)
+    }
+
     /// The newest image at or below `lsn`; `None` to begin with nothing.
     fn base(&self, lsn: Lsn) -> Result<Option<Image>> {
         let catalog = self.catalog.lock();
@@ -395,14 +402,12 @@ impl Core {
             log.rebase(lsn);
         }
         past.log.clock.gate.fetch_or(gate::READ_ONLY, Ordering::SeqCst);
-        let state = State::from_core(core);
         let mut reader = self.log.reader(after, lsn)?;
-        let table = &state.core().table;
         while let Some(record) = reader.next_record()? {
             progress(record.lsn);
-            apply(table, &record)?;
+            apply(&mut past.table, &record)?;
         }
-        Ok(state)
+        Ok(State::from_core(core))
     }
 
     fn page_at(&self, id: PageId, lsn: Lsn) -> Result<PageAt> {

@@ -166,22 +166,15 @@ impl State {
     /// # Errors
     /// What the last flush and sync say; the state is closed all the same.
     pub fn close(mut self) -> Result<()> {
-        let result = self.shut();
-        if let Some(core) = self.core.take() {
-            Core::give_back(core);
-        }
-        result
+        self.end()
     }
 
-    fn shut(&mut self) -> Result<()> {
-        let Some(core) = &mut self.core else { return Ok(()) };
-        if Core::is_idle(core) || core.closed.swap(true, Ordering::AcqRel) {
-            return Ok(());
+    #[inline]
+    fn end(&mut self) -> Result<()> {
+        match self.core.take() {
+            Some(core) => core.end(),
+            None => Ok(()),
         }
-        let result = core.shut();
-        *core.background.lock() = None;
-        core.catalog.lock().lock = None;
-        result
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
@@ -242,10 +235,7 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        let _ = self.shut();
-        if let Some(core) = self.core.take() {
-            Core::give_back(core);
-        }
+        let _ = self.end();
     }
 }
 
@@ -287,7 +277,7 @@ impl Core {
             must: manifest.durable,
             clean: manifest.clean,
         };
-        let table = &self.table;
+        let table = &mut self.table;
         let (log, recovered) = Log::open(
             self.storage.clone(),
             self.wall.clone(),
@@ -303,8 +293,25 @@ impl Core {
         Ok(())
     }
 
+    /// Ends a state's life: what is not closed yet is closed, what nobody shares goes to the pool.
+    fn end(mut self: Arc<Core>) -> Result<()> {
+        // In memory and shared with no view, snapshot or batch: nothing has to be told.
+        if self.config.path.is_none() && Arc::get_mut(&mut self).is_some_and(Core::reset) {
+            Core::pool(self);
+            return Ok(());
+        }
+        let result = self.shut();
+        *self.background.lock() = None;
+        self.catalog.lock().lock = None;
+        if Arc::get_mut(&mut self).is_some_and(Core::reset) {
+            Core::pool(self);
+        }
+        result
+    }
+
     /// Ends the log and says so in the manifest.
     fn shut(&self) -> Result<()> {
+        self.closed.store(true, Ordering::Release);
         if self.config.path.is_none() {
             self.log.clock.gate.fetch_or(gate::CLOSED, Ordering::SeqCst);
             return Ok(());

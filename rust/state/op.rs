@@ -47,6 +47,7 @@ pub struct Written<'a> {
 
 impl<'a> Op<'a> {
     /// What the entry does; the reason if that cannot be told.
+    #[inline]
     pub fn decode(entry: &Entry<'a>) -> Result<Op<'a>, &'static str> {
         const SHORT: &str = "an entry's body is too short";
         let mut dec = Dec::new(entry.body);

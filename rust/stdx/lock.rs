@@ -42,6 +42,23 @@ impl<T> Lock<T> {
         LockGuard { lock: self, _thread: PhantomData }
     }
 
+    /// The value, without a lock.
+    ///
+    /// # Safety
+    /// Nobody else reaches this value as long as it is borrowed.
+    #[inline]
+    #[expect(clippy::mut_from_ref, reason = "the caller's promise stands in for the lock")]
+    pub unsafe fn get_unlocked(&self) -> &mut T {
+        // SAFETY: the caller's promise.
+        unsafe { &mut *self.value.get() }
+    }
+
+    /// The value, where borrowing shows that nobody else can reach it.
+    #[inline]
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
     #[cold]
     fn wait(&self) {
         let mut rounds = 0u32;

@@ -1,5 +1,6 @@
 //! Small things that the standard library lacks: no state, no knowledge of any room.
 
+pub mod barrier;
 pub mod codec;
 pub mod crc;
 pub mod hist;

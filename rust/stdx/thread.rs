@@ -30,17 +30,20 @@ thread_local! {
     static HELD: Held = const { Held(Cell::new(UNSET)) };
 }
 
-/// The calling thread's number: the smallest that no living thread has, from 0.
+/// What a thread gets whose locals are already gone: it runs destructors.
+pub const LEAVING: u32 = u32::MAX;
+
+/// The calling thread's number: the smallest that no living thread has, from 0; [`LEAVING`] for
+/// all threads that are about to be none.
 ///
 /// Cost: about 1 ns after the first call of a thread.
 #[inline]
 pub fn index() -> u32 {
-    // A thread whose locals are already gone (it runs destructors) shares number 0.
     HELD.try_with(|held| match held.0.get() {
         UNSET => assign(held),
         index => index,
     })
-    .unwrap_or(0)
+    .unwrap_or(LEAVING)
 }
 
 #[cold]

@@ -45,7 +45,7 @@ impl Closable for mmsb::State {
 /// - `must_exist`: refuse to create the directory.
 /// - `flush_every_ms`, `sync_every_ms`: more than 0, fractions allowed; 1 and 100.
 /// - `segment_bytes`: of one log file, 64 KiB to 1 GiB; 16 MiB.
-/// - `pending_bytes_max`: log that may wait for the disk before changes wait; 64 MiB.
+/// - `pending_bytes_max`: log that may wait for the disk before changes wait; 16 MiB.
 /// - `history_bytes`: log to keep for the past; 256 MiB in memory, 1 GiB with a path.
 ///
 /// A container of pages: `len`, `in`, iteration and `state[page_id]` work. May be used from any
