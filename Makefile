@@ -6,12 +6,13 @@
 CARGO ?= cargo
 PREFIX ?= /usr/local
 ROOM ?= page
+FILTER ?=
 KILLS ?= 200
 OPS ?= 400000
 INPUTS ?= 1000000
 
-.PHONY: help build test test-rust test-c test-julia test-python demo bench check crash fuzz \
-        loom header install uninstall clean
+.PHONY: help build test test-rust test-c test-julia test-python demo bench criterion check crash \
+        fuzz loom header install uninstall clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -47,6 +48,10 @@ build:
 bench:
 	@cd benches/peers && $(CARGO) build --release --quiet
 	@cd benches/peers && $(CARGO) run --release --quiet -- $(ROOM)
+
+## make criterion FILTER=… single calls of the Rust interface, for comparing two versions of it
+criterion:
+	$(CARGO) bench --quiet --bench page --bench log --bench checkpoint --bench state -- $(FILTER)
 
 ## make check              format, lints, header drift, schedules under loom
 check:
