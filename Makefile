@@ -10,9 +10,15 @@ FILTER ?=
 KILLS ?= 200
 OPS ?= 400000
 INPUTS ?= 1000000
+MMSB_BUILD ?= build
 
-.PHONY: help build test test-rust test-c test-julia test-python demo bench criterion check crash \
-        fuzz loom header install uninstall clean
+# Tools that cargo does not bring, pinned; each is installed when it is first needed, in minutes.
+DENY_VERSION = 0.20.2
+DENY_ROOT = $(MMSB_BUILD)/cargo-deny-$(DENY_VERSION)
+DENY = $(DENY_ROOT)/bin/cargo-deny
+
+.PHONY: help build test test-rust test-c test-julia test-python demo bench criterion check deny \
+        crash fuzz loom header install uninstall clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -53,13 +59,23 @@ bench:
 criterion:
 	$(CARGO) bench --quiet --bench page --bench log --bench checkpoint --bench state -- $(FILTER)
 
-## make check              format, lints, header drift, schedules under loom
-check:
+## make check              format, lints, header drift, licences and origins, schedules under loom
+check: deny
 	$(CARGO) fmt --check
 	cd benches/peers && $(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
 	$(CARGO) test --quiet --test header
 	$(MAKE) loom
+
+# What is needed from elsewhere, and under which licences: deny.toml.
+deny: $(DENY)
+	for crate in . benches/peers bindings/python; do \
+	    $(DENY) --log-level error --config deny.toml --locked --manifest-path $$crate/Cargo.toml \
+	        check bans licenses sources || exit; \
+	done
+
+$(DENY):
+	$(CARGO) install --quiet --locked --root $(DENY_ROOT) cargo-deny@$(DENY_VERSION)
 
 ## make loom               explores thread schedules of the log's clock
 loom:
@@ -87,4 +103,4 @@ uninstall:
 
 clean:
 	$(CARGO) clean
-	rm -rf $${MMSB_BUILD:-build}
+	rm -rf $(MMSB_BUILD)
