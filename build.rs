@@ -2,6 +2,8 @@
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-        println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libmmsb.so.0");
+        // Not `rustc-cdylib-link-arg`: that one also reaches shared libraries that the engine is
+        // linked into, such as the Python module, which a loader would then take for this one.
+        println!("cargo:rustc-link-arg=-Wl,-soname,libmmsb.so.0");
     }
 }
