@@ -17,7 +17,7 @@ DENY_VERSION = 0.20.2
 DENY_ROOT = $(MMSB_BUILD)/cargo-deny-$(DENY_VERSION)
 DENY = $(DENY_ROOT)/bin/cargo-deny
 
-.PHONY: help build test test-rust test-c test-julia test-python demo bench criterion check deny \
+.PHONY: help build test test-rust test-c test-julia test-python demo bench criterion check lint deny \
         crash fuzz loom header install uninstall clean
 
 help:
@@ -27,8 +27,8 @@ help:
 demo:
 	sh demo/run.sh
 
-## make test               the tests of Rust, Julia and Python (sets everything up itself)
-test: test-rust test-julia test-python
+## make test               all tests: Rust, C and C++, Julia, Python (sets everything up itself)
+test: test-rust test-c test-julia test-python
 
 ## make test-rust          unit, behaviour, model, crash and header tests; documented examples
 test-rust:
@@ -60,16 +60,19 @@ criterion:
 	$(CARGO) bench --quiet --bench page --bench log --bench checkpoint --bench state -- $(FILTER)
 
 ## make check              format, lints, header drift, licences and origins, schedules under loom
-check: deny
-	$(CARGO) fmt --check
-	cd benches/peers && $(CARGO) fmt --check
-	$(CARGO) clippy --all-targets --quiet -- -D warnings
+check: lint deny
 	$(CARGO) test --quiet --test header
 	$(MAKE) loom
 
+## make lint               format and lints of the engine and the Python module
+lint:
+	$(CARGO) fmt --all --check
+	cd benches/peers && $(CARGO) fmt --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+
 # What is needed from elsewhere, and under which licences: deny.toml.
 deny: $(DENY)
-	for crate in . benches/peers bindings/python; do \
+	for crate in . benches/peers; do \
 	    $(DENY) --log-level error --config deny.toml --locked --manifest-path $$crate/Cargo.toml \
 	        check bans licenses sources || exit; \
 	done
