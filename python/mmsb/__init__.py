@@ -17,6 +17,7 @@ from mmsb import _mmsb
 from mmsb._metadata import Metadata
 from mmsb._mmsb import (
     LIMITS,
+    Allocator,
     ArgumentError,
     Batch,
     CapacityError,
@@ -56,6 +57,7 @@ from mmsb._mmsb import (
     ReadOnly,
     Recovered,
     RunsInvalid,
+    ScratchPage,
     SizeOutOfRange,
     Snapshot,
     StaleHandle,
@@ -75,6 +77,7 @@ from mmsb._mmsb import (
 
 __all__ = [
     "LIMITS",
+    "Allocator",
     "ArgumentError",
     "Batch",
     "CapacityError",
@@ -115,6 +118,7 @@ __all__ = [
     "ReadOnly",
     "Recovered",
     "RunsInvalid",
+    "ScratchPage",
     "SizeOutOfRange",
     "Snapshot",
     "StaleHandle",

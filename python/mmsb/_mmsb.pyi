@@ -18,6 +18,7 @@ _Durability: TypeAlias = Literal["memory", "buffered", "sync"]
 _Location: TypeAlias = Literal["cpu", "gpu", "unified"]
 _Shape: TypeAlias = SupportsIndex | Iterable[SupportsIndex]
 _PageOrId: TypeAlias = Page | SupportsIndex
+_ScratchOrId: TypeAlias = ScratchPage | SupportsIndex
 _Path: TypeAlias = str | PathLike[str]
 # NumPy's own hints call arrays buffers from Python 3.12 on.
 _Bytes: TypeAlias = Buffer | np.ndarray[Any, Any]
@@ -221,7 +222,7 @@ class View:
         """Epoch of the content."""
     @property
     def lsn(self) -> int:
-        """LSN of the record that made the content."""
+        """LSN of the record that made the content; 0 for a page of an allocator."""
     @property
     def nbytes(self) -> int:
         """Bytes of content."""
@@ -318,12 +319,12 @@ class Delta:
 
     @staticmethod
     def dense(
-        page: _PageOrId, data: _Bytes, *, source: str = "", intent: str | None = None
+        page: _PageOrId | ScratchPage, data: _Bytes, *, source: str = "", intent: str | None = None
     ) -> Delta:
         """Make a delta of all bytes of a page."""
     @staticmethod
     def sparse(
-        page: _PageOrId,
+        page: _PageOrId | ScratchPage,
         mask: _Bytes,
         data: _Bytes,
         *,
@@ -333,7 +334,7 @@ class Delta:
         """Make a delta of the bytes of ``data`` where ``mask`` is not zero."""
     @staticmethod
     def from_runs(
-        page: _PageOrId,
+        page: _PageOrId | ScratchPage,
         runs: Iterable[tuple[SupportsIndex, _Bytes]],
         *,
         source: str = "",
@@ -499,6 +500,94 @@ class TLog:
         """Whether the log is closed."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
+
+@final
+class Allocator:
+    """Pages by themselves, without a log: scratch data in the same shape as a state's."""
+
+    def __new__(cls) -> Self: ...
+    def allocate(
+        self,
+        size: SupportsIndex | None = None,
+        data: _Bytes | None = None,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        shape: _Shape | None = None,
+        location: _Location = "cpu",
+    ) -> ScratchPage:
+        """Allocate a page by its size, its content, or its shape and type."""
+    def release(self, page: _ScratchOrId) -> None:
+        """Free a page; its id is never used again."""
+    def clear(self) -> None:
+        """Free all pages."""
+    def apply(self, delta: Delta) -> bool:
+        """Apply a delta. Returns whether anything changed."""
+    def pages(self) -> list[ScratchPage]:
+        """Return all pages, ascending by id."""
+    @property
+    def page_count(self) -> int:
+        """How many pages there are."""
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[ScratchPage]: ...
+    def __contains__(self, page: object, /) -> bool: ...
+    def __getitem__(self, page_id: SupportsIndex, /) -> ScratchPage: ...
+    def close(self) -> None:
+        """Free all pages and end the allocator. Views and arrays stay valid."""
+    @property
+    def closed(self) -> bool:
+        """Whether the allocator is closed."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_exc: object) -> None: ...
+
+@final
+class ScratchPage:
+    """A page of an ``Allocator``: as a ``Page``, but nothing of it is recorded."""
+
+    @property
+    def id(self) -> int:
+        """From 1 on, never used twice in an allocator's life."""
+    @property
+    def allocator(self) -> Allocator:
+        """The allocator that the page is part of."""
+    @property
+    def size(self) -> int:
+        """Bytes of content."""
+    @property
+    def epoch(self) -> int:
+        """How often the content has changed."""
+    @property
+    def location(self) -> _Location:
+        """Where the page should live."""
+    def __len__(self) -> int: ...
+    def update(self, data: _Bytes) -> bool:
+        """Make ``data`` the content. Returns whether that changed anything."""
+    def write(self, offset: SupportsIndex, data: _Bytes) -> bool:
+        """Write ``data`` at ``offset``. Returns whether that changed anything."""
+    def write_masked(self, mask: _Bytes, data: _Bytes) -> bool:
+        """Write the bytes of ``data`` where ``mask`` is not zero."""
+    def read(self, offset: SupportsIndex = 0, size: SupportsIndex | None = None) -> bytes:
+        """Copy bytes from ``offset`` on."""
+    def read_into(self, buffer: _Bytes, offset: SupportsIndex = 0) -> None:
+        """Copy bytes from ``offset`` on into ``buffer``, as many as it holds."""
+    def view(self) -> View:
+        """Return a view of the whole content as it is now, without a copy."""
+    def array(
+        self, dtype: npt.DTypeLike, shape: _Shape | None = None, offset: SupportsIndex = 0
+    ) -> np.ndarray[Any, Any]:
+        """Return the content as a read-only NumPy array, without a copy."""
+    def set_meta(self, key: str | bytes, value: _Bytes) -> None:
+        """Set a metadata key."""
+    def remove_meta(self, key: str | bytes) -> None:
+        """Take a metadata key away."""
+    def get_meta(self, key: str | bytes) -> bytes:
+        """Return the value of a metadata key."""
+    def list_meta(self) -> list[tuple[bytes, bytes]]:
+        """Return all metadata as pairs of bytes, ascending by key."""
+    def free(self) -> None:
+        """Free the page. Views and arrays stay valid."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 @final
 class PageAt:

@@ -56,6 +56,19 @@ def refusals() -> None:
             state[77]
 
 
+def scratch() -> None:
+    with mmsb.Allocator() as pages:
+        page = pages.allocate(4096)
+        view = page.view()
+        page.write(0, b"x")
+        page.array("<f8").sum()
+        page.set_meta("k", b"v")
+        memoryview(view)[3:].tobytes()
+        list(pages)
+        with pytest.raises(mmsb.LengthMismatch):
+            page.update(b"short")
+
+
 def past() -> None:
     with mmsb.State() as state:
         page = state.create_page(data=b"x" * 1024, metadata={"k": b"v"})
@@ -70,7 +83,7 @@ def past() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
-@pytest.mark.parametrize("work", [lifecycle, views, batches, refusals, past])
+@pytest.mark.parametrize("work", [lifecycle, views, batches, refusals, scratch, past])
 def test_memory_does_not_grow(work: Callable[[], None]) -> None:
     for _ in range(ROUNDS // 4):
         work()

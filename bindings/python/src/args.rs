@@ -1,5 +1,6 @@
 //! What Python passes in, as the engine's words: ids, sizes, LSNs, times, settings.
 
+use crate::allocator::ScratchPage;
 use crate::buffer::class_name;
 use crate::errors::{error, raise};
 use crate::page::Page;
@@ -60,10 +61,13 @@ pub fn size(number: &Bound<'_, PyAny>) -> PyResult<u64> {
     unsigned(number, ErrorKind::SizeOutOfRange, "a size")
 }
 
-/// A page's id: a [`Page`] or a number.
+/// A page's id: a [`Page`], a [`ScratchPage`] or a number.
 pub fn page_id(page: &Bound<'_, PyAny>) -> PyResult<PageId> {
     if let Ok(page) = page.cast_exact::<Page>() {
         return page.get().id();
+    }
+    if let Ok(page) = page.cast_exact::<ScratchPage>() {
+        return Ok(page.get().id());
     }
     unsigned(page, ErrorKind::PageNotFound, "a page id").map(PageId)
 }
@@ -75,6 +79,9 @@ pub fn page_in(state: &Bound<'_, State>, page: &Bound<'_, PyAny>) -> PyResult<Pa
     match page.cast_exact::<Page>() {
         Ok(page) if !page.get().is_of(state) => {
             raise!(InvalidArgument, "{id} of another state")
+        }
+        Err(_) if page.is_exact_instance_of::<ScratchPage>() => {
+            raise!(InvalidArgument, "{id} of an allocator, not of a state")
         }
         _ => Ok(id),
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   state  page  batch  snapshot  tlog     one file per Python class
-//!   view  delta  changes  records
+//!   view  delta  changes  records  allocator
 //!      |
 //!   args  buffer  typed                    what comes in
 //!   errors  shared                         what goes wrong, who may use what until when
@@ -11,6 +11,7 @@
 //! The interpreter is unlocked around whatever may block or take long; see [`shared`]. Python code
 //! stands in `python/mmsb`: the mapping of metadata and the arrays of NumPy.
 
+mod allocator;
 mod args;
 mod batch;
 mod buffer;
@@ -42,6 +43,8 @@ fn _mmsb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<changes::Change>()?;
     module.add_class::<changes::Changes>()?;
     module.add_class::<tlog::TLog>()?;
+    module.add_class::<allocator::Allocator>()?;
+    module.add_class::<allocator::ScratchPage>()?;
     module.add_class::<records::PageAt>()?;
     module.add_class::<records::Checkpoint>()?;
     module.add_class::<records::Verified>()?;

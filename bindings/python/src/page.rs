@@ -136,6 +136,21 @@ static METADATA: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 /// The Python function behind `array`.
 static ARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
+/// What a view shows as a NumPy array.
+pub fn numpy_array<'py>(
+    py: Python<'py>,
+    id: PageId,
+    view: View,
+    dtype: &Bound<'py, PyAny>,
+    shape: Option<&Bound<'py, PyAny>>,
+    offset: u64,
+) -> PyResult<Bound<'py, PyAny>> {
+    let array = ARRAY.get_or_try_init(py, || {
+        Ok::<_, PyErr>(py.import("mmsb._typed")?.getattr("array")?.unbind())
+    })?;
+    array.bind(py).call1((id.0, view, dtype, shape, offset))
+}
+
 #[pymethods]
 impl Page {
     /// The page's id: from 1 on, never used twice in a state's life.
@@ -355,13 +370,9 @@ impl Page {
         shape: Option<&Bound<'py, PyAny>>,
         offset: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
         let offset = offset.map_or(Ok(0), args::offset)?;
-        let view = slf.get().view(py)?;
-        let array = ARRAY.get_or_try_init(py, || {
-            Ok::<_, PyErr>(py.import("mmsb._typed")?.getattr("array")?.unbind())
-        })?;
-        array.bind(py).call1((slf.get().id.0, view, dtype, shape, offset))
+        let view = slf.get().view(slf.py())?;
+        numpy_array(slf.py(), slf.get().id, view, dtype, shape, offset)
     }
 
     /// The metadata: a mutable mapping of str to bytes. Each change is a record; `update` is one
@@ -482,7 +493,8 @@ impl Page {
     }
 }
 
-fn check_range(id: PageId, whole: u64, offset: u64, size: u64) -> PyResult<()> {
+/// Refuses what does not lie inside a page of `whole` bytes.
+pub fn check_range(id: PageId, whole: u64, offset: u64, size: u64) -> PyResult<()> {
     match offset.checked_add(size) {
         Some(end) if end <= whole => Ok(()),
         _ => {

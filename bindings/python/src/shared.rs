@@ -1,5 +1,5 @@
-//! Sharing one engine object (a state, a log) between Python objects and threads, and closing it
-//! while others use it.
+//! Sharing one engine object (a state, a log, an allocator) between Python objects and threads, and
+//! closing it while others use it.
 //!
 //! ```text
 //!   short   the interpreter stays locked; the object is borrowed in place
@@ -9,7 +9,7 @@
 //!
 //! - After `close` began, nobody gets the object any more: every call says `Closed`.
 //! - Whoever gives up the last lease closes; `close` waits for that and tells how it went.
-//! - A panic in a call becomes the error `Panic`, and the object is poisoned.
+//! - A panic in a call becomes the error `Panic`, and the object, if it records, is poisoned.
 //! - An object with files belongs to the process that opened it, not to what is forked from it.
 
 use crate::args::DETACH_BYTES;
@@ -252,7 +252,7 @@ fn caught<T: Closable>(value: &T, panic: Box<dyn Any + Send>) -> Failure {
         _ => "for no stated reason",
     };
     value.poison(&format!("a panic: {reason}"));
-    let message = format!("the engine panicked: {reason}; the {} refuses writes", T::NAME);
+    let message = format!("the engine panicked: {reason}; close the {}", T::NAME);
     Error::new(ErrorKind::Panic, message).into()
 }
 

@@ -1,12 +1,13 @@
 //! `View`: a page's content without a copy, as a Python buffer.
 
 use crate::errors::error;
-use mmsb::ErrorKind;
+use mmsb::{Epoch, ErrorKind, Lsn, PageId};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ffi::{c_int, c_void};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A page's content as it was when the view was made, without a copy.
@@ -26,17 +27,67 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[pyclass(frozen, module = "mmsb", weakref)]
 pub struct View {
     /// Taken out by `release`.
-    view: Mutex<Option<mmsb::View>>,
+    view: Mutex<Option<Shown>>,
     /// Buffers that point into it; counted with the place locked.
     exports: AtomicUsize,
 }
 
-impl View {
-    pub fn new(view: mmsb::View) -> View {
-        View { view: Mutex::new(Some(view)), exports: AtomicUsize::new(0) }
+/// Content of a page of a state, or of one of an allocator.
+enum Shown {
+    State(mmsb::View),
+    Scratch(PageId, mmsb::ScratchView),
+}
+
+impl Shown {
+    fn page(&self) -> PageId {
+        match self {
+            Shown::State(view) => view.page(),
+            Shown::Scratch(page, _) => *page,
+        }
     }
 
-    fn ask<R>(&self, ask: impl FnOnce(&mmsb::View) -> R) -> PyResult<R> {
+    fn epoch(&self) -> Epoch {
+        match self {
+            Shown::State(view) => view.epoch(),
+            Shown::Scratch(_, view) => view.epoch(),
+        }
+    }
+
+    fn lsn(&self) -> Lsn {
+        match self {
+            Shown::State(view) => view.lsn(),
+            Shown::Scratch(..) => Lsn::ZERO,
+        }
+    }
+}
+
+impl Deref for Shown {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Shown::State(view) => view,
+            Shown::Scratch(_, view) => view,
+        }
+    }
+}
+
+impl View {
+    /// What a page of a state shows.
+    pub fn new(view: mmsb::View) -> View {
+        View::of(Shown::State(view))
+    }
+
+    /// What the page `id` of an allocator shows.
+    pub fn of_scratch(id: PageId, view: mmsb::ScratchView) -> View {
+        View::of(Shown::Scratch(id, view))
+    }
+
+    fn of(shown: Shown) -> View {
+        View { view: Mutex::new(Some(shown)), exports: AtomicUsize::new(0) }
+    }
+
+    fn ask<R>(&self, ask: impl FnOnce(&Shown) -> R) -> PyResult<R> {
         match &*self.view.lock() {
             Some(view) => Ok(ask(view)),
             None => Err(released()),
@@ -60,10 +111,10 @@ impl View {
     /// Epoch of the content.
     #[getter]
     fn epoch(&self) -> PyResult<u64> {
-        self.ask(mmsb::View::epoch)
+        self.ask(Shown::epoch)
     }
 
-    /// LSN of the record that made the content.
+    /// LSN of the record that made the content; 0 for a page of an allocator.
     #[getter]
     fn lsn(&self) -> PyResult<u64> {
         self.ask(|view| view.lsn().0)
@@ -151,7 +202,7 @@ impl View {
     }
 
     fn __repr__(&self) -> String {
-        let shown = |view: &mmsb::View| {
+        let shown = |view: &Shown| {
             format!("<mmsb.View of {}, {} bytes, epoch {}>", view.page(), view.len(), view.epoch())
         };
         self.ask(shown).unwrap_or_else(|_| "<mmsb.View released>".to_owned())
