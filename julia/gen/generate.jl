@@ -4,7 +4,7 @@
 #
 # The header is itself generated, so its form is regular: a comment, then one declaration. What
 # this reader does not know is an error, never skipped: a declaration cannot get lost silently.
-# test/drift.jl runs `Generate.api` and compares the result with the file.
+# test/interface.jl runs `Generate.api` and compares the result with the file.
 module Generate
 
 "One field or parameter: `c` is its C type without the name, `julia` the type that stands for it."

@@ -30,6 +30,7 @@ include("memory.jl")
 include("handle.jl")
 include("note.jl")
 include("state.jl")
+include("allocator.jl")
 include("delta.jl")
 include("batch.jl")
 include("page.jl")
@@ -48,6 +49,7 @@ export create_page, delete_page, list_pages, page_size, page_epoch, page_lsn, pa
 export update_page, write_page!, write_masked!, query_page, read_page, read_page!
 export set_metadata!, get_metadata, delete_metadata!
 export PageArray, PageView, page_view, page_array
+export PageAllocator
 export Delta, create_delta, validate, route_delta!, batch_route_deltas!
 export delta_info, delta_runs, delta_payload, delta_source, delta_intent
 export Batch, batch, commit!, @mmsb

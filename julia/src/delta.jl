@@ -128,7 +128,8 @@ end
     validate(delta, page_size)
     validate(delta, state)
 
-Nothing if the delta fits a page of `page_size` bytes, or its page in `state`; else throws.
+Nothing if the delta fits a page of `page_size` bytes, or its page in `state`, which may be a
+[`PageAllocator`](@ref) as well; else throws.
 
 Errors: `LengthMismatchError`, `RunsInvalidError`, `RangeOutOfBoundsError`, each naming value and
 limit; `PageNotFoundError`, `PageFreedError`.
@@ -141,15 +142,16 @@ function validate(delta::Delta, page_size::Integer)
     GC.@preserve delta check(API.rust_delta_validate(raw(delta), natural(page_size, "page size")))
 end
 
-validate(delta::Delta, state::MMSBState) =
-    validate(delta, page_size(state, delta_info(delta).page))
+validate(delta::Delta, owner::PageOwner) =
+    validate(delta, page_size(owner, delta_info(delta).page))
 
 """
     route_delta!(state, delta)::UInt64
 
 Applies a delta to the page that it names, with the delta's own source and intent; returns the
 record's LSN, 0 if nothing changed. `state` may be a [`Batch`](@ref): then the change happens when
-that commits, with the batch's note, and `nothing` is returned.
+that commits, with the batch's note, and `nothing` is returned. In a [`PageAllocator`](@ref) nothing
+is recorded, and `nothing` is returned.
 
 Errors: those of [`validate`](@ref), `ReadOnlyError`, `NoSpaceError`, `PoisonedError`.
 
@@ -165,6 +167,10 @@ function route_delta!(state::MMSBState, delta::Delta)
     lsn = Ref{UInt64}(0)
     GC.@preserve state delta check(API.rust_delta_apply(raw(delta), raw(state).id, lsn))
     return lsn[]
+end
+
+function route_delta!(pages::PageAllocator, delta::Delta)
+    GC.@preserve pages delta check(API.rust_delta_apply(raw(delta), raw(pages).id, C_NULL))
 end
 
 """

@@ -26,7 +26,8 @@ In the block these calls are written without the state:
 What is rewritten is the text of the block: calls by these plain names, with dots too
 (`update_page.(ids, contents)`). Calls in functions that the block calls are not, nor are
 `MMSB.update_page(state, …)` with the module's name or a nested `@mmsb`: those act at once, by
-themselves. With the state as first argument the plain names throw `InvalidArgumentError`.
+themselves. With a state or allocator as first argument the plain names throw
+`InvalidArgumentError`.
 
 The block is the body of a function: variables that begin in it end with it, its value is the
 value of `@mmsb`, and `return` ends the block, not the function around it, and commits.
@@ -128,6 +129,7 @@ in_state(f::Union{typeof(page_view),typeof(page_array)}, batch::Batch, use::Func
          kwargs...) = f(use, batch.state, args...; kwargs...)
 
 function refuse_owner(f, args)
-    isempty(args) || !(first(args) isa Union{MMSBState,Batch}) || throw(InvalidArgumentError(
-        "$(nameof(f)) with a state in an @mmsb block; there the state goes without saying"))
+    isempty(args) || !(first(args) isa Union{PageOwner,Batch}) || throw(InvalidArgumentError(
+        "$(nameof(f)) with $(repr(first(args))) in an @mmsb block, where the plain name means the " *
+        "block's own state; MMSB.$(nameof(f)) takes any"))
 end

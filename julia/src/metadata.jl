@@ -35,12 +35,19 @@ function set_metadata!(batch::Batch, id::Integer, key::AbstractString, value)
         raw(batch), page_id(id), address(key), bytecount(key), address(data), bytecount(data)))
 end
 
+function set_metadata!(pages::PageAllocator, id::Integer, key::AbstractString, value)
+    key, data = String(key), memory(value)
+    GC.@preserve pages key data check(API.rust_page_metadata_set(
+        page_of(pages, id), address(key), bytecount(key), address(data), bytecount(data), C_NULL,
+        C_NULL))
+end
+
 """
     get_metadata(state, id, key[, default])::String
     get_metadata(state, id)::Dict{String,String}
 
 The value of a metadata key, or all of them. A value that is not text comes as a string of its
-bytes: `codeunits` has them.
+bytes: `codeunits` has them. `state` may be a [`PageAllocator`](@ref) as well.
 
 Errors: `KeyNotFoundError` if there is no `default`, `PageNotFoundError`, `PageFreedError`.
 
@@ -51,29 +58,29 @@ MMSBState() do state
 end
 ```
 """
-function get_metadata(state::MMSBState, id::Integer, key::AbstractString)
+function get_metadata(owner::PageOwner, id::Integer, key::AbstractString)
     key = String(key)
-    GC.@preserve state key begin
-        page, at, bytes = page_of(state, id), address(key), bytecount(key)
+    GC.@preserve owner key begin
+        page, at, bytes = page_of(owner, id), address(key), bytecount(key)
         return String(filled(UInt8) do buffer, capacity, len
             API.rust_page_metadata_get(page, at, bytes, buffer, capacity, len)
         end)
     end
 end
 
-function get_metadata(state::MMSBState, id::Integer, key::AbstractString, default)
+function get_metadata(owner::PageOwner, id::Integer, key::AbstractString, default)
     try
-        return get_metadata(state, id, key)
+        return get_metadata(owner, id, key)
     catch problem
         problem isa KeyNotFoundError || rethrow()
         return default
     end
 end
 
-function get_metadata(state::MMSBState, id::Integer)
+function get_metadata(owner::PageOwner, id::Integer)
     found = Dict{String,String}()
-    for key in metadata_keys(state, id)
-        value = get_metadata(state, id, key, nothing)
+    for key in metadata_keys(owner, id)
+        value = get_metadata(owner, id, key, nothing)
         # Another task may take a key away between the two calls.
         value === nothing || (found[key] = value)
     end
@@ -81,9 +88,9 @@ function get_metadata(state::MMSBState, id::Integer)
 end
 
 "All keys, ascending: the library writes each as a u16 length, little-endian, and its bytes."
-function metadata_keys(state::MMSBState, id::Integer)
-    packed = GC.@preserve state begin
-        page = page_of(state, id)
+function metadata_keys(owner::PageOwner, id::Integer)
+    packed = GC.@preserve owner begin
+        page = page_of(owner, id)
         filled(UInt8) do buffer, capacity, len
             API.rust_page_metadata_keys(page, buffer, capacity, len)
         end
@@ -126,4 +133,10 @@ function delete_metadata!(batch::Batch, id::Integer, key::AbstractString)
     key = String(key)
     GC.@preserve batch key check(API.rust_batch_metadata_remove(
         raw(batch), page_id(id), address(key), bytecount(key)))
+end
+
+function delete_metadata!(pages::PageAllocator, id::Integer, key::AbstractString)
+    key = String(key)
+    GC.@preserve pages key check(API.rust_page_metadata_remove(
+        page_of(pages, id), address(key), bytecount(key), C_NULL, C_NULL))
 end

@@ -1,13 +1,14 @@
 # Pages: create, change, read, ask.
 
-"A page of a state as the library names it."
-@inline page_of(state::MMSBState, id::Integer) = API.MmsbPage(raw(state).id, page_id(id))
+"A page of a state or allocator as the library names it."
+@inline page_of(owner::PageOwner, id::Integer) = API.MmsbPage(raw(owner).id, page_id(id))
 
 """
     create_page(state; size, location=:cpu, metadata=(), source="", intent=nothing)::Int
 
 Creates a page of `size` bytes, all zero, and returns its id, which is never used again. In a
-[`Batch`](@ref) the page begins when that commits, and its id can be used in the batch at once.
+[`Batch`](@ref) the page begins when that commits, and its id can be used in the batch at once. A
+[`PageAllocator`](@ref) takes `size` and `location`.
 
 - `size`: bytes, 1 to 2^30.
 - `location`: where it should live, `:cpu`, `:gpu` or `:unified`.
@@ -55,6 +56,13 @@ function create_page(batch::Batch; size::Integer, location::Symbol=:cpu, metadat
     return id
 end
 
+function create_page(pages::PageAllocator; size::Integer, location::Symbol=:cpu)
+    out = Ref(API.MmsbPage(0, 0))
+    GC.@preserve pages check(API.rust_allocator_allocate(
+        raw(pages), natural(size, "size"), location_number(location), out))
+    return out[].id % Int
+end
+
 pairs_of(metadata::Pair) = (metadata,)
 pairs_of(metadata::NamedTuple) = (String(key) => value for (key, value) in pairs(metadata))
 pairs_of(metadata) = metadata
@@ -85,6 +93,10 @@ end
 
 function delete_page(batch::Batch, id::Integer)
     GC.@preserve batch check(API.rust_batch_free_page(raw(batch), page_id(id)))
+end
+
+function delete_page(pages::PageAllocator, id::Integer)
+    GC.@preserve pages check(API.rust_allocator_release(raw(pages), page_id(id)))
 end
 
 """
@@ -125,6 +137,12 @@ end
         raw(batch), page_id(id), address(data), bytecount(data)))
 end
 
+@inline function update_page(pages::PageAllocator, id::Integer, bytes)
+    data = memory(bytes)
+    GC.@preserve pages data check(API.rust_page_update(
+        page_of(pages, id), address(data), bytecount(data), C_NULL, C_NULL))
+end
+
 """
     write_page!(state, id, offset, bytes; source="", intent=nothing)::UInt64
 
@@ -157,6 +175,13 @@ end
         raw(batch), page_id(id), natural(offset, "offset"), address(data), bytecount(data)))
 end
 
+@inline function write_page!(pages::PageAllocator, id::Integer, offset::Integer, bytes)
+    data = memory(bytes)
+    GC.@preserve pages data check(API.rust_page_write(
+        page_of(pages, id), natural(offset, "offset"), address(data), bytecount(data), C_NULL,
+        C_NULL))
+end
+
 """
     write_masked!(state, id, mask, bytes; source="", intent=nothing)::UInt64
 
@@ -183,13 +208,20 @@ end
 write_masked!(batch::Batch, id::Integer, mask::AbstractVector, bytes) =
     closing(delta -> route_delta!(batch, delta), create_delta(id, mask, bytes))
 
+function write_masked!(pages::PageAllocator, id::Integer, mask::AbstractVector, bytes)
+    data = memory(bytes)
+    mask = mask_memory(mask, bytecount(data))
+    GC.@preserve pages data mask check(API.rust_page_write_masked(
+        page_of(pages, id), address(mask), address(data), bytecount(data), C_NULL, C_NULL))
+end
+
 """
     read_page(state, id; offset=0, len=nothing)::Vector{UInt8}
     read_page(state, id, T)::Vector{T}
 
 A copy of a page: `len` bytes from `offset` on, by default all; or the whole page as plain values
-of type `T`, whose size divides the page's. `state` may be a [`Snapshot`](@ref) as well.
-[`page_view`](@ref) is the way without a copy.
+of type `T`, whose size divides the page's. `state` may be a [`Snapshot`](@ref) or
+[`PageAllocator`](@ref) as well. [`page_view`](@ref) is the way without a copy.
 
 Errors: `PageNotFoundError`, `PageFreedError`, `RangeOutOfBoundsError`, `LengthMismatchError`,
 `CorruptError`.
@@ -239,7 +271,7 @@ query_page(owner, id::Integer, T::Type) = read_page(owner, id, T)
     read_page!(buffer, state, id; offset=0)
 
 Fills `buffer`, an array without gaps, with the page's bytes from `offset` on, and returns it.
-`state` may be a [`Snapshot`](@ref) as well.
+`state` may be a [`Snapshot`](@ref) or [`PageAllocator`](@ref) as well.
 
 Errors: as [`read_page`](@ref); then `buffer` is unchanged.
 
@@ -250,35 +282,35 @@ MMSBState() do state
 end
 ```
 """
-@inline function read_page!(buffer, state::MMSBState, id::Integer; offset::Integer=0)
+@inline function read_page!(buffer, owner::PageOwner, id::Integer; offset::Integer=0)
     data = writable(buffer)
-    GC.@preserve state data check(API.rust_page_read(
-        page_of(state, id), natural(offset, "offset"), address(data), bytecount(data)))
+    GC.@preserve owner data check(API.rust_page_read(
+        page_of(owner, id), natural(offset, "offset"), address(data), bytecount(data)))
     return buffer
 end
 
 "One number about a page."
-@inline function ask(call, state::MMSBState, id::Integer)
+@inline function ask(call, owner::PageOwner, id::Integer)
     out = Ref{UInt64}(0)
-    GC.@preserve state check(call(page_of(state, id), out))
+    GC.@preserve owner check(call(page_of(owner, id), out))
     return out[]
 end
 
 """
     page_size(state, id)::Int
 
-Bytes of a page. `state` may be a [`Snapshot`](@ref) as well.
+Bytes of a page. `state` may be a [`Snapshot`](@ref) or [`PageAllocator`](@ref) as well.
 """
-page_size(state::MMSBState, id::Integer) = ask(API.rust_page_size, state, id) % Int
+page_size(owner::PageOwner, id::Integer) = ask(API.rust_page_size, owner, id) % Int
 
 """
     page_epoch(state, id)::Int
     page_epoch(array::PageArray)::Int
 
-How often a page's content has changed: 0 at its creation. `state` may be a [`Snapshot`](@ref) as
-well. Of a view: the epoch of what it shows.
+How often a page's content has changed: 0 at its creation. `state` may be a [`Snapshot`](@ref) or
+[`PageAllocator`](@ref) as well. Of a view: the epoch of what it shows.
 """
-page_epoch(state::MMSBState, id::Integer) = ask(API.rust_page_epoch, state, id) % Int
+page_epoch(owner::PageOwner, id::Integer) = ask(API.rust_page_epoch, owner, id) % Int
 
 """
     page_lsn(state, id)::UInt64
@@ -290,11 +322,12 @@ page_lsn(state::MMSBState, id::Integer) = ask(API.rust_page_lsn, state, id)
 """
     page_location(state, id)::Symbol
 
-Where a page should live: `:cpu`, `:gpu` or `:unified`.
+Where a page should live: `:cpu`, `:gpu` or `:unified`. `state` may be a [`PageAllocator`](@ref) as
+well.
 """
-function page_location(state::MMSBState, id::Integer)
+function page_location(owner::PageOwner, id::Integer)
     out = Ref{UInt32}(0)
-    GC.@preserve state check(API.rust_page_location(page_of(state, id), out))
+    GC.@preserve owner check(API.rust_page_location(page_of(owner, id), out))
     return location_name(out[])
 end
 
@@ -303,7 +336,8 @@ location_name(number::UInt32) = first(LOCATIONS[number + 1])
 """
     list_pages(state)::Vector{Int}
 
-Ids of all live pages, ascending. `state` may be a [`Snapshot`](@ref) as well.
+Ids of all live pages, ascending. `state` may be a [`Snapshot`](@ref) or [`PageAllocator`](@ref) as
+well.
 
 ```julia
 MMSBState() do state
@@ -313,6 +347,7 @@ end
 ```
 """
 list_pages(state::MMSBState) = ids_by(API.rust_state_list_pages, state)
+list_pages(pages::PageAllocator) = ids_by(API.rust_allocator_list_pages, pages)
 
 function ids_by(call, owner)
     GC.@preserve owner begin

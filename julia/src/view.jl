@@ -69,7 +69,7 @@ const PageView = PageArray{UInt8,1}
     page_view(use, state, id)
 
 A page's bytes without a copy; the second form calls `use(view)`, closes the view whatever happens
-and returns what `use` returned.
+and returns what `use` returned. `state` may be a [`PageAllocator`](@ref) as well.
 
 Errors: `PageNotFoundError`, `PageFreedError`, `CorruptError`.
 
@@ -85,14 +85,14 @@ MMSBState() do state
 end
 ```
 """
-page_view(state::MMSBState, id::Integer) =
-    pinned((pin, data, len) -> PageArray(pin, data, (len,)), state, id)
+page_view(owner::PageOwner, id::Integer) =
+    pinned((pin, data, len) -> PageArray(pin, data, (len,)), owner, id)
 
 "`make(pin, data, len)`, where `len` bytes at `data` are the page's content as of now."
-function pinned(make, state::MMSBState, id::Integer)
+function pinned(make, owner::PageOwner, id::Integer)
     data, len = Ref(Ptr{UInt8}(C_NULL)), Ref{Csize_t}(0)
-    handle = GC.@preserve state begin
-        page = page_of(state, id)
+    handle = GC.@preserve owner begin
+        page = page_of(owner, id)
         obtain(out -> API.rust_page_view(page, out, data, len), API.MmsbView)
     end
     pin = Pin(handle)
@@ -104,7 +104,7 @@ function pinned(make, state::MMSBState, id::Integer)
     end
 end
 
-page_view(use, state::MMSBState, id::Integer) = closing(use, page_view(state, id))
+page_view(use, owner::PageOwner, id::Integer) = closing(use, page_view(owner, id))
 
 """
     page_array(state, id, T, dims=nothing; offset=0)::PageArray{T}
@@ -129,17 +129,17 @@ MMSBState() do state
 end
 ```
 """
-page_array(state::MMSBState, id::Integer, ::Type{T}, dims=nothing; offset::Integer=0) where {T} =
-    pinned((pin, data, len) -> typed(pin, data, len, T, dims, offset), state, id)
+page_array(owner::PageOwner, id::Integer, ::Type{T}, dims=nothing; offset::Integer=0) where {T} =
+    pinned((pin, data, len) -> typed(pin, data, len, T, dims, offset), owner, id)
 
 function page_array(view::PageView, ::Type{T}, dims=nothing; offset::Integer=0) where {T}
     bytes = view.array
     GC.@preserve bytes return typed(view.pin, pointer(view), length(view), T, dims, offset)
 end
 
-page_array(use, state::MMSBState, id::Integer, ::Type{T}, dims=nothing;
+page_array(use, owner::PageOwner, id::Integer, ::Type{T}, dims=nothing;
            offset::Integer=0) where {T} =
-    closing(use, page_array(state, id, T, dims; offset=offset))
+    closing(use, page_array(owner, id, T, dims; offset=offset))
 
 function typed(pin::Pin, data, len, ::Type{T}, dims, offset) where {T}
     start = check_offset(T, offset, len)

@@ -34,6 +34,14 @@ total(array) = (s = 0.0; for x in array; s += x; end; s)
         @test (@allocated write_often(state, id, bytes)) < 1000
         read_often(state, id, a)
         @test (@allocated read_often(state, id, a)) < 1000
+        PageAllocator() do pages
+            scratch = create_page(pages; size=64)
+            update_often(pages, scratch, a, b)
+            @test (@allocated update_often(pages, scratch, a, b)) < 1000
+            buffer = zeros(8)
+            read_often(pages, scratch, buffer)
+            @test (@allocated read_often(pages, scratch, buffer)) < 1000
+        end
         array = page_array(state, id, Float64)
         @test total(array) == total(a)
         @test (@allocated total(array)) < 100

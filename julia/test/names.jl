@@ -21,7 +21,8 @@ end
 
 @testset "methods added to Base" begin
     for (f, kinds) in ((flush, Tuple{MMSBState}), (merge, Tuple{Delta,Delta}),
-                       (append!, Tuple{TLog,Delta}), (isreadonly, Tuple{MMSBState}))
+                       (append!, Tuple{TLog,Delta}), (isreadonly, Tuple{MMSBState}),
+                       (empty!, Tuple{PageAllocator}))
         binding = Base.Docs.Binding(Base, nameof(f))
         signatures = get(Base.Docs.meta(MMSB), binding, nothing)
         @test signatures !== nothing && any(s -> kinds <: s, keys(signatures.docs))
