@@ -72,6 +72,31 @@ def test_an_export_is_a_state_of_its_own(state: mmsb.State, tmp_path: Path) -> N
         mmsb.State.load_checkpoint(file)
 
 
+def test_files_that_are_no_images_are_refused(state: mmsb.State, tmp_path: Path) -> None:
+    state.create_page(data=b"abcd")
+    letter, empty = tmp_path / "letter.txt", tmp_path / "empty"
+    letter.write_text("Dear diary, " * 1000)
+    empty.touch()
+    mmsb.State(tmp_path / "other").close()
+    with Refused(state, mmsb.Corrupt, letter, "begin"):
+        mmsb.State.load_checkpoint(letter)
+    with Refused(state, mmsb.Corrupt, empty, 0):
+        mmsb.State.load_checkpoint(empty)
+    with pytest.raises((mmsb.IoError, mmsb.CorruptionError), match="other"):
+        mmsb.State.load_checkpoint(tmp_path / "other")
+    with Refused(state, mmsb.Corrupt, "MANIFEST"):
+        mmsb.State.load_checkpoint(tmp_path / "other" / "MANIFEST")
+    with Refused(state, mmsb.InvalidArgument, "name a file"):
+        mmsb.State.load_checkpoint("")
+    with Refused(state, mmsb.Io, letter):
+        state.export_checkpoint(letter)
+    with Refused(state, mmsb.Io, tmp_path):
+        state.export_checkpoint(tmp_path)
+    with Refused(state, mmsb.FileNotFound, tmp_path / "none"):
+        state.export_checkpoint(tmp_path / "none" / "it.image")
+    assert letter.read_text() == "Dear diary, " * 1000
+
+
 def test_verify_tells_its_progress_and_can_be_ended(folder: Path) -> None:
     with mmsb.State(folder) as state:
         page = state.create_page(1000)
@@ -93,6 +118,7 @@ def test_verify_tells_its_progress_and_can_be_ended(folder: Path) -> None:
 
         with pytest.raises(RuntimeError, match="enough"):
             state.verify(stop)
+        assert state.digest() == verified.digest
         assert page.write(0, b"still open") is not None
 
 

@@ -174,13 +174,55 @@ def test_bad_changes_leave_no_trace(state: mmsb.State, page: mmsb.Page) -> None:
         page.read_into(bytearray(8), 9)
 
 
-def test_unknown_and_freed_pages(state: mmsb.State, page: mmsb.Page) -> None:
-    for unknown in (0, 2, 1 << 63):
-        with Refused(state, mmsb.PageNotFound, unknown):
-            state[unknown]
-    for absurd in (-1, 1 << 64):
-        with Refused(state, mmsb.PageNotFound, absurd):
-            state[absurd]
+def test_labels_that_are_no_utf8_are_refused(state: mmsb.State, page: mmsb.Page) -> None:
+    bad, before = "\udcff", (state.digest(), state.stats()["records"])
+    for use in (
+        lambda: page.write(0, b"x", source=bad),
+        lambda: page.update(b"x" * 16, intent=bad),
+        lambda: page.write_masked(b"1" * 16, b"x" * 16, source=bad),
+        lambda: state.create_page(4, intent=bad),
+        lambda: page.free(source=bad),
+        lambda: state.batch(source=bad),
+        lambda: page.set_meta("k", b"v", source=bad),
+        lambda: page.set_meta(bad, b"v"),
+        lambda: page.get_meta(bad),
+        lambda: mmsb.Delta.dense(page, b"x", source=bad),
+        lambda: state.query(source=bad),
+        lambda: state.checkpoint(bad),
+        lambda: state.drop_checkpoint(bad),
+    ):
+        with pytest.raises(UnicodeEncodeError, match=r"udcff.*position 0"):
+            use()
+    assert (state.digest(), state.stats()["records"]) == before
+
+
+@pytest.mark.parametrize("unknown", [0, 2, 1 << 63])
+def test_unknown_pages(state: mmsb.State, page: mmsb.Page, unknown: int) -> None:
+    for use in (
+        lambda: state[unknown],
+        lambda: state.free_page(unknown),
+        lambda: state.history(unknown),
+        lambda: state.page_at(unknown, page.lsn),
+        lambda: state.query(page=unknown),
+        lambda: state.apply(mmsb.Delta.dense(unknown, b"x")),
+        lambda: state.snapshot().read(unknown),
+    ):
+        with Refused(state, mmsb.PageNotFound, f"page {unknown}"):
+            use()
+    with Refused(state, mmsb.PageNotFound, f"page {unknown}"), state.batch() as batch:
+        batch.write(page, 0, b"x")
+        batch.write(unknown, 0, b"x")
+
+
+@pytest.mark.parametrize("absurd", [-1, 1 << 64])
+def test_numbers_that_are_no_ids(state: mmsb.State, absurd: int) -> None:
+    with Refused(state, mmsb.PageNotFound, absurd):
+        state[absurd]
+    with Refused(state, mmsb.PageNotFound, absurd):
+        mmsb.Delta.dense(absurd, b"x")
+
+
+def test_freed_pages(state: mmsb.State, page: mmsb.Page) -> None:
     lsn = page.free(source="me")
     assert lsn > 0
     assert page not in state

@@ -166,8 +166,13 @@ def test_replay_tells_its_progress_and_can_be_ended(state: mmsb.State, page: mms
     def stop(_: int) -> None:
         raise KeyboardInterrupt
 
+    before = state.digest()
     with pytest.raises(KeyboardInterrupt):
         state.replay_to(page.lsn, progress=stop)
+    with pytest.raises(TypeError, match="not callable"):
+        state.replay_to(page.lsn, progress=5)  # type: ignore[arg-type]
+    assert state.digest() == before
+    assert page.write(0, b"goes on") is not None
     with Refused(state, mmsb.LsnInFuture, 1 << 60):
         state.replay_to(1 << 60)
 

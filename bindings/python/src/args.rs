@@ -8,7 +8,7 @@ use crate::state::State;
 use mmsb::{Config, Durability, ErrorKind, Location, Lsn, Note, PageId};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyFloat};
+use pyo3::types::{PyDateTime, PyFloat, PyString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -117,8 +117,8 @@ pub fn durability_name(durability: Durability) -> &'static str {
 
 /// A metadata key: text, or the bytes themselves.
 pub fn meta_key(key: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    if let Ok(key) = key.extract::<&str>() {
-        return Ok(key.as_bytes().to_vec());
+    if let Ok(key) = key.cast::<PyString>() {
+        return Ok(key.to_str()?.as_bytes().to_vec());
     }
     match key.extract::<&[u8]>() {
         Ok(key) => Ok(key.to_vec()),
