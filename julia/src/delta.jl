@@ -55,6 +55,13 @@ function create_delta(page::Integer, runs::AbstractVector{<:Pair}; source::Abstr
     return noted(Delta(handle), source, intent)
 end
 
+# What is collected one by one in a `[]` says of no element what it is.
+function create_delta(page::Integer, runs::AbstractVector{Any}; source::AbstractString="",
+                      intent=nothing)
+    all(run -> run isa Pair, runs) || refuse_element(runs)
+    return create_delta(page, Pair[runs...]; source=source, intent=intent)
+end
+
 function create_delta(page::Integer, mask::AbstractVector, bytes; source::AbstractString="",
                       intent=nothing)
     data = memory(bytes)

@@ -76,9 +76,10 @@ writable(x) = throw(InvalidArgumentError(
     "a $(typeof(x)) where a buffer is wanted: an array of plain elements without gaps"))
 
 "A page id as the library takes it."
-@inline page_id(id::Integer) = id >= 0 ? id % UInt64 : refuse_id(id)
+@inline page_id(id::Integer) = 0 <= id <= typemax(Int) ? id % UInt64 : refuse_id(id)
 
-@noinline refuse_id(id) = throw(PageNotFoundError("page $id: ids begin at 1"))
+@noinline refuse_id(id) = throw(PageNotFoundError(
+    "page $id does not exist; ids lie in 1 to $(typemax(Int))"))
 
 "A count, size, offset or LSN as the library takes it."
 @inline function natural(value::Integer, name)

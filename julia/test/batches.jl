@@ -64,8 +64,14 @@ end
         @test isopen(changes) && sprint(show, changes) == "Batch(open)"
         lsn = commit!(changes)
         @test page_lsn(state, id) == lsn && !isopen(changes)
-        @test throws(() -> commit!(changes), ClosedError, "the batch was closed")
-        @test throws(() -> update_page(changes, id, b"abcd"), ClosedError)
+        for use in (() -> commit!(changes), () -> update_page(changes, id, b"abcd"),
+                    () -> write_page!(changes, id, 0, b"a"), () -> create_page(changes; size=1),
+                    () -> write_masked!(changes, id, fill(true, 4), b"abcd"),
+                    () -> delete_page(changes, id), () -> set_metadata!(changes, id, "k", "v"),
+                    () -> delete_metadata!(changes, id, "k"),
+                    () -> route_delta!(changes, create_delta(id, b"abcd")))
+            @test throws(use, ClosedError, "the batch was closed")
+        end
         given_up = Batch(state)
         update_page(given_up, id, b"0000")
         close(given_up)

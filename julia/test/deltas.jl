@@ -23,6 +23,11 @@ end
     @test throws(() -> create_delta(1, [-3 => b"a"]), InvalidArgumentError, -3)
     @test throws(() -> create_delta(1, [1 << 40 => b"a"]), RangeOutOfBoundsError)
     @test throws(() -> create_delta(1, [3 => 4]), InvalidArgumentError)
+    @test throws(() -> create_delta(1, Any[3 => b"a", 4]), InvalidArgumentError, "Any")
+    collected = []
+    push!(collected, 2 => b"ab", 8 => [1.0])
+    @test delta_runs(create_delta(1, collected)) == delta_runs(delta)
+    @test isempty(delta_runs(create_delta(1, [])))
 end
 
 @testset "mask" begin
@@ -88,7 +93,14 @@ end
     delta = create_delta(1, b"abcd")
     close(delta)
     close(delta)
-    @test throws(() -> delta_payload(delta), ClosedError, "the delta was closed")
-    @test throws(() -> merge(delta, delta), ClosedError)
+    MMSBState() do state
+        for use in (() -> delta_payload(delta), () -> delta_runs(delta), () -> delta_info(delta),
+                    () -> delta_source(delta), () -> delta_intent(delta),
+                    () -> merge(delta, delta), () -> validate(delta, 4),
+                    () -> route_delta!(state, delta), () -> batch_route_deltas!(state, [delta]),
+                    () -> PageAllocator(pages -> route_delta!(pages, delta)))
+            @test throws(use, ClosedError, "the delta was closed")
+        end
+    end
     @test sprint(show, delta) == "Delta(closed)"
 end

@@ -93,7 +93,11 @@ end
         end
         kept = snapshot(state)
         close(kept)
-        @test throws(() -> digest(kept), ClosedError, "the snapshot was closed")
+        for use in (() -> digest(kept), () -> snapshot_lsn(kept), () -> list_pages(kept),
+                    () -> read_page(kept, a), () -> read_page!(zeros(UInt8, 1), kept, a),
+                    () -> page_size(kept, a), () -> page_epoch(kept, a))
+            @test throws(use, ClosedError, "the snapshot was closed")
+        end
         @test sprint(show, kept) == "Snapshot(closed)"
         @test get_stats(state).snapshots == 0
     end

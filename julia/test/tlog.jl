@@ -41,7 +41,11 @@ end
         log = TLog(path)
         close(log)
         close(log)
-        @test throws(() -> append!(log, create_delta(1, b"a")), ClosedError, "the log was closed")
+        for use in (() -> append!(log, create_delta(1, b"a")), () -> flush(log), () -> sync(log),
+                    () -> query_log(log), () -> collect(log), () -> get_deltas_for_page(log, 1),
+                    () -> compute_log_statistics(log))
+            @test throws(use, ClosedError, "the log was closed")
+        end
         @test occursin("closed", sprint(show, log))
     end
 end
