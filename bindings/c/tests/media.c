@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -100,23 +99,6 @@ static void a_read_only_medium_is_an_error_that_says_so(void) {
     OK(rust_page_write((MmsbPage){state.id, 1}, 0, BYTES("goes on"), NULL, NULL));
     OK(rust_state_close(&state));
     unmount(disk);
-}
-
-/* A directory in which nobody may make a file; root is let in everywhere but into /sys. */
-static void a_forbidden_directory_is_an_error_that_says_so(void) {
-    const char *folder = geteuid() == 0 ? "/sys/kernel" : scratch();
-    char path[1100];
-    MmsbState state = {77};
-    MmsbTLog log = {77};
-    if (!exists(folder)) SKIP("there is no directory that refuses root");
-    if (geteuid() != 0) REQUIRE(chmod(folder, 0555) == 0);
-    snprintf(path, sizeof path, "%s/mmsb-test", folder);
-    MmsbConfig config = durable(path, MMSB_DURABILITY_BUFFERED);
-    FAILS(PERMISSION_DENIED, rust_state_open(&config, &state), path);
-    FAILS(PERMISSION_DENIED, rust_tlog_new(path, &log), path);
-    EQ(state.id, 77);
-    EQ(log.id, 77);
-    if (geteuid() != 0) CHECK(chmod(folder, 0755) == 0);
 }
 
 /* ----------------------------------------------------------------------------------------- full */
@@ -305,7 +287,6 @@ static void a_limit_on_file_sizes_is_no_space(void) {
 int main(void) {
     static const Test tests[] = {
         TEST(a_read_only_medium_is_an_error_that_says_so),
-        TEST(a_forbidden_directory_is_an_error_that_says_so),
         TEST(a_full_disk_changes_nothing_in_memory),
         TEST(a_full_disk_changes_nothing_buffered),
         TEST(a_full_disk_changes_nothing_in_sync),
