@@ -173,3 +173,42 @@ pub unsafe extern "C" fn rust_batch_metadata_remove(
         batch.remove_meta(PageId(page), unsafe { slice(key, key_len, "key") }?)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffi::state::{rust_state_close, rust_state_open};
+
+    /// A commit ends its batch whatever it was given, so that a caller frees it once.
+    #[test]
+    fn a_commit_that_fails_ends_the_batch_too() {
+        let mut state = MmsbState { id: 0 };
+        // SAFETY: null is a state in memory; here and below all places are locals.
+        assert_eq!(unsafe { rust_state_open(std::ptr::null(), &mut state) }, MmsbStatus::Ok);
+        let not_utf8 = MmsbNote { source: c"\xff".as_ptr(), intent: std::ptr::null() };
+        let mut words = [7u64; 2];
+        // SAFETY: within `words`.
+        let misaligned = unsafe { words.as_mut_ptr().byte_add(1) };
+        let failing: [(*const MmsbNote, *mut u64, MmsbStatus); 2] = [
+            (&not_utf8, std::ptr::null_mut(), MmsbStatus::NotUtf8),
+            (std::ptr::null(), misaligned, MmsbStatus::InvalidArgument),
+        ];
+        for (note, lsn, expected) in failing {
+            let mut batch = MmsbBatch { id: 0 };
+            // SAFETY: as above.
+            unsafe {
+                assert_eq!(rust_batch_new(state, &mut batch), MmsbStatus::Ok);
+                let (given, mut page) = (batch, 0);
+                assert_eq!(rust_batch_create_page(given, 8, 0, &mut page), MmsbStatus::Ok);
+                assert_eq!(rust_batch_commit(&mut batch, note, lsn), expected);
+                assert_eq!(batch.id, 0);
+                assert_eq!(rust_batch_free_page(given, page), MmsbStatus::StaleHandle);
+                // Both times: nothing of the first batch happened, its id came back.
+                assert_eq!(page, 1);
+            }
+        }
+        assert_eq!(words, [7; 2]);
+        // SAFETY: as above.
+        assert_eq!(unsafe { rust_state_close(&mut state) }, MmsbStatus::Ok);
+    }
+}

@@ -422,3 +422,53 @@ pub unsafe extern "C" fn rust_page_metadata_keys(
         unsafe { copy_items(&keys, buf, capacity, len, "bytes") }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffi::MmsbState;
+    use crate::ffi::state::{
+        rust_page_create, rust_state_close, rust_state_digest, rust_state_open,
+    };
+    use std::ptr::{null, null_mut};
+
+    /// A place for the LSN that cannot be written to is refused before the change, not after it.
+    #[test]
+    fn a_misaligned_lsn_is_refused_before_anything_changes() {
+        let (mut state, mut page) = (MmsbState { id: 0 }, MmsbPage { owner: 0, id: 0 });
+        // SAFETY: here and below, all places are locals and lengths are theirs.
+        unsafe {
+            assert_eq!(rust_state_open(null(), &mut state), MmsbStatus::Ok);
+            assert_eq!(rust_page_create(state, 4, 0, null(), &mut page), MmsbStatus::Ok);
+            let (key, value) = (b"k".as_ptr(), b"v".as_ptr());
+            let set = rust_page_metadata_set(page, key, 1, value, 1, null(), null_mut());
+            assert_eq!(set, MmsbStatus::Ok);
+        }
+        let digest = || {
+            let mut digest = [0; 32];
+            // SAFETY: as above.
+            assert_eq!(unsafe { rust_state_digest(state, &mut digest) }, MmsbStatus::Ok);
+            digest
+        };
+        let before = digest();
+        let mut words = [7u64; 2];
+        // SAFETY: within `words`.
+        let lsn = unsafe { words.as_mut_ptr().byte_add(1) };
+        let (bytes, key) = (b"abcd".as_ptr(), b"k".as_ptr());
+        // SAFETY: as above.
+        let refused = unsafe {
+            [
+                rust_page_update(page, bytes, 4, null(), lsn),
+                rust_page_write(page, 0, bytes, 4, null(), lsn),
+                rust_page_write_masked(page, bytes, bytes, 4, null(), lsn),
+                rust_page_metadata_set(page, key, 1, bytes, 4, null(), lsn),
+                rust_page_metadata_remove(page, key, 1, null(), lsn),
+                rust_page_free(page, null(), lsn),
+            ]
+        };
+        assert_eq!(refused, [MmsbStatus::InvalidArgument; 6]);
+        assert_eq!((digest(), words), (before, [7; 2]));
+        // SAFETY: as above.
+        assert_eq!(unsafe { rust_state_close(&mut state) }, MmsbStatus::Ok);
+    }
+}

@@ -59,6 +59,20 @@ fn writes_to_one_page_merge_the_last_wins() {
 }
 
 #[test]
+fn a_refused_change_leaves_what_the_batch_holds() {
+    let state = memory();
+    let page = ramp(&state, 8);
+    let mut batch = Batch::new(&state);
+    batch.update(page, b"12345678").unwrap();
+    let error = batch.update(page, b"1234").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LengthMismatch, "{error}");
+    let other = Delta::dense(page, [0; 9]).unwrap();
+    assert_eq!(batch.apply(other).unwrap_err().kind(), ErrorKind::LengthMismatch);
+    assert!(batch.commit(Note::NONE).unwrap().is_some());
+    assert_eq!(state.read_all(page).unwrap(), b"12345678");
+}
+
+#[test]
 fn nothing_changed_is_no_record() {
     let state = memory();
     let page = ramp(&state, 16);

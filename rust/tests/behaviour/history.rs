@@ -106,3 +106,31 @@ fn the_state_as_it_was() {
     assert_eq!(state.replay_to(future).unwrap_err().kind(), ErrorKind::LsnInFuture);
     assert_eq!(state.page_at(PageId(1), future).unwrap_err().kind(), ErrorKind::LsnInFuture);
 }
+
+/// A replayed state holds content, not the log that led to it: it says so instead of showing a past
+/// without records.
+#[test]
+fn a_replayed_state_has_no_past_of_its_own() {
+    let state = memory();
+    let page = state.create_page(8, Note::NONE).unwrap();
+    let created = state.page_lsn(page).unwrap();
+    let mut last = created;
+    for i in 1..=5u64 {
+        last = state.update(page, &i.to_le_bytes(), Note::NONE).unwrap().unwrap();
+    }
+    let past = state.replay_to(last).unwrap();
+    for lsn in [Lsn::ZERO, created, Lsn(last.0 - 1)] {
+        let refused = [
+            past.page_at(page, lsn).map(drop),
+            past.replay_to(lsn).map(drop),
+            past.query(Query { after: Some(lsn), ..Query::default() }).map(drop),
+            past.query(Query { after: Some(lsn), ..Query::page(page) }).map(drop),
+        ];
+        for (way, result) in refused.into_iter().enumerate() {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::HistoryDropped, "way {way}, {lsn}: {error}");
+        }
+    }
+    assert_eq!(past.stats().unwrap().history_floor, last);
+    assert!(changes(&past, Query::default()).is_empty(), "history begins where it ends");
+}

@@ -55,7 +55,11 @@ fn directories_of_something_else_are_refused_and_left_alone() {
     fs::create_dir(&foreign).unwrap();
     fs::write(foreign.join("notes.txt"), "mine").unwrap();
     assert_eq!(kind(&foreign), ErrorKind::Foreign);
+    let log_there = mmsb::TLog::open(Config::durable(&foreign)).unwrap_err();
+    assert_eq!(log_there.kind(), ErrorKind::Foreign);
     assert_eq!(fs::read_to_string(foreign.join("notes.txt")).unwrap(), "mine");
+    let names: Vec<_> = fs::read_dir(&foreign).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["notes.txt"], "nothing was made there");
     let log = dir.path().join("log");
     mmsb::TLog::open(Config::durable(&log)).unwrap().close().unwrap();
     assert_eq!(kind(&log), ErrorKind::Foreign);

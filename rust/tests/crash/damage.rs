@@ -4,7 +4,7 @@ use crate::common::{Prng, random_op};
 use crate::open;
 use mmsb::env::Storage;
 use mmsb::env::sim::{PowerLoss, SimStorage};
-use mmsb::{Durability, Note};
+use mmsb::{Durability, ErrorKind, Note};
 
 /// A small state with an image, log before and after it, and the digest it was closed with.
 fn closed() -> (SimStorage, [u8; 32]) {
@@ -93,6 +93,66 @@ fn damage_to_what_was_durable_is_not_cut_off_as_a_torn_tail() {
         assert_ne!(state.digest().unwrap(), digest, "{at}");
         assert!(state.recovered().torn.is_some(), "{at}");
     }
+}
+
+/// A log that was killed with its only segment, `synced` or merely flushed.
+fn killed(synced: bool) -> (SimStorage, String) {
+    let disk = SimStorage::new(5);
+    let state = open(&disk, Durability::Memory).unwrap();
+    let page = state.create_page(200, Note::NONE).unwrap();
+    for i in 0..3u8 {
+        state.write(page, 0, &[i + 1; 10], Note::NONE).unwrap();
+        if synced { state.sync() } else { state.flush() }.unwrap();
+    }
+    let left = disk.crash(PowerLoss::KeepAll);
+    drop(state);
+    let name = crate::logs(&left).pop().unwrap();
+    assert_eq!(crate::logs(&left).len(), 1);
+    (left, name)
+}
+
+/// The first segment's header is the only thing that leads into a log: without it, the frames that
+/// say what was durable still do.
+#[test]
+fn a_damaged_or_emptied_first_header_is_no_fresh_log() {
+    let (left, name) = killed(true);
+    open(&left.snapshot(), Durability::Memory).unwrap();
+    let refused = |copy: SimStorage, what: &str| {
+        let before = copy.read_file(&name).unwrap();
+        let error = open(&copy, Durability::Memory).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{what}: {error}");
+        assert!(error.message().contains(&name), "{what}: {error}");
+        assert_eq!(copy.read_file(&name).unwrap(), before, "{what}: the file is left alone");
+    };
+    for at in 0..64 {
+        let copy = left.snapshot();
+        copy.flip(&name, at, 1 << (at % 8)).unwrap();
+        refused(copy, &format!("a flip at {at}"));
+    }
+    let mut emptied = left.read_file(&name).unwrap();
+    for bytes in [64, 4096] {
+        emptied[..bytes].fill(0);
+        let copy = left.snapshot();
+        copy.write_file(&name, &emptied).unwrap();
+        refused(copy, &format!("{bytes} zeros"));
+    }
+}
+
+/// Nothing says that anything was synced: a crash may have torn the very first write.
+#[test]
+fn a_first_header_that_was_never_synced_is_a_torn_beginning() {
+    let (left, name) = killed(false);
+    let mut emptied = left.read_file(&name).unwrap();
+    emptied[..4096].fill(0);
+    left.write_file(&name, &emptied).unwrap();
+    let state = open(&left, Durability::Memory).unwrap();
+    assert_eq!((state.page_count(), state.recovered().records), (0, 0));
+    let torn = state.recovered().torn.as_ref().unwrap();
+    assert!(torn.path.ends_with(&name) && torn.offset == 0, "{torn:?}");
+    state.create_page(8, Note::NONE).unwrap();
+    let digest = state.digest().unwrap();
+    state.close().unwrap();
+    assert_eq!(open(&left, Durability::Memory).unwrap().digest().unwrap(), digest);
 }
 
 #[test]
