@@ -998,7 +998,8 @@ MmsbStatus rust_batch_metadata_remove(MmsbBatch batch,
  * nothing needs. `name` (UTF-8, at most 64 bytes) keeps it until it is dropped; null for one that
  * later ones replace. `lsn` may be null.
  *
- * Errors: TooLong, NotUtf8, InvalidArgument for a name in use, NoSpace, Io, Poisoned.
+ * Errors: TooLong, NotUtf8, InvalidArgument for a name in use, ReadOnly for a replayed state,
+ * NoSpace, Io, Poisoned. Then the state and what is kept of it are as before.
  * Cost: writing all pages once, and a few syncs.
  *
  * # Safety
@@ -1668,7 +1669,9 @@ MmsbStatus rust_state_stats(MmsbState state, MmsbStats *out);
 MmsbStatus rust_state_stats_json(MmsbState state, uint8_t *buf, size_t capacity, size_t *len);
 
 /**
- * The state as it was when everything up to `lsn` had happened: detached, read-only, in memory.
+ * The state as it was when everything up to `lsn` had happened: detached, read-only, in memory. It
+ * holds content, not the log that led to it: it has no past of its own, nothing to verify it by,
+ * and makes no checkpoint (`rust_checkpoint_write` takes it).
  *
  * Ownership: `out` is closed with `rust_state_close`, in any order.
  * Errors: HistoryDropped, LsnInFuture, Corrupt.
@@ -1699,7 +1702,8 @@ MmsbStatus rust_page_at(MmsbPage page,
  * Checks everything that is stored: each record of the kept log, each byte of the images, and
  * that a replay of the log gives the live state. `progress` may be null. `out` may be null.
  *
- * Errors: Corrupt with file, offset and reason.
+ * Errors: Corrupt with file, offset and reason. HistoryDropped for a replayed state, which has no
+ * log to be compared with.
  *
  * # Safety
  * `progress` is null or may be called with `context`; `out` is null or valid for a write.

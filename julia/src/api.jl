@@ -830,7 +830,8 @@ Makes a durable image of the state as of now, without stopping writers, and lets
 nothing needs. `name` (UTF-8, at most 64 bytes) keeps it until it is dropped; null for one that
 later ones replace. `lsn` may be null.
 
-Errors: TooLong, NotUtf8, InvalidArgument for a name in use, NoSpace, Io, Poisoned.
+Errors: TooLong, NotUtf8, InvalidArgument for a name in use, ReadOnly for a replayed state,
+NoSpace, Io, Poisoned. Then the state and what is kept of it are as before.
 Cost: writing all pages once, and a few syncs.
 
 # Safety
@@ -1643,7 +1644,9 @@ The stats as one JSON object, UTF-8, not terminated: copied to `buf`, which has 
 """
     rust_state_replay_to(state::MmsbState, lsn::UInt64, out::Ptr{MmsbState})::Int32
 
-The state as it was when everything up to `lsn` had happened: detached, read-only, in memory.
+The state as it was when everything up to `lsn` had happened: detached, read-only, in memory. It
+holds content, not the log that led to it: it has no past of its own, nothing to verify it by,
+and makes no checkpoint (`rust_checkpoint_write` takes it).
 
 Ownership: `out` is closed with `rust_state_close`, in any order.
 Errors: HistoryDropped, LsnInFuture, Corrupt.
@@ -1675,7 +1678,8 @@ Errors: HistoryDropped, LsnInFuture, PageNotFound (as of then), Corrupt.
 Checks everything that is stored: each record of the kept log, each byte of the images, and
 that a replay of the log gives the live state. `progress` may be null. `out` may be null.
 
-Errors: Corrupt with file, offset and reason.
+Errors: Corrupt with file, offset and reason. HistoryDropped for a replayed state, which has no
+log to be compared with.
 
 # Safety
 `progress` is null or may be called with `context`; `out` is null or valid for a write.

@@ -8,8 +8,8 @@ writers, and lets log go that nothing needs; returns the closed LSN that it stan
 most 64 bytes) keeps the image until [`drop_checkpoint!`](@ref); one without is replaced by later
 ones.
 
-Errors: `TooLongError`, `InvalidArgumentError` (a name in use), `NoSpaceError`, `IoError`,
-`PoisonedError`.
+Errors: `TooLongError`, `InvalidArgumentError` (a name in use), `ReadOnlyError` (a state of
+[`replay_log`](@ref)), `NoSpaceError`, `IoError`, `PoisonedError`.
 
 Cost: writes all pages once, and a few syncs.
 

@@ -5,7 +5,8 @@
 
 The state as it was when everything up to the LSN `to` had happened, by default everything so far:
 a state of its own, in memory and read-only, made from the log. Its [`digest`](@ref) is that of the
-state at that LSN.
+state at that LSN. It holds content, not the log that led to it: it has no past of its own, and
+makes no checkpoint ([`export_checkpoint`](@ref) takes it).
 
 Errors: `HistoryDroppedError`, `LsnInFutureError`, `CorruptError`.
 
@@ -71,7 +72,8 @@ Checks everything that is stored: each record of the kept log, each byte of the 
 replay of the log gives the live state. Returns a named tuple `(records, record_bytes, images, lsn,
 digest)` of what was looked at.
 
-Errors: `CorruptError` with file, offset and reason.
+Errors: `CorruptError` with file, offset and reason. `HistoryDroppedError` for a state of
+[`replay_log`](@ref), which has no log to be compared with.
 
 ```julia
 MMSBState() do state

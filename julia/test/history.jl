@@ -70,6 +70,11 @@ end
     with_page(b"abcd") do state, id
         found = verify(state)
         @test found.records == 2 && found.digest == digest(state) && found.images == 0
+        past = replay_log(state)
+        @test throws(() -> verify(past), HistoryDroppedError, "no log of its own")
+        @test throws(() -> checkpoint!(past), ReadOnlyError, "read-only")
+        @test digest(past) == digest(state)
+        close(past)
     end
 end
 

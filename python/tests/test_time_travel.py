@@ -145,6 +145,10 @@ def test_the_state_as_it_was(state: mmsb.State) -> None:
     assert len(past) == 1
     state.close()
     assert past[1].read() == b"\x01" * 8, "it is detached"
+    with Refused(past, mmsb.HistoryDropped, cuts[0][0], "no log of its own"):
+        past.verify()
+    with Refused(past, mmsb.ReadOnly, "read-only"):
+        past.checkpoint()
     for use in (
         lambda: past[1].write(0, b"x"),
         lambda: past.create_page(4),

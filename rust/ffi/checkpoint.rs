@@ -36,7 +36,8 @@ impl From<&CheckpointInfo> for MmsbCheckpoint {
 /// nothing needs. `name` (UTF-8, at most 64 bytes) keeps it until it is dropped; null for one that
 /// later ones replace. `lsn` may be null.
 ///
-/// Errors: TooLong, NotUtf8, InvalidArgument for a name in use, NoSpace, Io, Poisoned.
+/// Errors: TooLong, NotUtf8, InvalidArgument for a name in use, ReadOnly for a replayed state,
+/// NoSpace, Io, Poisoned. Then the state and what is kept of it are as before.
 /// Cost: writing all pages once, and a few syncs.
 ///
 /// # Safety

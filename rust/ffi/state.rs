@@ -443,7 +443,9 @@ pub unsafe extern "C" fn rust_state_stats_json(
     })
 }
 
-/// The state as it was when everything up to `lsn` had happened: detached, read-only, in memory.
+/// The state as it was when everything up to `lsn` had happened: detached, read-only, in memory. It
+/// holds content, not the log that led to it: it has no past of its own, nothing to verify it by,
+/// and makes no checkpoint (`rust_checkpoint_write` takes it).
 ///
 /// Ownership: `out` is closed with `rust_state_close`, in any order.
 /// Errors: HistoryDropped, LsnInFuture, Corrupt.
@@ -523,7 +525,8 @@ impl From<Verified> for MmsbVerified {
 /// Checks everything that is stored: each record of the kept log, each byte of the images, and
 /// that a replay of the log gives the live state. `progress` may be null. `out` may be null.
 ///
-/// Errors: Corrupt with file, offset and reason.
+/// Errors: Corrupt with file, offset and reason. HistoryDropped for a replayed state, which has no
+/// log to be compared with.
 ///
 /// # Safety
 /// `progress` is null or may be called with `context`; `out` is null or valid for a write.

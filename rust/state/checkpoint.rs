@@ -49,6 +49,11 @@ impl State {
     ///   [`drop_checkpoint`](State::drop_checkpoint); at most 64 bytes. `None` for one that later
     ///   ones replace.
     ///
+    /// # Errors
+    /// `InvalidArgument` for a name in use, `TooLong`, `ReadOnly` for a state that shows the past
+    /// ([`export_checkpoint`](State::export_checkpoint) takes that), `Poisoned`, and what the
+    /// storage says. Then the state and what is kept of it are as before.
+    ///
     /// Cost: writing all pages once, and a few syncs.
     pub fn checkpoint(&self, name: Option<&str>) -> Result<CheckpointInfo> {
         self.check_open()?;
@@ -111,10 +116,15 @@ impl State {
     /// that a replay of the log gives the live state. `progress` is told bytes checked so far.
     ///
     /// # Errors
-    /// `Corrupt` with file, offset and reason.
+    /// `Corrupt` with file, offset and reason. `HistoryDropped` for a state that shows the past: it
+    /// has no log of its own to be compared with; verify the state that it was replayed from.
     pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<Verified> {
         self.check_open()?;
         let core = self.core();
+        if self.is_read_only() {
+            let at = core.log.history_floor();
+            bail!(HistoryDropped, "the state as of {at} has no log of its own to be verified by");
+        }
         let snapshot = self.snapshot()?;
         self.flush()?;
         let mut done = 0;
@@ -134,12 +144,7 @@ impl State {
             step(record.len() as u64);
         }
         let digest = digest_of(&snapshot)?;
-        // The past has no log that it could be compared with.
-        let replayed = match self.is_read_only() {
-            true => digest,
-            false => core.replay_to(snapshot.lsn(), |_| ())?.digest()?,
-        };
-        if replayed != digest {
+        if core.replay_to(snapshot.lsn(), |_| ())?.digest()? != digest {
             bail!(Corrupt, "a replay up to {} does not give the live state", snapshot.lsn());
         }
         let images = images.len() as u64;
@@ -201,7 +206,7 @@ impl Core {
             bail!(InvalidArgument, "a checkpoint named {name:?} is kept already");
         }
         let start = self.wall.monotonic_ns();
-        self.log.check()?;
+        self.check_writable()?;
         let published = self.log.records();
         let snapshot = Snapshot::take(self.clone());
         // The log first: an image must never be ahead of what the log can tell.

@@ -8,7 +8,7 @@ use super::apply::{apply, overwrite};
 use super::core::Core;
 use super::op::{Op, Written};
 use crate::bail;
-use crate::checkpoint::{Image, ImageCopy};
+use crate::checkpoint::{Image, ImageCopy, ImageRef};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::reader::Lookup;
 use crate::log::{EntryHead, Reader, Record, gate};
@@ -295,7 +295,8 @@ impl State {
     }
 
     /// The state as it was when everything up to `lsn` had happened: detached, read-only, in
-    /// memory.
+    /// memory. It holds content, not the log that led to it: it has no past of its own, and there
+    /// is nothing to verify it by (`HistoryDropped`), but it can be exported.
     ///
     /// Cost: opening the newest image at or below `lsn`, and the records from there.
     ///
@@ -380,11 +381,7 @@ impl Core {
         }
         let floor = self.log.history_floor();
         if floor > Lsn::ZERO {
-            let first = catalog.manifest.images.first().map_or(floor, |image| image.lsn);
-            bail!(
-                HistoryDropped,
-                "the state at {lsn} is no longer kept; history begins at {first}"
-            );
+            return Err(not_kept(lsn, floor, catalog.manifest.images.first()));
         }
         Ok(None)
     }
@@ -439,6 +436,18 @@ impl Core {
             None => bail!(PageNotFound, "{id} does not exist as of {lsn}"),
         }
     }
+}
+
+#[cold]
+fn not_kept(lsn: Lsn, floor: Lsn, oldest: Option<&ImageRef>) -> Error {
+    let message = match oldest {
+        Some(image) => {
+            format!("the state at {lsn} is no longer kept; history begins at {}", image.lsn)
+        }
+        // A state that shows the past: content without the log that led to it.
+        None => format!("the state at {lsn} cannot be replayed: no log is kept up to {floor}"),
+    };
+    Error::new(ErrorKind::HistoryDropped, message)
 }
 
 /// A page on its way through its records.

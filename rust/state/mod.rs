@@ -252,6 +252,14 @@ impl Core {
         Ok(())
     }
 
+    /// Fails as a change would: read-only, poisoned, closed.
+    fn check_writable(&self) -> Result<()> {
+        match self.log.clock.gate.load(Ordering::Acquire) {
+            0 => Ok(()),
+            _ => self.log.refuse(),
+        }
+    }
+
     fn configure(&mut self, config: Config) {
         if let Some(log) = Arc::get_mut(&mut self.log) {
             log.set_options(log_options(&config));

@@ -430,8 +430,8 @@ impl State {
     /// - `name`: keeps this checkpoint, and history back to it, until `drop_checkpoint`; at most
     ///   64 bytes. `None` for one that later ones replace.
     ///
-    /// Raises `TooLong`, `InvalidArgument` for a name that is taken, `NoSpace`, `IoError`. Cost:
-    /// writing all pages once, and a few syncs.
+    /// Raises `TooLong`, `InvalidArgument` for a name that is taken, `ReadOnly` for a replayed
+    /// state, `NoSpace`, `IoError`. Cost: writing all pages once, and a few syncs.
     ///
     /// >>> import mmsb
     /// >>> with mmsb.State() as state:
@@ -523,7 +523,8 @@ impl State {
     }
 
     /// The state as it was when everything up to `lsn` had happened: detached, read-only, in
-    /// memory.
+    /// memory. It holds content, not the log that led to it: it has no past of its own, nothing to
+    /// verify it by, and makes no checkpoint; `export_checkpoint` takes it.
     ///
     /// - `progress`: called now and then with the LSN replayed to; an exception ends the replay.
     ///
@@ -638,7 +639,8 @@ impl State {
     /// - `progress`: called now and then, and at the end, with the bytes checked so far; an
     ///   exception ends the check.
     ///
-    /// Raises `Corrupt` with file, offset and reason.
+    /// Raises `Corrupt` with file, offset and reason; `HistoryDropped` for a replayed state, which
+    /// has no log to be compared with.
     ///
     /// >>> import mmsb
     /// >>> with mmsb.State() as state:

@@ -131,6 +131,20 @@ fn a_replayed_state_has_no_past_of_its_own() {
             assert_eq!(error.kind(), ErrorKind::HistoryDropped, "way {way}, {lsn}: {error}");
         }
     }
+    // What it shows cannot be compared with a log, nor become the beginning of one.
+    let digest = past.digest().unwrap();
+    let error = past.verify(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::HistoryDropped, "{error}");
+    assert!(error.message().contains(&last.to_string()), "{error}");
+    assert_eq!(past.checkpoint(None).unwrap_err().kind(), ErrorKind::ReadOnly);
+    assert_eq!(past.checkpoint(Some("then")).unwrap_err().kind(), ErrorKind::ReadOnly);
+    assert!(past.checkpoints().unwrap().is_empty());
+    // A file of its own it can have.
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("then.image");
+    past.export_checkpoint(&file).unwrap();
+    assert_eq!(State::load_checkpoint(&file).unwrap().digest().unwrap(), digest);
+    assert_eq!(past.digest().unwrap(), digest);
     assert_eq!(past.stats().unwrap().history_floor, last);
     assert!(changes(&past, Query::default()).is_empty(), "history begins where it ends");
 }
