@@ -133,7 +133,7 @@ enum MmsbStatus
      */
     MMSB_STATUS_LOCKED = 404,
     /**
-     * The path is not a directory of this engine.
+     * The path is not a directory or an image of this engine.
      */
     MMSB_STATUS_FOREIGN = 405,
     /**
@@ -1030,6 +1030,9 @@ MmsbStatus rust_checkpoint_list(MmsbState state, MmsbCheckpoint *buf, size_t cap
  * Writes an image of the state as of now to the file `path`, which must not exist. `lsn` may be
  * null.
  *
+ * Errors: InvalidArgument if something of that name exists (it is left alone), FileNotFound for its
+ * directory, NotUtf8, NoSpace, PermissionDenied, Io. Then no file is left behind.
+ *
  * # Safety
  * `path` is null or valid, `lsn` null or valid for a write.
  */
@@ -1040,7 +1043,8 @@ MmsbStatus rust_checkpoint_write(MmsbState state, const char *path, uint64_t *ls
  * it never changes, and pages are read when they are first asked for.
  *
  * Ownership: `out` is closed with `rust_state_close`.
- * Errors: FileNotFound, Corrupt, UnknownFormat, Io.
+ * Errors: FileNotFound, Foreign for a directory or a file that never was an image, Corrupt,
+ * UnknownFormat, Io.
  * Cost: about a millisecond, whatever the size.
  *
  * # Safety

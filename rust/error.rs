@@ -110,7 +110,7 @@ kinds! {
     PermissionDenied = 403, false, false;
     /// The directory is open already, in this process or another.
     Locked = 404, true, false;
-    /// The path is not a directory of this engine.
+    /// The path is not a directory or an image of this engine.
     Foreign = 405, false, false;
 
     /// Stored bytes are damaged: a checksum, a link or a length does not fit.
@@ -154,7 +154,8 @@ impl Error {
             Io::PermissionDenied | Io::ReadOnlyFilesystem => ErrorKind::PermissionDenied,
             Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => ErrorKind::NoSpace,
             Io::OutOfMemory => ErrorKind::OutOfMemory,
-            Io::NotADirectory => ErrorKind::Foreign,
+            // A directory where a file is wanted, or the other way round; a pipe or a socket.
+            Io::NotADirectory | Io::IsADirectory | Io::NotSeekable => ErrorKind::Foreign,
             _ => ErrorKind::Io,
         };
         let message = format!("{what}: {error}");

@@ -43,7 +43,7 @@ const STATUSES = (
     (Int32(402), :FILE_NOT_FOUND, "A file or directory does not exist."),
     (Int32(403), :PERMISSION_DENIED, "Permission to a file or directory is denied, or it is on a read-only medium."),
     (Int32(404), :LOCKED, "The directory is open already, in this process or another."),
-    (Int32(405), :FOREIGN, "The path is not a directory of this engine."),
+    (Int32(405), :FOREIGN, "The path is not a directory or an image of this engine."),
     (Int32(501), :CORRUPT, "Stored bytes are damaged: a checksum, a link or a length does not fit."),
     (Int32(502), :UNKNOWN_FORMAT, "A file has a format version that this build does not know."),
     (Int32(601), :PANIC, "A panic was caught at the boundary; the state refuses writes."),
@@ -871,6 +871,9 @@ Copies the checkpoints that are kept, oldest first, to `buf`, which has room for
 Writes an image of the state as of now to the file `path`, which must not exist. `lsn` may be
 null.
 
+Errors: InvalidArgument if something of that name exists (it is left alone), FileNotFound for its
+directory, NotUtf8, NoSpace, PermissionDenied, Io. Then no file is left behind.
+
 # Safety
 `path` is null or valid, `lsn` null or valid for a write.
 """
@@ -884,7 +887,8 @@ Opens the image in the file `path` as a new state in memory. The file is mapped 
 it never changes, and pages are read when they are first asked for.
 
 Ownership: `out` is closed with `rust_state_close`.
-Errors: FileNotFound, Corrupt, UnknownFormat, Io.
+Errors: FileNotFound, Foreign for a directory or a file that never was an image, Corrupt,
+UnknownFormat, Io.
 Cost: about a millisecond, whatever the size.
 
 # Safety

@@ -46,8 +46,8 @@ checkpoint_log!(state::MMSBState, path::AbstractString) = export_checkpoint(stat
 Writes an image of the state as of now to the file `path`, which must not exist; returns the closed
 LSN that it stands at. For states in memory as well. [`load_checkpoint!`](@ref) opens it.
 
-Errors: `IoError` (the file exists, the disk fails), `FileNotFoundError` (its folder does not),
-`NoSpaceError`, `PermissionDeniedError`.
+Errors: `InvalidArgumentError` (the file exists; it is left alone), `FileNotFoundError` (its folder
+does not), `NoSpaceError`, `PermissionDeniedError`, `IoError`; then no file is left behind.
 """
 function export_checkpoint(state::MMSBState, path::AbstractString)
     path, lsn = terminated(path, "path"), Ref{UInt64}(0)
@@ -62,8 +62,8 @@ end
 Opens the image in the file `path` as a new state in memory; or makes `state` that, in place, and
 closes what it was. The file never changes, pages are read from it when they are first asked for.
 
-Errors: `FileNotFoundError`, `CorruptError`, `UnknownFormatError`, `IoError`; then `state` is as
-before.
+Errors: `FileNotFoundError`, `ForeignError` (a folder, or a file that never was an image),
+`CorruptError`, `UnknownFormatError`, `IoError`; then `state` is as before.
 
 Cost: about a millisecond, whatever the size.
 

@@ -39,7 +39,7 @@ end
         @test create_page(loaded; size=1) == 2
         close(loaded)
         @test read(image) == bytes
-        @test throws(() -> export_checkpoint(state, image), MMSBError, image)
+        @test throws(() -> export_checkpoint(state, image), InvalidArgumentError, image, "exists")
         @test load_checkpoint!(state, image) === state
         @test digest(state) == wanted
         @test checkpoint_log!(state, tempname()) > 0
@@ -54,7 +54,8 @@ end
         write(image, bytes[1:end÷2])
         @test throws(() -> load_checkpoint!(image), CorruptError, image)
         write(image, "something else")
-        @test throws(() -> load_checkpoint!(state, image), MMSBError, image)
+        @test throws(() -> load_checkpoint!(state, image), ForeignError, image)
+        @test throws(() -> load_checkpoint!(state, dirname(image)), ForeignError, dirname(image))
         @test throws(() -> load_checkpoint!("/nowhere/x"), FileNotFoundError, "/nowhere/x")
         @test digest(state) == before
     end

@@ -804,7 +804,7 @@ class Locked(IoError):
     """The directory is open already, in this process or another. Code 404."""
 
 class Foreign(IoError):
-    """The path is not a directory of this engine. Code 405."""
+    """The path is not a directory or an image of this engine. Code 405."""
 
 class Corrupt(CorruptionError):
     """Stored bytes are damaged: a checksum, a link or a length does not fit. Code 501."""

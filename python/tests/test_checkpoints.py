@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_an_export_is_a_state_of_its_own(state: mmsb.State, tmp_path: Path) -> N
     lsn = state.export_checkpoint(file)
     assert lsn >= page.lsn
     before = file.read_bytes()
-    with Refused(state, mmsb.Io, "backup.image"):
+    with Refused(state, mmsb.InvalidArgument, "backup.image", "exists"):
         state.export_checkpoint(str(file))
     with mmsb.State.load_checkpoint(file) as copy:
         assert copy.digest() == state.digest()
@@ -68,8 +69,12 @@ def test_an_export_is_a_state_of_its_own(state: mmsb.State, tmp_path: Path) -> N
     with pytest.raises(mmsb.FileNotFound):
         mmsb.State.load_checkpoint(tmp_path / "none.image")
     file.write_bytes(before[:100])
-    with pytest.raises(mmsb.CorruptionError):
+    with pytest.raises(mmsb.Corrupt, match="backup.image"):
         mmsb.State.load_checkpoint(file)
+    file.write_bytes(b"something else")
+    for stranger in (file, tmp_path):
+        with pytest.raises(mmsb.Foreign, match=re.escape(str(stranger))):
+            mmsb.State.load_checkpoint(stranger)
 
 
 def test_files_that_are_no_images_are_refused(state: mmsb.State, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ use crate::page::table::{Backed, Backing};
 use crate::stdx::codec::{Dec, Enc, varint_len};
 use crate::stdx::crc::crc32c;
 use crate::types::{Epoch, Location, Lsn, PageId};
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -70,12 +70,19 @@ pub struct ImageWriter {
 }
 
 impl ImageWriter {
-    /// Begins the image `name`, which must not exist.
+    /// Begins the image `name`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if something of that name exists: it is left alone.
     pub fn create(storage: &dyn Storage, name: &str, identity: [u8; 16]) -> Result<ImageWriter> {
         let path = storage.describe(name);
-        let file = storage
-            .open(name, OpenMode::Create)
-            .map_err(|error| Error::io(format_args!("create {path}"), error))?;
+        let file = storage.open(name, OpenMode::Create).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::new(
+                ErrorKind::InvalidArgument,
+                format!("{path:?} exists; an image is written to a file of its own"),
+            ),
+            _ => Error::io(format_args!("create {path:?}"), error),
+        })?;
         let mut buffer = vec![0; HEADER_BYTES];
         let mut enc = Enc::new(&mut buffer);
         enc.bytes(MAGIC);
@@ -155,7 +162,7 @@ impl ImageWriter {
         let crc = crc32c(&footer);
         Enc::new(&mut footer[12..]).u32(crc);
         self.write(&footer)?;
-        self.file.sync().map_err(|error| Error::io(format_args!("sync {}", self.path), error))?;
+        self.file.sync().map_err(|error| Error::io(format_args!("sync {:?}", self.path), error))?;
         Ok(len)
     }
 
@@ -170,7 +177,7 @@ impl ImageWriter {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file
             .write_at(self.written, &[IoSlice::new(bytes)])
-            .map_err(|error| Error::io(format_args!("write {}", self.path), error))?;
+            .map_err(|error| Error::io(format_args!("write {:?}", self.path), error))?;
         self.written += bytes.len() as u64;
         Ok(())
     }
@@ -221,13 +228,29 @@ struct Entry {
 }
 
 impl Image {
+    /// Maps the file `name`, of which nobody knows that it is an image.
+    ///
+    /// # Errors
+    /// `Foreign` for what never was one: it neither begins nor ends as images do. Both marks stand
+    /// apart, so that damage to one, or an end that is missing, is `Corrupt` still. The others of
+    /// [`open`](Image::open).
+    pub fn open_any(storage: &dyn Storage, name: &str) -> Result<Image> {
+        let path = storage.describe(name);
+        let fail = |error| Error::io(format_args!("read {path:?}"), error);
+        let file = storage.open(name, OpenMode::Read).map_err(fail)?;
+        if !is_marked(&*file).map_err(fail)? {
+            bail!(Foreign, "{path:?} is not an image of a state");
+        }
+        Image::open(storage, name)
+    }
+
     /// Maps the image `name`.
     ///
     /// # Errors
     /// `FileNotFound`, `Corrupt` with place and reason, `UnknownFormat`.
     pub fn open(storage: &dyn Storage, name: &str) -> Result<Image> {
         let path = storage.describe(name);
-        let fail = |error| Error::io(format_args!("read {path}"), error);
+        let fail = |error| Error::io(format_args!("read {path:?}"), error);
         let file = storage.open(name, OpenMode::Read).map_err(fail)?;
         let len = file.len().map_err(fail)?;
         if len < (HEADER_BYTES + FOOTER_BYTES) as u64 {
@@ -235,7 +258,7 @@ impl Image {
             return Err(damaged(&path, 0, &reason));
         }
         let Ok(map_len) = usize::try_from(len) else {
-            bail!(OutOfMemory, "{path}: {len} bytes cannot be mapped");
+            bail!(OutOfMemory, "{path:?}: {len} bytes cannot be mapped");
         };
         let mapping = file.map_private(map_len).map_err(fail)?;
         let mut image = Image {
@@ -276,7 +299,7 @@ impl Image {
         if version != FORMAT_VERSION {
             bail!(
                 UnknownFormat,
-                "{} has image format {version}; this build reads {FORMAT_VERSION}",
+                "{:?} has image format {version}; this build reads {FORMAT_VERSION}",
                 self.path
             );
         }
@@ -433,7 +456,19 @@ impl Image {
 }
 
 fn damaged(path: &str, at: usize, reason: &str) -> Error {
-    Error::new(ErrorKind::Corrupt, format!("{path} is damaged at offset {at}: {reason}"))
+    Error::new(ErrorKind::Corrupt, format!("{path:?} is damaged at offset {at}: {reason}"))
+}
+
+/// Whether a file begins as an image, as far as it goes, or ends as one.
+fn is_marked(file: &dyn File) -> io::Result<bool> {
+    let (mut begin, mut end) = ([0; MAGIC.len()], [0; END_MAGIC.len()]);
+    let got = file.read_at(0, &mut begin)?;
+    if MAGIC.starts_with(&begin[..got]) {
+        return Ok(true);
+    }
+    let footer = file.len()?.saturating_sub(FOOTER_BYTES as u64);
+    file.read_at(footer, &mut end)?;
+    Ok(end == *END_MAGIC)
 }
 
 impl Backing for Image {

@@ -87,7 +87,7 @@ impl Manifest {
     /// `Corrupt`, `UnknownFormat`, and what the storage says.
     pub fn read(storage: &dyn Storage) -> Result<Option<Manifest>> {
         let path = storage.describe(MANIFEST);
-        let fail = |error| Error::io(format_args!("read {path}"), error);
+        let fail = |error| Error::io(format_args!("read {path:?}"), error);
         let file = match storage.open(MANIFEST, OpenMode::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -95,7 +95,7 @@ impl Manifest {
         };
         let len = file.len().map_err(fail)?;
         if len > BYTES_MAX {
-            bail!(Corrupt, "{path} is damaged: {len} bytes are too many for a manifest");
+            bail!(Corrupt, "{path:?} is damaged: {len} bytes are too many for a manifest");
         }
         let mut bytes = vec![0; len as usize];
         let got = file.read_at(0, &mut bytes).map_err(fail)?;
@@ -106,7 +106,7 @@ impl Manifest {
     /// Makes this the directory's manifest, durably.
     pub fn write(&self, storage: &dyn Storage) -> Result<()> {
         let path = storage.describe(ASIDE);
-        let fail = |error| Error::io(format_args!("write {path}"), error);
+        let fail = |error| Error::io(format_args!("write {path:?}"), error);
         match storage.remove(ASIDE) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fail(error)),
             _ => (),
@@ -144,7 +144,7 @@ impl Manifest {
 
     fn decode(bytes: &[u8], path: &str) -> Result<Manifest> {
         let damaged =
-            |reason: &str| Error::new(ErrorKind::Corrupt, format!("{path} is damaged: {reason}"));
+            |reason: &str| Error::new(ErrorKind::Corrupt, format!("{path:?} is damaged: {reason}"));
         let mut dec = Dec::new(bytes);
         if bytes.len() < FIXED_BYTES || dec.bytes(8) != Some(MAGIC) {
             return Err(damaged("it does not begin as a manifest"));
@@ -158,7 +158,7 @@ impl Manifest {
         if version != FORMAT_VERSION {
             bail!(
                 UnknownFormat,
-                "{path} has manifest format {version}; this build reads {FORMAT_VERSION}"
+                "{path:?} has manifest format {version}; this build reads {FORMAT_VERSION}"
             );
         }
         Manifest::decode_body(dec).ok_or_else(|| damaged("its fields do not fit"))

@@ -98,7 +98,8 @@ impl OsStorage {
 impl Storage for OsStorage {
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn File>> {
         let flags = match mode {
-            OpenMode::Read => libc::O_RDONLY,
+            // A pipe of that name must not keep the caller waiting for somebody who writes to it.
+            OpenMode::Read => libc::O_RDONLY | libc::O_NONBLOCK,
             OpenMode::Write => libc::O_RDWR,
             OpenMode::Create => libc::O_RDWR | libc::O_CREAT | libc::O_EXCL,
         };

@@ -90,6 +90,9 @@ pub unsafe extern "C" fn rust_checkpoint_list(
 /// Writes an image of the state as of now to the file `path`, which must not exist. `lsn` may be
 /// null.
 ///
+/// Errors: InvalidArgument if something of that name exists (it is left alone), FileNotFound for its
+/// directory, NotUtf8, NoSpace, PermissionDenied, Io. Then no file is left behind.
+///
 /// # Safety
 /// `path` is null or valid, `lsn` null or valid for a write.
 #[unsafe(no_mangle)]
@@ -110,7 +113,8 @@ pub unsafe extern "C" fn rust_checkpoint_write(
 /// it never changes, and pages are read when they are first asked for.
 ///
 /// Ownership: `out` is closed with `rust_state_close`.
-/// Errors: FileNotFound, Corrupt, UnknownFormat, Io.
+/// Errors: FileNotFound, Foreign for a directory or a file that never was an image, Corrupt,
+/// UnknownFormat, Io.
 /// Cost: about a millisecond, whatever the size.
 ///
 /// # Safety

@@ -68,7 +68,7 @@ pub enum MmsbStatus {
     PermissionDenied = 403,
     /// The directory is open already, in this process or another.
     Locked = 404,
-    /// The path is not a directory of this engine.
+    /// The path is not a directory or an image of this engine.
     Foreign = 405,
     /// Stored bytes are damaged: a checksum, a link or a length does not fit.
     Corrupt = 501,

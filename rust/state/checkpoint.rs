@@ -90,21 +90,35 @@ impl State {
 
     /// Writes an image of the state as of now to the file `path`, which must not exist: a backup
     /// that [`load_checkpoint`](State::load_checkpoint) opens. Returns the LSN that it stands at.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if something of that name exists (it is left alone), or for a path without
+    /// a file's name; `FileNotFound` if its directory does not exist; `NotUtf8` for the name; what
+    /// the storage says. The state is as before, and no file stays.
+    ///
+    /// Cost: writing all pages once, and two syncs.
     pub fn export_checkpoint(&self, path: impl AsRef<Path>) -> Result<Lsn> {
         let snapshot = self.snapshot()?;
         let (storage, name) = split_path(path.as_ref())?;
         let identity = self.core().catalog.lock().manifest.identity;
         write_image(&storage, &name, identity, &snapshot)?;
-        let fail = |error| Error::io(format_args!("sync {}", storage.describe("")), error);
+        let fail = |error| Error::io(format_args!("sync {:?}", storage.describe("")), error);
         storage.sync_dir().map_err(fail)?;
         Ok(snapshot.lsn())
     }
 
     /// Opens the image in the file `path` as a new state in memory. The file is mapped
     /// copy-on-write: it never changes, and pages are read when they are first asked for.
+    ///
+    /// # Errors
+    /// `FileNotFound`; `Foreign` for a directory or a file that never was an image; `Corrupt` with
+    /// place and reason; `UnknownFormat`. A page that stands damaged in it is `Corrupt` when it is
+    /// asked for.
+    ///
+    /// Cost: about a millisecond, whatever the size.
     pub fn load_checkpoint(path: impl AsRef<Path>) -> Result<State> {
         let (storage, name) = split_path(path.as_ref())?;
-        let image = Image::open(&storage, &name)?;
+        let image = Image::open_any(&storage, &name)?;
         let mut core = Core::take();
         let inner = super::exclusive(&mut core)?;
         inner.origin = Some((Arc::new(storage), name, image.lsn));
@@ -132,9 +146,9 @@ impl State {
             done += bytes;
             progress(done);
         };
-        let images = core.catalog.lock().manifest.images.clone();
+        let images = core.open_images()?;
         for image in &images {
-            Image::open(&*core.storage, &image.file_name())?.verify(&mut step)?;
+            image.verify(&mut step)?;
         }
         let mut reader = core.log.reader(core.log.history_floor(), Lsn::MAX)?;
         let (mut records, mut record_bytes) = (0, 0);
@@ -159,18 +173,17 @@ impl From<&ImageRef> for CheckpointInfo {
 }
 
 fn split_path(path: &Path) -> Result<(OsStorage, String)> {
-    let shown = path.display();
-    let name = match path.file_name().and_then(|name| name.to_str()) {
-        Some(name) => name.to_owned(),
-        None => bail!(InvalidArgument, "{shown} does not name a file"),
+    let name = match path.file_name().map(|name| name.to_str()) {
+        Some(Some(name)) => name.to_owned(),
+        Some(None) => bail!(NotUtf8, "the name of the file {path:?} is not UTF-8"),
+        None => bail!(InvalidArgument, "{path:?} does not name a file"),
     };
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let storage =
-        OsStorage::new(parent).map_err(|error| Error::io(format_args!("open {shown}"), error))?;
-    Ok((storage, name))
+    let fail = |error| Error::io(format_args!("open {path:?}"), error);
+    Ok((OsStorage::new(parent).map_err(fail)?, name))
 }
 
 fn write_image(
@@ -237,12 +250,23 @@ impl Core {
         Ok(info)
     }
 
+    /// Every image that a replay may begin with, mapped: those kept, and the file that the state
+    /// was loaded from.
+    fn open_images(&self) -> Result<Vec<Image>> {
+        let catalog = self.catalog.lock();
+        let kept = catalog.manifest.images.iter();
+        let kept = kept.map(|image| Image::open(&*self.storage, &image.file_name()));
+        let origin = self.origin.iter().map(|(storage, name, _)| Image::open(&**storage, name));
+        origin.chain(kept).collect()
+    }
+
     fn make_image(&self, catalog: &Catalog, snapshot: &Snapshot, name: &str) -> Result<ImageRef> {
         let storage = &*self.storage;
         let mut image = ImageRef { lsn: snapshot.lsn(), bytes: 0, name: name.to_owned() };
         let (file, aside) = (image.file_name(), format!("{}.new", image.file_name()));
         image.bytes = write_image(storage, &aside, catalog.manifest.identity, snapshot)?;
-        let fail = |error| Error::io(format_args!("rename to {}", storage.describe(&file)), error);
+        let fail =
+            |error| Error::io(format_args!("rename to {:?}", storage.describe(&file)), error);
         storage.rename(&aside, &file).map_err(fail)?;
         // Durable under its name before a manifest says so: renames may survive in any order.
         storage.sync_dir().map_err(fail)?;

@@ -336,18 +336,17 @@ impl Core {
 }
 
 fn open_directory(path: &Path, must_exist: bool) -> Result<OsStorage> {
-    let shown = path.display();
     let opened = if must_exist { OsStorage::new(path) } else { OsStorage::create(path) };
-    opened.map_err(|error| Error::io(format_args!("open {shown}"), error))
+    opened.map_err(|error| Error::io(format_args!("open {path:?}"), error))
 }
 
 fn lock_directory(storage: &dyn Storage) -> Result<Box<dyn Send + Sync>> {
     let path = storage.describe("");
     storage.lock().map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => {
-            Error::new(ErrorKind::Locked, format!("{path} is open already, here or elsewhere"))
+            Error::new(ErrorKind::Locked, format!("{path:?} is open already, here or elsewhere"))
         }
-        _ => Error::io(format_args!("lock {path}"), error),
+        _ => Error::io(format_args!("lock {path:?}"), error),
     })
 }
 
@@ -355,15 +354,15 @@ fn lock_directory(storage: &dyn Storage) -> Result<Box<dyn Send + Sync>> {
 /// What it lets through is looked at again under the lock.
 fn refuse_others(storage: &dyn Storage, must_exist: bool) -> Result<()> {
     let path = storage.describe("");
-    let names = storage.list().map_err(|error| Error::io(format_args!("list {path}"), error))?;
+    let names = storage.list().map_err(|error| Error::io(format_args!("list {path:?}"), error))?;
     let ours = |name: &String| {
         name == MANIFEST || name.ends_with(".log") || name.ends_with(".image") || is_scaffold(name)
     };
     if !names.is_empty() && !names.iter().any(ours) {
-        bail!(Foreign, "{path} is not a directory of this engine: it holds {}", names[0]);
+        bail!(Foreign, "{path:?} is not a directory of this engine: it holds {:?}", names[0]);
     }
     if must_exist && names.is_empty() {
-        bail!(FileNotFound, "{path} holds no state");
+        bail!(FileNotFound, "{path:?} holds no state");
     }
     Ok(())
 }
@@ -373,20 +372,20 @@ fn read_manifest(storage: &dyn Storage, kind: Kind, must_exist: bool) -> Result<
     let path = storage.describe("");
     if let Some(manifest) = Manifest::read(storage)? {
         if manifest.kind != kind {
-            bail!(Foreign, "{path} holds a {:?}, not a {kind:?}", manifest.kind);
+            bail!(Foreign, "{path:?} holds a {:?}, not a {kind:?}", manifest.kind);
         }
         return Ok(manifest);
     }
-    let names = storage.list().map_err(|error| Error::io(format_args!("list {path}"), error))?;
+    let names = storage.list().map_err(|error| Error::io(format_args!("list {path:?}"), error))?;
     let ours = |name: &String| name.ends_with(".log") || name.ends_with(".image");
     if names.iter().any(ours) {
-        bail!(Corrupt, "{path} is damaged: {MANIFEST} is missing");
+        bail!(Corrupt, "{path:?} is damaged: {MANIFEST} is missing");
     }
     if let Some(name) = names.iter().find(|name| !is_scaffold(name)) {
-        bail!(Foreign, "{path} is not a directory of this engine: it holds {name}");
+        bail!(Foreign, "{path:?} is not a directory of this engine: it holds {name:?}");
     }
     if must_exist {
-        bail!(FileNotFound, "{path} holds no state");
+        bail!(FileNotFound, "{path:?} holds no state");
     }
     let mut identity = [0; 16];
     env::random(&mut identity).map_err(|error| Error::io("get randomness", error))?;

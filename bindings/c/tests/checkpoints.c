@@ -130,20 +130,20 @@ static void paths_of_files_are_checked(void) {
     REQUIRE(taken != NULL);
     fputs("not an image", taken);
     fclose(taken);
-    CHECK(rust_checkpoint_write(state, file, &lsn) != MMSB_STATUS_OK);
-    CHECK(strstr(rust_error_message(), "exists") != NULL);
+    FAILS(INVALID_ARGUMENT, rust_checkpoint_write(state, file, &lsn), "taken", "exists");
+    FAILS(INVALID_ARGUMENT, rust_checkpoint_write(state, folder, &lsn), folder, "exists");
     FAILS(FILE_NOT_FOUND, rust_checkpoint_write(state, missing, &lsn), "no/such/file");
     FAILS(NULL_HANDLE, rust_checkpoint_write(state, NULL, &lsn), "path");
     FAILS(NOT_UTF8, rust_checkpoint_write(state, "\xff", &lsn), "path");
-    FAILS(INVALID_ARGUMENT, rust_checkpoint_write(state, "", &lsn), "name a file");
+    FAILS(INVALID_ARGUMENT, rust_checkpoint_write(state, "", &lsn), "\"\" does not name a file");
     EQ(lsn, 77);
-    FAILS(CORRUPT, rust_checkpoint_load(file, &loaded), "taken", "damaged");
+    FAILS(FOREIGN, rust_checkpoint_load(file, &loaded), "taken", "not an image");
     FAILS(FILE_NOT_FOUND, rust_checkpoint_load(missing, &loaded), "no/such/file");
     FAILS(FILE_NOT_FOUND, rust_checkpoint_load(path_in(folder, "absent"), &loaded), "absent");
     FAILS(NULL_HANDLE, rust_checkpoint_load(NULL, &loaded), "path");
     FAILS(NULL_HANDLE, rust_checkpoint_load(file, NULL), "out");
     FAILS(NOT_UTF8, rust_checkpoint_load("\xff", &loaded), "path");
-    CHECK(rust_checkpoint_load(folder, &loaded) != MMSB_STATUS_OK);
+    FAILS(FOREIGN, rust_checkpoint_load(folder, &loaded), folder);
     EQ(loaded.id, 77);
     OK(rust_page_write(ramp_page(state, 8), 0, BYTES("x"), NULL, NULL)); /* all is well */
     OK(rust_state_close(&state));

@@ -189,7 +189,8 @@ impl State {
     /// Opens the image in the file `path` as a new state in memory. The file is mapped and never
     /// changes; pages are read when they are first asked for.
     ///
-    /// Raises `FileNotFound`, `Corrupt`, `UnknownFormat`. Cost: O(pages), without their content.
+    /// Raises `FileNotFound`, `Foreign` for a folder or a file that never was an image, `Corrupt`,
+    /// `UnknownFormat`. Cost: about a millisecond, whatever the size.
     ///
     /// >>> import mmsb, os, tempfile
     /// >>> with tempfile.TemporaryDirectory() as folder, mmsb.State() as state:
@@ -469,7 +470,8 @@ impl State {
     /// Writes an image of the state as of now to the file `path`, which must not exist: a backup
     /// that `load_checkpoint` opens. Returns the LSN that it stands at.
     ///
-    /// Raises `FileNotFound` for the folder, `IoError` for a file that exists, `NoSpace`.
+    /// Raises `InvalidArgument` for a file that exists (it is left alone), `FileNotFound` for the
+    /// folder, `NoSpace`; then no file is left behind.
     /// Example: see `load_checkpoint`.
     fn export_checkpoint(&self, py: Python<'_>, path: PathBuf) -> Result<u64, Failure> {
         self.shared.long(py, |state| Ok(state.export_checkpoint(path)?.0))

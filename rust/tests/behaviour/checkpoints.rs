@@ -3,6 +3,7 @@
 use crate::ramp;
 use mmsb::{Config, ErrorKind, Note, PageId, Query, State};
 use std::fs;
+use std::path::Path;
 
 #[test]
 fn open_takes_the_image_and_the_log_after_it() {
@@ -121,8 +122,6 @@ fn an_export_is_a_state_of_its_own() {
     state.set_meta(page, b"k", b"v", Note::NONE).unwrap();
     let lsn = state.export_checkpoint(&file).unwrap();
     let digest = state.digest().unwrap();
-    let again = state.export_checkpoint(&file).unwrap_err();
-    assert_eq!(again.kind(), ErrorKind::Io, "it exists: {again}");
     let before = fs::read(&file).unwrap();
     let copy = State::load_checkpoint(&file).unwrap();
     assert_eq!(copy.digest().unwrap(), digest);
@@ -138,6 +137,99 @@ fn an_export_is_a_state_of_its_own() {
         let error = State::load_checkpoint(dir.path().join(missing)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::FileNotFound);
     }
+}
+
+#[test]
+fn an_export_replaces_nothing_and_leaves_nothing_when_it_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = crate::memory();
+    let page = ramp(&state, 100);
+    let digest = state.digest().unwrap();
+    let file = dir.path().join("taken");
+    fs::write(&file, "mine").unwrap();
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    for taken in [&file, &folder] {
+        let error = state.export_checkpoint(taken).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(error.message().contains(&format!("{taken:?} exists")), "{error}");
+        assert!(!error.is_fatal() && !error.is_retryable());
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    for (path, kind, named) in [
+        ("", ErrorKind::InvalidArgument, r#""" does not name a file"#),
+        ("/", ErrorKind::InvalidArgument, r#""/""#),
+        ("/nowhere/at/all", ErrorKind::FileNotFound, "/nowhere/at/all"),
+    ] {
+        let error = state.export_checkpoint(path).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.message().contains(named), "{error}");
+    }
+    use std::os::unix::ffi::OsStrExt;
+    let not_utf8 = dir.path().join(std::ffi::OsStr::from_bytes(b"\xff"));
+    let error = state.export_checkpoint(not_utf8).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotUtf8, "{error}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    assert_eq!(state.digest().unwrap(), digest);
+    state.write(page, 0, b"goes on", Note::NONE).unwrap();
+}
+
+fn load_kind(path: &Path) -> ErrorKind {
+    State::load_checkpoint(path).unwrap_err().kind()
+}
+
+#[test]
+fn what_never_was_an_image_is_foreign() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(load_kind(dir.path()), ErrorKind::Foreign);
+    let file = dir.path().join("file");
+    let texts = [b"notes".to_vec(), vec![0; 10_000], b"MMSBMAN\0".repeat(1000), vec![b'x'; 8]];
+    for bytes in texts {
+        fs::write(&file, &bytes).unwrap();
+        let error = State::load_checkpoint(&file).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
+        assert!(error.message().contains(&format!("{file:?}")), "{error}");
+        assert!(!error.is_fatal());
+    }
+    let pipe = std::ffi::CString::new(dir.path().join("pipe").to_str().unwrap()).unwrap();
+    // SAFETY: a zero-terminated string.
+    assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+    assert_eq!(load_kind(&dir.path().join("pipe")), ErrorKind::Foreign);
+}
+
+/// An image has two marks that stand apart: no single damage, and no end that is missing, makes it
+/// look like somebody else's file.
+#[test]
+fn every_damaged_byte_of_an_export_is_corrupt_and_not_foreign() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("image");
+    let state = crate::memory();
+    for size in [1, 70, 300] {
+        let page = ramp(&state, size);
+        state.set_meta(page, b"key", b"value", Note::NONE).unwrap();
+    }
+    state.export_checkpoint(&file).unwrap();
+    let digest = state.digest().unwrap();
+    let verified = State::load_checkpoint(&file).unwrap().verify(|_| ()).unwrap();
+    assert_eq!((verified.digest, verified.images), (digest, 1));
+    let sound = fs::read(&file).unwrap();
+    let find = |bytes: &[u8]| {
+        fs::write(&file, bytes).unwrap();
+        let loaded = State::load_checkpoint(&file)?;
+        loaded.verify(|_| ()).map(drop)
+    };
+    for at in 0..sound.len() {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1 << (at % 8);
+        let error = find(&bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "a flip at {at}: {error}");
+        assert!(error.message().contains("image"), "{error}");
+    }
+    for len in (0..sound.len()).step_by(61).chain([1, 7, 8, 9, sound.len() - 1]) {
+        let error = find(&sound[..len]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "cut at {len}: {error}");
+    }
+    find(&sound).unwrap();
 }
 
 #[test]
