@@ -1190,10 +1190,10 @@ MmsbStatus rust_delta_intent(MmsbDelta delta,
                              bool *present);
 
 /**
- * Applies a delta to the content of `page` in place of the page that it names: as
- * `rust_delta_apply`, for callers that keep pages by handle.
+ * As `rust_delta_apply`, for callers that keep pages by value: `page` must be the page that the
+ * delta names.
  *
- * Errors: InvalidArgument if the delta names another page.
+ * Errors: those of `rust_delta_apply`; InvalidArgument if the delta names another page.
  *
  * # Safety
  * `lsn` is null or valid for a write.
@@ -1266,7 +1266,8 @@ MmsbStatus rust_tlog_summary(MmsbTLog log, MmsbTLogSummary *out);
 /**
  * A reader over the records above `after` and up to `to` (`UINT64_MAX` for all that are written).
  *
- * Ownership: `out` is freed with `rust_tlog_reader_free`, in any order.
+ * Ownership: `out` is freed with `rust_tlog_reader_free`, in any order: it stays valid when the log
+ * is closed.
  *
  * # Safety
  * `out` is null or valid for a write.
@@ -1276,7 +1277,8 @@ MmsbStatus rust_tlog_reader_new(MmsbTLog log, uint64_t after, uint64_t to, MmsbR
 /**
  * A reader over the records that a query asks for; `query` null is for all.
  *
- * Ownership: `out` is freed with `rust_tlog_reader_free`, in any order.
+ * Ownership: `out` is freed with `rust_tlog_reader_free`, in any order: it stays valid when the log
+ * is closed.
  *
  * # Safety
  * `query` is null or valid, `out` null or valid for a write.
@@ -1486,7 +1488,8 @@ MmsbStatus rust_tlog_reader_free(MmsbReader *reader);
  * Takes a snapshot; stops no writer. While it is open, pages that change keep their old content
  * beside the new.
  *
- * Ownership: `out` is freed with `rust_snapshot_free`.
+ * Ownership: `out` is freed with `rust_snapshot_free`, in any order: it stays as it is when the
+ * state is closed, and keeps the state's memory until then.
  * Cost: O(lanes).
  *
  * # Safety
@@ -1728,7 +1731,9 @@ MmsbStatus rust_query_default(MmsbQuery *out);
 /**
  * Reads changes back from the log, in LSN order. `query` null is for all.
  *
- * Ownership: `out` is freed with `rust_tlog_reader_free`.
+ * Ownership: `out` is freed with `rust_tlog_reader_free`, in any order. It reads as it goes and
+ * stays valid when the state is closed; be at its end before the directory is opened again, which
+ * may reuse log files that nothing needs any more.
  * Errors: HistoryDropped, PageNotFound, Corrupt.
  *
  * # Safety

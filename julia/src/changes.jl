@@ -47,7 +47,9 @@ end
     Changes
 
 An iterator of [`Change`](@ref)s, made by [`query_log`](@ref). It reads as it goes, once: to read
-again, query again. At its end it closes itself; `close` ends it early.
+again, query again. At its end it closes itself; `close` ends it early. It goes on when the state is
+closed; be at its end before the directory is opened again, which may reuse log files that nothing
+needs any more.
 """
 mutable struct Changes <: Handle
     handle::API.MmsbReader

@@ -107,3 +107,17 @@ end
         @test get_stats(state).snapshots == 0
     end
 end
+
+@testset "snapshots and queries outlive their state" begin
+    for settings in ((;), (path=joinpath(mktempdir(), "state"),))
+        state = MMSBState(; settings...)
+        id = create_page(state; size=4)
+        update_page(state, id, b"abcd")
+        before, snap, changes = digest(state), snapshot(state), query_log(state)
+        update_page(state, id, b"wxyz")
+        close(state)
+        @test read_page(snap, id) == b"abcd" && digest(snap) == before
+        @test [change.kind for change in changes] == [:created, :written]
+        close(snap)
+    end
+end

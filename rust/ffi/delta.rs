@@ -347,10 +347,10 @@ pub unsafe extern "C" fn rust_delta_intent(
     })
 }
 
-/// Applies a delta to the content of `page` in place of the page that it names: as
-/// `rust_delta_apply`, for callers that keep pages by handle.
+/// As `rust_delta_apply`, for callers that keep pages by value: `page` must be the page that the
+/// delta names.
 ///
-/// Errors: InvalidArgument if the delta names another page.
+/// Errors: those of `rust_delta_apply`; InvalidArgument if the delta names another page.
 ///
 /// # Safety
 /// `lsn` is null or valid for a write.

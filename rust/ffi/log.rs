@@ -175,7 +175,8 @@ pub unsafe extern "C" fn rust_tlog_summary(log: MmsbTLog, out: *mut MmsbTLogSumm
 
 /// A reader over the records above `after` and up to `to` (`UINT64_MAX` for all that are written).
 ///
-/// Ownership: `out` is freed with `rust_tlog_reader_free`, in any order.
+/// Ownership: `out` is freed with `rust_tlog_reader_free`, in any order: it stays valid when the log
+/// is closed.
 ///
 /// # Safety
 /// `out` is null or valid for a write.
@@ -193,7 +194,8 @@ pub unsafe extern "C" fn rust_tlog_reader_new(
 
 /// A reader over the records that a query asks for; `query` null is for all.
 ///
-/// Ownership: `out` is freed with `rust_tlog_reader_free`, in any order.
+/// Ownership: `out` is freed with `rust_tlog_reader_free`, in any order: it stays valid when the log
+/// is closed.
 ///
 /// # Safety
 /// `query` is null or valid, `out` null or valid for a write.

@@ -81,11 +81,14 @@ fn check_slice<T>(at: *const T, len: usize, name: &str) -> Result<()> {
 /// # Safety
 /// `at` is null or points to a value of `T` that nobody writes during the call.
 pub unsafe fn reference<'a, T>(at: *const T, name: &str) -> Result<&'a T> {
-    // SAFETY: the caller's promise.
-    match unsafe { slice(at, 1, name) }? {
-        [value] => Ok(value),
-        _ => bail!(NullHandle, "{name} is null"),
+    if at.is_null() {
+        bail!(NullHandle, "{name} is null");
     }
+    if !at.is_aligned() {
+        bail!(InvalidArgument, "{name} is not aligned");
+    }
+    // SAFETY: not null, aligned; the rest is the caller's promise.
+    Ok(unsafe { &*at })
 }
 
 /// The text at `at`; `None` if it is null.
@@ -178,4 +181,28 @@ pub unsafe fn copy_items<T: Copy>(
         unsafe { buf.copy_from_nonoverlapping(items.as_ptr(), items.len()) };
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn a_null_or_misaligned_struct_is_called_what_it_is() {
+        let words = [7u64; 2];
+        // SAFETY: null, misaligned within `words`, and `words` itself.
+        let (null, odd, whole) = unsafe {
+            let odd = words.as_ptr().byte_add(1);
+            (
+                reference(std::ptr::null::<u64>(), "config").unwrap_err(),
+                reference(odd, "config").unwrap_err(),
+                *reference(words.as_ptr(), "config").unwrap(),
+            )
+        };
+        assert_eq!((null.kind(), null.message()), (ErrorKind::NullHandle, "config is null"));
+        let expected = (ErrorKind::InvalidArgument, "config is not aligned");
+        assert_eq!((odd.kind(), odd.message()), expected);
+        assert_eq!(whole, 7);
+    }
 }

@@ -10,7 +10,8 @@ use crate::types::PageId;
 /// Takes a snapshot; stops no writer. While it is open, pages that change keep their old content
 /// beside the new.
 ///
-/// Ownership: `out` is freed with `rust_snapshot_free`.
+/// Ownership: `out` is freed with `rust_snapshot_free`, in any order: it stays as it is when the
+/// state is closed, and keeps the state's memory until then.
 /// Cost: O(lanes).
 ///
 /// # Safety

@@ -608,7 +608,9 @@ pub unsafe extern "C" fn rust_query_default(out: *mut MmsbQuery) -> MmsbStatus {
 
 /// Reads changes back from the log, in LSN order. `query` null is for all.
 ///
-/// Ownership: `out` is freed with `rust_tlog_reader_free`.
+/// Ownership: `out` is freed with `rust_tlog_reader_free`, in any order. It reads as it goes and
+/// stays valid when the state is closed; be at its end before the directory is opened again, which
+/// may reuse log files that nothing needs any more.
 /// Errors: HistoryDropped, PageNotFound, Corrupt.
 ///
 /// # Safety

@@ -109,6 +109,9 @@ pub struct PageAt {
 }
 
 /// Changes that a query found, in LSN order. An error ends it.
+///
+/// It reads as it goes and stays valid when the state is closed. A state that then opens the same
+/// directory may reuse log files that nothing needs any more: be at the end, or drop it, before.
 pub struct Changes {
     source: Source,
     query: Query,

@@ -19,6 +19,8 @@ const READ_LOCKED_BYTES_MAX: u32 = 64 << 10;
 ///
 /// While it is open, a page that changes keeps its old content beside the new, once per page and
 /// snapshot. Open for long under many writes, it holds as much memory as what they change.
+///
+/// It stays as it is when the state is closed, and keeps the state's memory until it is dropped.
 pub struct Snapshot {
     core: Arc<Core>,
     lsn: Lsn,

@@ -106,7 +106,7 @@ static void paths_and_settings_are_checked(void) {
     MmsbConfig config;
     FAILS(NULL_HANDLE, rust_tlog_new(NULL, &log), "path");
     FAILS(NULL_HANDLE, rust_tlog_new(path, NULL), "out");
-    FAILS(NULL_HANDLE, rust_tlog_open(NULL, &log), "config");
+    FAILS(NULL_HANDLE, rust_tlog_open(NULL, &log), "config is null");
     FAILS(NOT_UTF8, rust_tlog_new("\xff", &log), "path");
     FAILS(FILE_NOT_FOUND, rust_tlog_new(path_in(folder, "no/such"), &log), "no/such");
     OK(rust_config_default(false, &config));

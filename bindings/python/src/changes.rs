@@ -212,7 +212,8 @@ impl Owner {
     }
 }
 
-/// Changes that a query found, in LSN order; an iterator of `Change`. An error ends it.
+/// Changes that a query found, in LSN order; an iterator of `Change`. An error ends it. Once the
+/// state or log is closed, a step raises `Closed`.
 ///
 /// Reads ahead, so that a step costs little more than the change itself. One thread at a time.
 #[pyclass(frozen, module = "mmsb", weakref)]

@@ -15,9 +15,9 @@ use std::sync::Arc;
 /// A read view of all pages at one closed LSN: between groups, never inside one. Made by
 /// `State.snapshot`.
 ///
-/// While it is open, a page that changes keeps its old content beside the new: close it early. All
-/// methods can raise `Closed`, for the snapshot or its state, and `PageNotFound` for a page that
-/// did not exist then.
+/// While it is open, a page that changes keeps its old content beside the new: close it early. It
+/// ends with its state: all methods can raise `Closed`, for the snapshot or the state, and
+/// `PageNotFound` for a page that did not exist then.
 ///
 /// >>> import mmsb
 /// >>> with mmsb.State() as state:

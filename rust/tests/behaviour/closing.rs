@@ -1,7 +1,7 @@
 //! Closing and poisoning: what is refused afterwards, and that it is refused cleanly.
 
 use crate::{memory, ramp};
-use mmsb::{ErrorKind, Note};
+use mmsb::{Batch, Config, ErrorKind, Note, Query, State};
 
 #[test]
 fn a_poisoned_state_reads_and_refuses_to_write() {
@@ -26,4 +26,42 @@ fn a_poisoned_state_reads_and_refuses_to_write() {
     assert_eq!(state.read_all(page).unwrap()[3], 3);
     state.close().unwrap();
     assert!(memory().create_page(1, Note::NONE).is_ok(), "the next one is sound");
+}
+
+/// What was taken from a state is whole by itself; only what would change it is refused.
+#[test]
+fn snapshots_and_readers_outlive_their_state() {
+    let dir = tempfile::tempdir().unwrap();
+    for config in [Config::memory(), Config::durable(dir.path().join("state"))] {
+        let state = State::open(config.clone()).unwrap();
+        let page = ramp(&state, 100_000);
+        state.checkpoint(None).unwrap();
+        state.write(page, 0, b"later", Note::NONE).unwrap();
+        let expected: Vec<_> = state.page_history(page).unwrap();
+        let (content, digest) = (state.read_all(page).unwrap(), state.digest().unwrap());
+        let snapshot = state.snapshot().unwrap();
+        let mut changes = state.query(Query::default()).unwrap();
+        let mut batch = Batch::new(&state);
+        batch.write(page, 0, b"never").unwrap();
+        let first = changes.next().unwrap().unwrap();
+        state.write(page, 7, b"after the snapshot", Note::NONE).unwrap();
+        state.close().unwrap();
+        // Others use the memory and the threads that the state gave back.
+        let other = memory();
+        let other_page = ramp(&other, 100_000);
+        other.update(other_page, &[0xFF; 100_000], Note::NONE).unwrap();
+        assert_eq!(snapshot.read_all(page).unwrap(), content);
+        assert_eq!(
+            (snapshot.digest().unwrap(), snapshot.list_pages().unwrap()),
+            (digest, vec![page])
+        );
+        let rest: Vec<_> = changes.collect::<Result<_, _>>().unwrap();
+        assert_eq!([&[first], &rest[..]].concat(), expected);
+        assert_eq!(batch.commit(Note::NONE).unwrap_err().kind(), ErrorKind::Closed);
+        drop(snapshot);
+        if config.path.is_some() {
+            let state = State::open(config).unwrap();
+            assert_eq!(&state.read_all(page).unwrap()[7..11], b"afte");
+        }
+    }
 }

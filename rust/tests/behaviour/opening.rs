@@ -69,6 +69,18 @@ fn directories_of_something_else_are_refused_and_left_alone() {
 }
 
 #[test]
+fn an_empty_path_is_named_as_one() {
+    for error in [
+        State::open(Config::durable("")).unwrap_err(),
+        State::open(Config { must_exist: true, ..Config::durable("") }).unwrap_err(),
+        mmsb::TLog::open(Config::durable("")).unwrap_err(),
+        State::load_checkpoint("").unwrap_err(),
+    ] {
+        assert!(error.message().contains(r#""""#), "{error}");
+    }
+}
+
+#[test]
 fn settings_outside_their_limits_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
