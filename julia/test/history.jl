@@ -109,7 +109,7 @@ end
 end
 
 @testset "snapshots and queries outlive their state" begin
-    for settings in ((;), (path=joinpath(mktempdir(), "state"),))
+    for settings in (NamedTuple(), (path=joinpath(mktempdir(), "state"),))
         state = MMSBState(; settings...)
         id = create_page(state; size=4)
         update_page(state, id, b"abcd")

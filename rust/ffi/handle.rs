@@ -74,9 +74,14 @@ static CHUNKS_OF_ENTRIES: [AtomicPtr<[Entry; CHUNK]>; CHUNKS] =
     [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS];
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry { free: Vec::new(), used: 0 });
 
-/// One thread's handles in use.
+/// What one thread has here: its handles in use, and the message of its last error, with a zero at
+/// its end. Passed on to another thread when it ends, never freed: a thread registers one
+/// destructor, with its first call, so that a failure while the thread is ending leaks nothing.
 #[repr(align(128))]
-struct Cells([AtomicU64; DEPTH]);
+struct Cells {
+    in_use: [AtomicU64; DEPTH],
+    message: Mutex<Vec<u8>>,
+}
 
 struct CellList {
     all: Vec<&'static Cells>,
@@ -93,6 +98,7 @@ struct Mine {
 impl Drop for Mine {
     fn drop(&mut self) {
         if let Some(cells) = self.cells.take() {
+            cells.message.lock().clear();
             CELLS.lock().free.push(cells);
         }
     }
@@ -106,8 +112,10 @@ thread_local! {
 fn take_cells(mine: &Mine) -> &'static Cells {
     let mut list = CELLS.lock();
     let cells = list.free.pop().unwrap_or_else(|| {
-        let cells: &'static Cells =
-            Box::leak(Box::new(Cells([const { AtomicU64::new(0) }; DEPTH])));
+        let cells: &'static Cells = Box::leak(Box::new(Cells {
+            in_use: [const { AtomicU64::new(0) }; DEPTH],
+            message: Mutex::new(Vec::new()),
+        }));
         list.all.push(cells);
         cells
     });
@@ -233,7 +241,7 @@ fn with_mine<T: Object, R>(
     };
     let cells = mine.cells.get().unwrap_or_else(|| take_cells(mine));
     let depth = mine.depth.get();
-    let Some(cell) = cells.0.get(depth) else {
+    let Some(cell) = cells.in_use.get(depth) else {
         let message = format!("{DEPTH} handles in use by one thread; that is the limit");
         return Err(Error::new(ErrorKind::TooManyHandles, message));
     };
@@ -250,6 +258,16 @@ fn with_mine<T: Object, R>(
         Some(object) => use_it(object),
         None => Err(refusal(handle, T::KIND)),
     }
+}
+
+/// Calls `use_it` with the calling thread's message. `None` in a thread whose locals are gone
+/// already: there is no place for one any more, a status still says what happened.
+pub fn with_message<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> Option<R> {
+    let run = |mine: &Mine| {
+        let cells = mine.cells.get().unwrap_or_else(|| take_cells(mine));
+        use_it(&mut cells.message.lock())
+    };
+    MINE.try_with(run).ok()
 }
 
 struct Busy<'a> {
@@ -299,7 +317,7 @@ pub fn remove<T: Object>(handle: u64) -> Result<T> {
 }
 
 fn holds(cells: &Cells, handle: u64) -> bool {
-    cells.0.iter().any(|cell| cell.load(Ordering::SeqCst) == handle)
+    cells.in_use.iter().any(|cell| cell.load(Ordering::SeqCst) == handle)
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use super::pointer::Out;
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::state::State;
-use std::cell::RefCell;
 use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -122,11 +121,6 @@ impl From<ErrorKind> for MmsbStatus {
     }
 }
 
-thread_local! {
-    /// Message of the calling thread's last error, with a zero at its end.
-    static LAST: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
 #[cold]
 fn fail(error: &Error) -> MmsbStatus {
     set_message(error.message());
@@ -134,9 +128,7 @@ fn fail(error: &Error) -> MmsbStatus {
 }
 
 fn set_message(message: &str) {
-    // A thread that is ending has no place for it any more; its status still says what happened.
-    let _ = LAST.try_with(|last| {
-        let mut last = last.borrow_mut();
+    handle::with_message(|last| {
         last.clear();
         last.extend(message.bytes().filter(|&byte| byte != 0));
         last.push(0);
@@ -185,11 +177,11 @@ pub fn call_state(handle: u64, body: impl FnOnce(&State) -> Result<()>) -> MmsbS
 /// not to be freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn rust_error_message() -> *const c_char {
-    LAST.try_with(|last| {
-        let last = last.borrow();
-        if last.is_empty() { c"".as_ptr() } else { last.as_ptr().cast() }
-    })
-    .unwrap_or(c"".as_ptr())
+    let last = handle::with_message(|last| match last.is_empty() {
+        true => c"".as_ptr(),
+        false => last.as_ptr().cast(),
+    });
+    last.unwrap_or(c"".as_ptr())
 }
 
 /// Number of rows in the table of errors.
@@ -276,5 +268,27 @@ mod tests {
         // SAFETY: terminated, and this thread makes no other call meanwhile.
         let message = unsafe { std::ffi::CStr::from_ptr(rust_error_message()) };
         assert!(message.to_str().unwrap().contains("at the disco"));
+    }
+
+    fn message() -> String {
+        // SAFETY: terminated, and this thread makes no other call meanwhile.
+        let message = unsafe { std::ffi::CStr::from_ptr(rust_error_message()) };
+        message.to_str().unwrap().to_owned()
+    }
+
+    /// A thread's place for a message is passed on; what stood there is not.
+    #[test]
+    fn a_thread_begins_without_a_message() {
+        call(|| bail!(InvalidArgument, "of the first thread"));
+        for round in 0..20 {
+            let other = std::thread::spawn(move || {
+                let before = message();
+                call(|| bail!(InvalidArgument, "of thread {round}"));
+                (before, message())
+            });
+            let expected = (String::new(), format!("of thread {round}"));
+            assert_eq!(other.join().unwrap(), expected);
+        }
+        assert_eq!(message(), "of the first thread");
     }
 }

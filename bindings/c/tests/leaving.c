@@ -41,8 +41,8 @@ static void open_and_change(const char *path) {
     OK(rust_page_view(page, &held_view, NULL, NULL));
 }
 
-static void *thread_that_leaves(void *destroy) {
-    UNUSED(destroy);
+static void *thread_that_leaves(void *unused) {
+    UNUSED(unused);
     uint64_t size = 0;
     pthread_setspecific(key, &key);
     EQ(byte_at((MmsbPage){held.id, 1}, 9), 9);
@@ -50,10 +50,18 @@ static void *thread_that_leaves(void *destroy) {
     return NULL;
 }
 
-static void run_thread(void (*destructor)(void *)) {
+/* Its first failure comes when it is ending: valgrind sees what that leaves behind. */
+static void *thread_that_fails_late(void *unused) {
+    UNUSED(unused);
+    pthread_setspecific(key, &key);
+    EQ(byte_at((MmsbPage){held.id, 1}, 9), 9);
+    return NULL;
+}
+
+static void run_thread(void *(*body)(void *), void (*destructor)(void *)) {
     pthread_t thread;
     if (pthread_key_create(&key, destructor) != 0) _exit(45);
-    if (pthread_create(&thread, NULL, thread_that_leaves, NULL) != 0) _exit(46);
+    if (pthread_create(&thread, NULL, body, NULL) != 0) _exit(46);
     pthread_join(thread, NULL);
 }
 
@@ -67,10 +75,11 @@ static int child(const char *how, const char *path) {
         atexit(close_held);
     } else if (strcmp(how, "thread") == 0) {
         open_and_change(path);
-        run_thread(close_in_destructor);
+        run_thread(thread_that_leaves, close_in_destructor);
     } else {
+        bool late = strcmp(how, "thread-late-errors") == 0;
         open_and_change(path);
-        run_thread(fail_in_destructor);
+        run_thread(late ? thread_that_fails_late : thread_that_leaves, fail_in_destructor);
         close_held();
     }
     return 0;
@@ -99,6 +108,7 @@ static void at_exit_registered_before_the_first_call(void) { leaves_well("atexit
 static void at_exit_registered_after_the_first_call(void) { leaves_well("atexit-last"); }
 static void in_the_destructor_of_a_threads_data(void) { leaves_well("thread"); }
 static void errors_in_the_destructor_of_a_threads_data(void) { leaves_well("thread-errors"); }
+static void a_first_error_in_that_destructor(void) { leaves_well("thread-late-errors"); }
 
 int main(int argc, char **argv) {
     static const Test tests[] = {
@@ -106,6 +116,7 @@ int main(int argc, char **argv) {
         TEST(at_exit_registered_after_the_first_call),
         TEST(in_the_destructor_of_a_threads_data),
         TEST(errors_in_the_destructor_of_a_threads_data),
+        TEST(a_first_error_in_that_destructor),
     };
     self = argv[0];
     return argc == 3 ? child(argv[1], argv[2]) : RUN(tests);
