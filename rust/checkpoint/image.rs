@@ -487,6 +487,10 @@ impl Backing for Image {
         }))
     }
 
+    fn id_at(&self, place: u64) -> Result<PageId> {
+        Ok(self.entry(place)?.id)
+    }
+
     fn pages(&self) -> u64 {
         self.pages
     }

@@ -48,6 +48,8 @@ pub struct Backed {
 pub trait Backing: Send + Sync {
     /// The page `id`, if the image has it.
     fn page(&self, id: PageId) -> Result<Option<Backed>>;
+    /// The id of the page at `place`, below [`pages`](Self::pages): they ascend.
+    fn id_at(&self, place: u64) -> Result<PageId>;
     /// Pages in the image.
     fn pages(&self) -> u64;
     /// The first id that was not given out when the image was made.
@@ -188,24 +190,31 @@ impl Table {
 
     #[inline]
     fn slot(&self, id: PageId) -> Option<&Slot> {
+        self.slot_there(id).or_else(|| self.slot_in_image(id))
+    }
+
+    /// The slot, if its chunk is there already.
+    #[inline]
+    fn slot_there(&self, id: PageId) -> Option<&Slot> {
         if id.0.wrapping_sub(1) >= ID_MAX {
             return None;
         }
         let (chunk, at) = place(id);
         let base = self.chunks[chunk].load(Ordering::Acquire);
-        if base.is_null() {
-            return self.slot_in_image(id, chunk);
-        }
         // SAFETY: `at` is within the chunk; chunks are never freed while the table is shared.
-        Some(unsafe { &*base.add(at) })
+        (!base.is_null()).then(|| unsafe { &*base.add(at) })
     }
 
     /// An image may hold pages whose chunk is not there yet.
     #[cold]
-    fn slot_in_image(&self, id: PageId, chunk: usize) -> Option<&Slot> {
-        let base = if self.is_in_image(id) { self.grow(chunk).ok()? } else { return None };
-        // SAFETY: as in `slot`.
-        Some(unsafe { &*base.add(place(id).1) })
+    fn slot_in_image(&self, id: PageId) -> Option<&Slot> {
+        if id.0.wrapping_sub(1) >= ID_MAX || !self.is_in_image(id) {
+            return None;
+        }
+        let (chunk, at) = place(id);
+        let base = self.grow(chunk).ok()?;
+        // SAFETY: as in `slot_there`.
+        Some(unsafe { &*base.add(at) })
     }
 
     /// Whether the id was given out before the image was made.
@@ -362,15 +371,46 @@ impl Table {
         self.slot(id).is_some_and(|slot| slot.lock().unpin(data))
     }
 
-    /// Ids of live pages, ascending.
+    /// Ids of live pages, ascending; see [`list_where`](Self::list_where).
     pub fn list(&self) -> Result<Vec<PageId>> {
+        self.list_where(self.next_id(), |page| page.status == Status::Live)
+    }
+
+    /// Ids below `next` of the pages that `lives` accepts, and of those that stand in the image
+    /// untouched, ascending. Looks at no content and fills no slot.
+    ///
+    /// # Errors
+    /// `Corrupt` for a damaged entry of the image.
+    pub fn list_where(&self, next: u64, lives: impl Fn(&Body) -> bool) -> Result<Vec<PageId>> {
+        let mut imaged = self.imaged();
+        let mut in_image = imaged.next().transpose()?;
         let mut ids = Vec::new();
-        for id in (1..self.next_id()).map(PageId) {
-            if self.lock_any(id)?.is_some_and(|page| page.status == Status::Live) {
+        for id in (1..next).map(PageId) {
+            while in_image.is_some_and(|at| at < id) {
+                in_image = imaged.next().transpose()?;
+            }
+            let lives = match self.slot_there(id).map(Slot::lock) {
+                Some(page) if page.status != Status::Vacant => lives(&page),
+                _ => in_image == Some(id),
+            };
+            if lives {
                 ids.push(id);
             }
         }
         Ok(ids)
+    }
+
+    /// Ids of the pages in the image, ascending.
+    fn imaged(&self) -> impl Iterator<Item = Result<PageId>> + '_ {
+        let backing = self.backing.iter();
+        backing.flat_map(|backing| (0..backing.pages()).map(|place| backing.id_at(place)))
+    }
+
+    /// Whether the page is live. As [`list`](Self::list), looks at no content.
+    pub fn contains(&self, id: PageId) -> bool {
+        let Some(slot) = self.slot(id) else { return false };
+        let mut page = slot.lock();
+        self.fill(id, &mut page).is_ok() && page.status == Status::Live
     }
 
     /// Bytes that older versions hold.

@@ -149,7 +149,7 @@ impl State {
 
     /// Whether the page exists now.
     pub fn contains(&self, id: PageId) -> bool {
-        self.core().table.lock(id).is_ok()
+        self.core().table.contains(id)
     }
 
     /// Live pages.
@@ -159,7 +159,7 @@ impl State {
 
     /// Ids of all live pages, ascending.
     ///
-    /// Cost: O(ids ever given out).
+    /// Cost: O(ids ever given out); no content is looked at.
     pub fn list_pages(&self) -> Result<Vec<PageId>> {
         self.check_open()?;
         self.core().table.list()

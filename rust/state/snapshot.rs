@@ -134,13 +134,10 @@ impl Snapshot {
     }
 
     /// Ids of all pages, ascending.
+    ///
+    /// Cost: as [`State::list_pages`].
     pub fn list_pages(&self) -> Result<Vec<PageId>> {
-        let mut ids = Vec::new();
-        self.for_each(|id, _, _| {
-            ids.push(id);
-            Ok(())
-        })?;
-        Ok(ids)
+        self.core.table.list_where(self.next_id, |page| page.at(self.lsn).is_some())
     }
 
     /// The first id that was not given out yet.

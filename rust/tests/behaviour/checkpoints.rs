@@ -232,6 +232,55 @@ fn every_damaged_byte_of_an_export_is_corrupt_and_not_foreign() {
     find(&sound).unwrap();
 }
 
+/// Listing reads the image's entries alone: what a page holds is looked at when the page is asked
+/// for, and by `verify`.
+#[test]
+fn listing_touches_no_content() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = || Config::durable(dir.path().join("state"));
+    let state = State::open(config()).unwrap();
+    let marked = [0xC5; 300];
+    for i in 0..2500 {
+        let page = ramp(&state, 40);
+        if i == 1200 {
+            state.free_page(page, Note::NONE).unwrap();
+            let damaged = state.create_page(300, Note::NONE).unwrap();
+            state.update(damaged, &marked, Note::NONE).unwrap();
+        }
+    }
+    let info = state.checkpoint(None).unwrap();
+    let expected = state.list_pages().unwrap();
+    let (freed, damaged) = (PageId(1201), PageId(1202));
+    state.close().unwrap();
+    let file = dir.path().join("state").join(format!("{:016x}.image", info.lsn.0));
+    let mut bytes = fs::read(&file).unwrap();
+    let at = bytes.windows(300).position(|window| window == marked).unwrap();
+    bytes[at + 100] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let state = State::open(config()).unwrap();
+    assert_eq!(state.list_pages().unwrap(), expected);
+    assert!(state.contains(damaged) && !state.contains(freed) && !state.contains(PageId(9999)));
+    let snapshot = state.snapshot().unwrap();
+    assert_eq!(snapshot.list_pages().unwrap(), expected);
+    // Pages that were freed, changed or created since; the snapshot does not see it.
+    state.free_page(PageId(2500), Note::NONE).unwrap();
+    state.write(PageId(7), 0, b"x", Note::NONE).unwrap();
+    let created = state.create_page(8, Note::NONE).unwrap();
+    let mut now = expected.clone();
+    now.retain(|&id| id != PageId(2500));
+    now.push(created);
+    assert_eq!(state.list_pages().unwrap(), now);
+    assert_eq!(snapshot.list_pages().unwrap(), expected);
+    for error in [
+        state.read_all(damaged).unwrap_err(),
+        snapshot.read_all(damaged).unwrap_err(),
+        state.verify(|_| ()).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    }
+    assert_eq!(state.read_all(PageId(1)).unwrap()[3], 3);
+}
+
 #[test]
 fn writers_go_on_while_a_checkpoint_is_made() {
     let dir = tempfile::tempdir().unwrap();
