@@ -94,6 +94,23 @@ def test_a_panic_poisons_the_state(detach: bool) -> None:
         assert another.create_page(4).write(0, b"x") is not None
 
 
+@pytest.mark.parametrize("detach", [False, True])
+def test_a_panic_poisons_the_log(tmp_path: Path, detach: bool) -> None:
+    log = mmsb.TLog(tmp_path / "log")
+    lsn = log.append(mmsb.Delta.dense(1, b"abcd"))
+    log.sync()
+    with pytest.raises(mmsb.Panic, match="as asked for"):
+        _mmsb._panic(log, detach)  # type: ignore[attr-defined]
+    with pytest.raises(mmsb.Poisoned, match="as asked for"):
+        log.append(mmsb.Delta.dense(1, b"efgh"))
+    assert [change.lsn for change in log] == [lsn], "reading goes on"
+    with pytest.raises(mmsb.Poisoned):
+        log.close()
+    assert log.closed
+    with mmsb.TLog(tmp_path / "log") as again:
+        assert again.last_of(1) == lsn
+
+
 def test_a_state_from_the_pool_is_a_new_one() -> None:
     digest = mmsb.State().digest()
     for _ in range(100):

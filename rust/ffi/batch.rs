@@ -2,7 +2,7 @@
 
 use super::pointer::{MmsbNote, Out, note_at, optional_out, slice};
 use super::state::{location_of, set};
-use super::status::{MmsbStatus, call, call_state};
+use super::status::{MmsbStatus, call, call_state, guarded};
 use super::{MmsbBatch, MmsbDelta, MmsbState, handle, take};
 use crate::error::Result;
 use crate::page::Delta;
@@ -57,7 +57,8 @@ pub unsafe extern "C" fn rust_batch_commit(
         };
         // SAFETY: as above.
         let (note, out) = unsafe { (note_at(note)?, optional_out(lsn, "lsn")?) };
-        let written = batch.into_inner().commit(note)?;
+        let batch = batch.into_inner();
+        let written = guarded(&*batch.log(), || batch.commit(note))?;
         set(out, written.map_or(0, |lsn| lsn.0));
         Ok(())
     })

@@ -2,7 +2,7 @@
 
 use super::pointer::{Out, optional_out, reference, text};
 use super::state::{MmsbConfig, MmsbQuery, query_at, set};
-use super::status::{MmsbStatus, call};
+use super::status::{MmsbStatus, call, call_log};
 use super::{MmsbDelta, MmsbReader, MmsbTLog, ReaderObject, handle, take};
 use crate::config::Config;
 use crate::error::Result;
@@ -73,13 +73,10 @@ pub unsafe extern "C" fn rust_tlog_append(
     delta: MmsbDelta,
     lsn: *mut u64,
 ) -> MmsbStatus {
-    call(|| {
+    call_log(log.id, |log| {
         // SAFETY: the caller's promise.
         let out = unsafe { optional_out(lsn, "lsn") }?;
-        let lsn = handle::with::<TLog, _>(log.id, |log| {
-            handle::with::<Delta, _>(delta.id, |delta| log.append(delta))
-        })?;
-        set(out, lsn.0);
+        set(out, handle::with::<Delta, _>(delta.id, |delta| log.append(delta))?.0);
         Ok(())
     })
 }
@@ -89,10 +86,10 @@ unsafe fn settle(
     lsn: *mut u64,
     run: impl FnOnce(&TLog) -> Result<Lsn>,
 ) -> MmsbStatus {
-    call(|| {
+    call_log(log.id, |log| {
         // SAFETY: the caller's promise.
         let out = unsafe { optional_out(lsn, "lsn") }?;
-        set(out, handle::with::<TLog, _>(log.id, run)?.0);
+        set(out, run(log)?.0);
         Ok(())
     })
 }
@@ -165,10 +162,10 @@ impl From<&TLogSummary> for MmsbTLogSummary {
 /// `out` is null or valid for a write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rust_tlog_summary(log: MmsbTLog, out: *mut MmsbTLogSummary) -> MmsbStatus {
-    call(|| {
+    call_log(log.id, |log| {
         // SAFETY: the caller's promise.
         let out = unsafe { Out::new(out, "out") }?;
-        out.set((&handle::with::<TLog, _>(log.id, TLog::summary)?).into());
+        out.set((&log.summary()?).into());
         Ok(())
     })
 }
@@ -214,13 +211,44 @@ unsafe fn open_reader(
     out: *mut MmsbReader,
     query: impl FnOnce() -> Result<Query>,
 ) -> MmsbStatus {
-    call(|| {
+    call_log(log.id, |log| {
         // SAFETY: the caller's promise.
         let out = unsafe { Out::new(out, "out") }?;
-        let query = query()?;
-        let changes = handle::with::<TLog, _>(log.id, |log| log.query(query))?;
-        let changes = Mutex::new((changes, None));
+        let changes = Mutex::new((log.query(query()?)?, None));
         out.set(MmsbReader { id: handle::insert(ReaderObject { changes })? });
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PageId;
+
+    /// As a state: what a panic left in doubt is not written to any more, and still read.
+    #[test]
+    fn a_panic_poisons_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = TLog::open(Config::durable(dir.path().join("log"))).unwrap();
+        let mut log = MmsbTLog { id: handle::insert(log).unwrap() };
+        let delta = Delta::dense(PageId(1), [1; 8]).unwrap();
+        let mut delta = MmsbDelta { id: handle::insert(delta).unwrap() };
+        let (mut lsn, mut summary) = (0, std::mem::MaybeUninit::uninit());
+        // SAFETY: here and below, all places are locals.
+        unsafe {
+            assert_eq!(rust_tlog_append(log, delta, &mut lsn), MmsbStatus::Ok);
+            assert_eq!(rust_tlog_sync(log, std::ptr::null_mut()), MmsbStatus::Ok);
+            assert_eq!(call_log(log.id, |_| panic!("in the middle")), MmsbStatus::Panic);
+            assert_eq!(rust_tlog_append(log, delta, &mut lsn), MmsbStatus::Poisoned);
+            let message = std::ffi::CStr::from_ptr(super::super::status::rust_error_message());
+            assert!(message.to_str().unwrap().contains("in the middle"), "{message:?}");
+            assert_eq!(rust_tlog_summary(log, summary.as_mut_ptr()), MmsbStatus::Ok);
+            assert_eq!(summary.assume_init().deltas, 1);
+            assert_eq!(super::super::delta::rust_delta_free(&mut delta), MmsbStatus::Ok);
+            assert_eq!(rust_tlog_free(&mut log), MmsbStatus::Poisoned);
+        }
+        assert_eq!(log.id, 0, "closed all the same");
+        let log = TLog::open(Config::durable(dir.path().join("log"))).unwrap();
+        assert_eq!(log.summary().unwrap().deltas, 1);
+    }
 }

@@ -4,7 +4,8 @@ use super::handle;
 use super::pointer::Out;
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
-use crate::state::State;
+use crate::log::Log;
+use crate::state::{State, TLog};
 use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -155,21 +156,48 @@ pub fn call(body: impl FnOnce() -> Result<()>) -> MmsbStatus {
     }
 }
 
+/// What a panic leaves in doubt, so that it refuses writes from then on.
+pub trait Poison {
+    fn poison(&self, reason: &str);
+}
+
+impl Poison for State {
+    fn poison(&self, reason: &str) {
+        State::poison(self, reason);
+    }
+}
+
+impl Poison for TLog {
+    fn poison(&self, reason: &str) {
+        TLog::poison(self, reason);
+    }
+}
+
+impl Poison for Log {
+    fn poison(&self, reason: &str) {
+        Log::poison(self, reason);
+    }
+}
+
+/// Runs what changes `owner`, which a panic poisons.
+#[inline]
+pub fn guarded<R>(owner: &impl Poison, body: impl FnOnce() -> Result<R>) -> Result<R> {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
+        let message = panicked(&*payload);
+        owner.poison(&message);
+        Err(Error::new(ErrorKind::Panic, message))
+    })
+}
+
 /// As [`call`], with the state behind `handle`, which a panic poisons.
 #[inline]
 pub fn call_state(handle: u64, body: impl FnOnce(&State) -> Result<()>) -> MmsbStatus {
-    call(|| {
-        handle::with::<State, _>(handle, |state| {
-            match catch_unwind(AssertUnwindSafe(|| body(state))) {
-                Ok(result) => result,
-                Err(payload) => {
-                    let message = panicked(&*payload);
-                    state.poison(&message);
-                    Err(Error::new(ErrorKind::Panic, message))
-                }
-            }
-        })
-    })
+    call(|| handle::with::<State, _>(handle, |state| guarded(state, || body(state))))
+}
+
+/// As [`call_state`], for a log by itself.
+pub fn call_log(handle: u64, body: impl FnOnce(&TLog) -> Result<()>) -> MmsbStatus {
+    call(|| handle::with::<TLog, _>(handle, |log| guarded(log, || body(log))))
 }
 
 /// The message of the calling thread's last failed call: one sentence that names the value and the

@@ -12,8 +12,8 @@ use super::core::Core;
 use super::op::{self, Pieces, kind};
 use crate::bail;
 use crate::error::Result;
-use crate::log::EntryHead;
 use crate::log::record::{self, check_note};
+use crate::log::{EntryHead, Log};
 use crate::page::Delta;
 use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
@@ -69,6 +69,11 @@ impl Batch {
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.pages.is_empty()
+    }
+
+    /// The log of its state.
+    pub(crate) fn log(&self) -> Arc<Log> {
+        self.core.log.clone()
     }
 
     fn change(&mut self, id: PageId) -> Result<&mut Change> {

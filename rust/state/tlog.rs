@@ -155,6 +155,12 @@ impl TLog {
         Ok(lsn)
     }
 
+    /// Refuses appends from now on, as after a failed sync: something that the caller knows of
+    /// made the log doubtful. Reads go on.
+    pub fn poison(&self, reason: &str) {
+        self.log.poison(reason);
+    }
+
     /// Hands everything appended before the call to the operating system.
     pub fn flush(&self) -> Result<Lsn> {
         self.log.flush()

@@ -10,6 +10,7 @@ use crate::page::Page;
 use crate::records::{Checkpoint, PageAt, Recovered, Verified, hex};
 use crate::shared::{Closable, Shared, call_back};
 use crate::snapshot::Snapshot;
+use crate::tlog::TLog;
 use crate::typed::Extent;
 use mmsb::{Durability, Location, Note, PageId};
 use pyo3::prelude::*;
@@ -672,9 +673,15 @@ impl State {
     }
 }
 
-/// Panics inside the engine's boundary, to test what becomes of it.
+/// Panics inside the engine's boundary, to test what becomes of a state or log.
 #[pyfunction]
 #[expect(clippy::panic, reason = "it is what the function is for")]
-pub fn _panic(py: Python<'_>, state: &Bound<'_, State>, detach: bool) -> Result<(), Failure> {
-    state.get().shared.call(py, detach, |_| panic!("as asked for"))
+pub fn _panic(owner: &Bound<'_, PyAny>, detach: bool) -> PyResult<()> {
+    let py = owner.py();
+    Ok(match owner.cast::<TLog>() {
+        Ok(log) => log.get().shared.call(py, detach, |_| panic!("as asked for")),
+        Err(_) => {
+            owner.cast::<State>()?.get().shared.call(py, detach, |_| panic!("as asked for"))
+        }
+    }?)
 }

@@ -18,7 +18,9 @@ impl Closable for mmsb::TLog {
     }
 
     /// A log has no state that could be in doubt: each record stands for itself.
-    fn poison(&self, _reason: &str) {}
+    fn poison(&self, reason: &str) {
+        mmsb::TLog::poison(self, reason);
+    }
 
     fn shut(self) -> mmsb::Result<()> {
         self.close()
