@@ -26,6 +26,7 @@ mod mem;
 mod os;
 pub mod sim;
 
+use crate::stdx::sched;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -171,8 +172,12 @@ impl fmt::Debug for Mapping {
     }
 }
 
-/// Fills `buf` with randomness from the operating system, for identities, not for keys.
+/// Fills `buf` with randomness from the operating system, for identities, not for keys; on a
+/// simulated thread by the simulation's seed.
 pub fn random(buf: &mut [u8]) -> io::Result<()> {
+    if sched::random(buf) {
+        return Ok(());
+    }
     getrandom::fill(buf).map_err(|error| io::Error::other(error.to_string()))
 }
 

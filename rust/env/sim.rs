@@ -1,21 +1,21 @@
-//! A disk with faults and a clock that stands still: tests of crashes and of broken disks, each a
-//! function of its seed.
+//! A disk with faults and a clock that is told the time: tests of crashes and of broken disks, each
+//! a function of its seed.
 //!
 //! ```text
 //!   sim.rs     SimStorage, its files, SimClock
 //!     |__ fault.rs    which operation goes wrong, and how; what fired
 //!     |__ disk.rs     names and files: cached, unsynced, durable; what a power loss leaves
 //!            |__ image.rs    bytes of a file, copied on write
-//!   prng.rs    choices from a seed
 //! ```
 //!
 //! Every creation, write, allocation, sync, rename and removal whose arguments are in order is one
-//! *operation*, numbered from 0; [`Fault`]s name operations by number. Reading, opening, listing,
-//! mapping and locking are not counted.
+//! *operation*, numbered from 0; [`Fault`]s name operations by number. Reading, opening what exists
+//! and listing are *reads*, which have numbers of their own. Locking is not counted.
 //!
 //! The same seed and the same calls in the same order give the same bytes, errors and counts.
-//! Calls of several threads are atomic, but their order is the threads' own: it is up to the test
-//! to fix that.
+//! Calls of several threads are atomic, but their order is the threads' own, unless they are
+//! simulated ([`sched`]): then every call is a point, operations take simulated time, a sync covers
+//! what was there when it began, and all that happened is part of the run's trace.
 //!
 //! What this disk does to unsynced bytes is worse than what real ones do in that it heeds no order
 //! at all, and milder in two ways: a 512-byte sector is written whole or not at all, and what was
@@ -24,7 +24,6 @@
 mod disk;
 mod fault;
 mod image;
-mod prng;
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -34,15 +33,16 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use self::disk::{Disk, NoSpace, NodeId};
+use self::disk::{Disk, Mark, NoSpace, NodeId};
 pub use self::fault::{Cause, Fault, Fired};
 use self::fault::{Faults, OpKind, Verdict, crash_error};
-use self::prng::{Prng, mix};
 use super::mem::{LockFlag, MappingCopy};
 use super::{
     Clock, File, Mapping, OpenMode, Storage, check_len, check_mapping, check_name, end_of_write,
     not_writable,
 };
+use crate::stdx::prng::{Prng, mix};
+use crate::stdx::sched;
 
 /// What of the unsynced changes is still there when the storage is opened again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,6 +97,15 @@ struct World {
     prng: Prng,
     disk: Disk,
     faults: Faults,
+    /// Syncs that returned before they did anything, each with the operation that it is due at.
+    late: Vec<(u64, Synced)>,
+}
+
+/// What a sync covers.
+#[derive(Clone, Copy)]
+enum Synced {
+    File(NodeId, Mark),
+    Names(Mark),
 }
 
 impl SimStorage {
@@ -106,7 +115,13 @@ impl SimStorage {
     }
 
     fn from_disk(seed: u64, disk: Disk, faults: Faults) -> SimStorage {
-        SimStorage::from_world(World { seed, prng: Prng::new(seed), disk, faults })
+        SimStorage::from_world(World {
+            seed,
+            prng: Prng::new(seed),
+            disk,
+            faults,
+            late: Vec::new(),
+        })
     }
 
     fn from_world(world: World) -> SimStorage {
@@ -129,6 +144,16 @@ impl SimStorage {
     /// Operations so far, failed ones included: the number of the next one.
     pub fn op_count(&self) -> u64 {
         self.world().faults.op_count()
+    }
+
+    /// Reads so far, failed ones included: the number of the next one.
+    pub fn read_count(&self) -> u64 {
+        self.world().faults.read_count()
+    }
+
+    /// The simulated thread ([`sched::task`]) in whose operation the planned crash struck.
+    pub fn crashed_in(&self) -> Option<usize> {
+        self.world().faults.crashed_in
     }
 
     /// Plans `fault`, beside those planned before.
@@ -222,29 +247,66 @@ impl fmt::Debug for SimStorage {
     }
 }
 
+/// Simulated time that calls take, on simulated threads: from the first to four times as much.
+const OPERATION_TIME: Duration = Duration::from_micros(20);
+const SYNC_TIME: Duration = Duration::from_micros(500);
+
+impl SimStorage {
+    /// Begins an operation: other threads may come first, and time passes.
+    fn begin(&self, time: Duration) -> io::Result<MutexGuard<'_, World>> {
+        if sched::is_simulated() {
+            let (more, stall) = {
+                let mut world = self.world();
+                (world.prng.below(4) as u32, world.faults.stall().unwrap_or_default())
+            };
+            sched::sleep(time * (1 + more) + stall);
+        }
+        self.alive()
+    }
+
+    /// Begins a read.
+    fn look(&self, kind: OpKind) -> io::Result<(MutexGuard<'_, World>, Verdict)> {
+        sched::point();
+        let mut world = self.alive()?;
+        let verdict = world.faults.admit(kind);
+        match verdict {
+            Verdict::Fail(error) => Err(error),
+            verdict => Ok((world, verdict)),
+        }
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        let mut world = self.begin(OPERATION_TIME)?;
+        check_name(name)?;
+        if world.disk.find(name).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        world.perform(Op::Create { name })?;
+        let node = world.disk.find(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(self.handle(&mut world, node, OpenMode::Create))
+    }
+}
+
 impl Storage for SimStorage {
     fn open(&self, name: &str, mode: OpenMode) -> io::Result<Arc<dyn File>> {
-        let mut world = self.alive()?;
+        if mode == OpenMode::Create {
+            return self.create(name);
+        }
+        let (mut world, _) = self.look(OpKind::Look)?;
         check_name(name)?;
-        let found = world.disk.find(name);
-        let node = match (mode, found) {
-            (OpenMode::Create, Some(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
-            (OpenMode::Create, None) => {
-                world.perform(Op::Create { name })?;
-                world.disk.find(name)
-            }
-            (_, found) => found,
-        };
-        let node = node.ok_or(io::ErrorKind::NotFound)?;
+        let node = world.disk.find(name).ok_or(io::ErrorKind::NotFound)?;
+        sched::note("open", &[node], name.as_bytes());
         Ok(self.handle(&mut world, node, mode))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.alive()?.disk.names().cloned().collect())
+        let names: Vec<String> = self.look(OpKind::Look)?.0.disk.names().cloned().collect();
+        sched::note("list", &[], names.concat().as_bytes());
+        Ok(names)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut world = self.alive()?;
+        let mut world = self.begin(OPERATION_TIME)?;
         check_name(from)?;
         check_name(to)?;
         let node = world.disk.find(from).ok_or(io::ErrorKind::NotFound)?;
@@ -252,17 +314,19 @@ impl Storage for SimStorage {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let mut world = self.alive()?;
+        let mut world = self.begin(OPERATION_TIME)?;
         check_name(name)?;
         let node = world.disk.find(name).ok_or(io::ErrorKind::NotFound)?;
         world.perform(Op::Remove { node })
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        self.alive()?.perform(Op::SyncDir)
+        let mark = self.alive()?.disk.mark_dir();
+        self.begin(SYNC_TIME)?.perform(Op::Sync(Synced::Names(mark)))
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
+        sched::point();
         self.world().faults.check_alive()?;
         self.shared.lock.take()
     }
@@ -277,18 +341,31 @@ enum Op<'a> {
     Create { name: &'a str },
     Rename { node: NodeId, to: &'a str },
     Remove { node: NodeId },
-    SyncDir,
     Write { node: NodeId, offset: u64, bytes: &'a [u8] },
     Allocate { node: NodeId, len: u64 },
-    Sync { node: NodeId },
+    Sync(Synced),
 }
 
 impl Op<'_> {
     fn kind(&self) -> OpKind {
         match self {
             Op::Write { bytes, .. } if !bytes.is_empty() => OpKind::Write,
-            Op::Sync { .. } | Op::SyncDir => OpKind::Sync,
+            Op::Sync(_) => OpKind::Sync,
             _ => OpKind::Other,
+        }
+    }
+
+    /// Makes the operation part of the run's trace.
+    fn note(&self, done: bool) {
+        let done = u64::from(done);
+        match *self {
+            Op::Create { name } => sched::note("create", &[done], name.as_bytes()),
+            Op::Rename { node, to } => sched::note("rename", &[done, node], to.as_bytes()),
+            Op::Remove { node } => sched::note("remove", &[done, node], &[]),
+            Op::Write { node, offset, bytes } => sched::note("write", &[done, node, offset], bytes),
+            Op::Allocate { node, len } => sched::note("allocate", &[done, node, len], &[]),
+            Op::Sync(Synced::File(node, _)) => sched::note("sync", &[done, node], &[]),
+            Op::Sync(Synced::Names(_)) => sched::note("sync names", &[done], &[]),
         }
     }
 }
@@ -296,25 +373,47 @@ impl Op<'_> {
 impl World {
     /// Does `op`, or what the planned faults make of it.
     fn perform(&mut self, op: Op<'_>) -> io::Result<()> {
-        match self.faults.admit(op.kind()) {
-            Verdict::Pass => self.apply(&op).map_err(|NoSpace| {
+        let verdict = self.faults.admit(op.kind());
+        self.catch_up();
+        let result = self.judge(&op, verdict);
+        op.note(result.is_ok());
+        result
+    }
+
+    fn judge(&mut self, op: &Op<'_>, verdict: Verdict) -> io::Result<()> {
+        match verdict {
+            Verdict::Pass => self.apply(op).map_err(|NoSpace| {
                 self.faults.fired.no_space += 1;
                 io::Error::from_raw_os_error(libc::ENOSPC)
             }),
             Verdict::Fail(error) => Err(error),
             Verdict::Short(error) => {
-                self.write_some(&op, false);
+                self.write_some(op, false);
                 Err(error)
             }
             Verdict::FailSync => {
-                self.fail_sync(&op);
+                self.fail_sync(op);
                 Err(io::Error::from_raw_os_error(libc::EIO))
             }
             Verdict::LieSync => Ok(()),
+            Verdict::LateSync(operations) => {
+                if let Op::Sync(synced) = *op {
+                    self.late.push((self.faults.op_count() + operations, synced));
+                }
+                Ok(())
+            }
             Verdict::Crash => {
-                self.leave_in_flight(&op);
+                self.leave_in_flight(op);
                 Err(crash_error())
             }
+        }
+    }
+
+    /// Does the late syncs that are due.
+    fn catch_up(&mut self) {
+        let now = self.faults.op_count();
+        for (_, synced) in self.late.extract_if(.., |(due, _)| *due < now) {
+            self.disk.settle(synced);
         }
     }
 
@@ -323,10 +422,9 @@ impl World {
             Op::Create { name } => self.disk.create(name),
             Op::Rename { node, to } => self.disk.rename(node, to),
             Op::Remove { node } => self.disk.remove(node),
-            Op::SyncDir => self.disk.sync_dir(),
             Op::Write { node, offset, bytes } => self.disk.write(node, offset, bytes.into())?,
             Op::Allocate { node, len } => self.disk.extend(node, len)?,
-            Op::Sync { node } => self.disk.sync(node),
+            Op::Sync(synced) => self.disk.settle(synced),
         }
         Ok(())
     }
@@ -341,10 +439,14 @@ impl World {
         }
     }
 
+    fn read(&self, node: NodeId, offset: u64, buf: &mut [u8]) -> usize {
+        self.disk.image(node).map_or(0, |image| image.read(offset, buf))
+    }
+
     fn fail_sync(&mut self, op: &Op<'_>) {
         match *op {
-            Op::Sync { node } => self.disk.fail_sync(node, &mut self.prng),
-            Op::SyncDir => self.disk.fail_sync_dir(&mut self.prng),
+            Op::Sync(Synced::File(node, _)) => self.disk.fail_sync(node, &mut self.prng),
+            Op::Sync(Synced::Names(_)) => self.disk.fail_sync_dir(&mut self.prng),
             _ => {}
         }
     }
@@ -353,13 +455,20 @@ impl World {
     fn leave_in_flight(&mut self, op: &Op<'_>) {
         match op.kind() {
             OpKind::Write => self.write_some(op, true),
-            OpKind::Sync => {}
-            OpKind::Other => {
-                if self.prng.coin() {
-                    // As in `write_some`.
-                    let _ = self.apply(op);
-                }
+            OpKind::Other if self.prng.coin() => {
+                // As in `write_some`.
+                let _ = self.apply(op);
             }
+            _ => {}
+        }
+    }
+}
+
+impl Disk {
+    fn settle(&mut self, synced: Synced) {
+        match synced {
+            Synced::File(node, mark) => self.sync(node, mark),
+            Synced::Names(mark) => self.sync_dir(mark),
         }
     }
 }
@@ -391,33 +500,44 @@ impl Drop for SimFile {
 
 impl File for SimFile {
     fn len(&self) -> io::Result<u64> {
-        let world = self.storage.alive()?;
+        let (world, _) = self.storage.look(OpKind::Look)?;
         Ok(world.disk.image(self.node).map_or(0, |image| image.len()))
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let world = self.storage.alive()?;
+        let kind = if buf.is_empty() { OpKind::Look } else { OpKind::Read };
+        let (mut world, verdict) = self.storage.look(kind)?;
         check_len(offset)?;
-        Ok(world.disk.image(self.node).map_or(0, |image| image.read(offset, buf)))
+        if let Verdict::Short(error) = verdict {
+            let some = world.prng.below(buf.len() as u64) as usize;
+            world.read(self.node, offset, &mut buf[..some]);
+            return Err(error);
+        }
+        let read = world.read(self.node, offset, buf);
+        sched::note("read", &[self.node, offset], &buf[..read]);
+        Ok(read)
     }
 
     fn write_at(&self, offset: u64, parts: &[IoSlice<'_>]) -> io::Result<()> {
-        let mut world = self.storage.alive()?;
+        let mut world = self.storage.begin(OPERATION_TIME)?;
         self.check_writable()?;
-        end_of_write(offset, parts)?;
-        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let end = end_of_write(offset, parts)?;
+        let mut bytes = Vec::with_capacity((end - offset) as usize);
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
         world.perform(Op::Write { node: self.node, offset, bytes: &bytes })
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        let mut world = self.storage.alive()?;
+        let mut world = self.storage.begin(OPERATION_TIME)?;
         self.check_writable()?;
         check_len(len)?;
         world.perform(Op::Allocate { node: self.node, len })
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.storage.alive()?.perform(Op::Sync { node: self.node })
+        let mark = self.storage.alive()?.disk.mark(self.node);
+        let mut world = self.storage.begin(SYNC_TIME)?;
+        world.perform(Op::Sync(Synced::File(self.node, mark)))
     }
 
     fn map_private(&self, len: usize) -> io::Result<Mapping> {
@@ -436,7 +556,8 @@ impl File for SimFile {
     }
 }
 
-/// A clock that moves when it is told to. Clones show the same time.
+/// A clock that moves when it is told to, and with simulated time: what a simulated thread reads is
+/// [`sched::now_ns`] later. Clones show the same time.
 ///
 /// ```
 /// use mmsb::env::{Clock, sim::SimClock};
@@ -488,7 +609,8 @@ impl Clock for SimClock {
     }
 
     fn monotonic_ns(&self) -> u64 {
-        self.time.monotonic_ns.load(Ordering::Relaxed)
+        sched::point();
+        self.time.monotonic_ns.load(Ordering::Relaxed) + sched::now_ns().unwrap_or(0)
     }
 }
 

@@ -7,10 +7,10 @@
 //! on both sides ([`Clock::barrier`](super::clock::Clock::barrier)), so one of them sees the other.
 
 use super::Log;
-use parking_lot::{Condvar, Mutex};
+use crate::stdx::sync::{Condvar, Mutex};
+use crate::stdx::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Rounds without a record after which the flusher sleeps.
@@ -49,7 +49,7 @@ impl Wake {
 /// The running threads; stops and joins them on drop.
 pub struct Background {
     log: Arc<Log>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle>,
 }
 
 impl Background {
@@ -74,8 +74,7 @@ impl Background {
                     log.poison("a background thread panicked");
                 }
             };
-            let thread = std::thread::Builder::new().name(name.into()).spawn(body)?;
-            background.threads.push(thread);
+            background.threads.push(thread::spawn(name, body)?);
         }
         Ok(background)
     }

@@ -8,9 +8,9 @@ use crate::log::{Background, Log, LogOptions, Recovered};
 use crate::page::table::Table;
 use crate::stdx::hist::Histogram;
 use crate::stdx::lock::Lock;
+use crate::stdx::sync::Mutex;
 use crate::types::Lsn;
 use crate::version::Snapshots;
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 

@@ -5,6 +5,7 @@
 //! of a small update). Who finds it taken pauses, then yields, then sleeps in steps of 50 µs: a
 //! holder that copies a large page is waited for without burning a core.
 
+use super::sched;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -66,6 +67,7 @@ impl<T> Lock<T> {
             while self.held.load(Ordering::Relaxed) != 0 {
                 rounds += 1;
                 match rounds {
+                    _ if sched::is_simulated() => sched::try_again(rounds == 1),
                     0..100 => std::hint::spin_loop(),
                     100..130 => std::thread::yield_now(),
                     _ => std::thread::sleep(Duration::from_micros(50)),

@@ -1,9 +1,44 @@
-//! A small number for each thread, reused after the thread ends: picks its lane.
+//! Threads that a simulation can run in turns, and a small number for each thread, reused after the
+//! thread ends, that picks its lane.
 
+use super::sched;
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::io;
+
+/// A started thread. Dropped without [`join`](JoinHandle::join), it goes on by itself.
+pub struct JoinHandle(Handle);
+
+enum Handle {
+    Own(std::thread::JoinHandle<()>),
+    Simulated(sched::Joined),
+}
+
+/// Starts a thread; in a simulation ([`sched`]) one that takes turns with the caller.
+///
+/// # Errors
+/// What the operating system says.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle> {
+    let mut body: Option<sched::Body> = Some(Box::new(body));
+    if let Some(simulated) = sched::spawn(name, &mut body)? {
+        return Ok(JoinHandle(Handle::Simulated(simulated)));
+    }
+    let run = move || body.into_iter().for_each(|body| body());
+    let own = std::thread::Builder::new().name(name.to_owned()).spawn(run)?;
+    Ok(JoinHandle(Handle::Own(own)))
+}
+
+impl JoinHandle {
+    /// Waits for the thread's end; `Err` holds what it panicked with.
+    pub fn join(self) -> std::thread::Result<()> {
+        match self.0 {
+            Handle::Own(own) => own.join(),
+            Handle::Simulated(simulated) => simulated.join(),
+        }
+    }
+}
 
 struct Free {
     returned: BinaryHeap<Reverse<u32>>,
@@ -59,6 +94,16 @@ fn assign(held: &Held) -> u32 {
     );
     held.0.set(index);
     index
+}
+
+/// Gives the calling thread a number that [`index`] did not give out: a simulation numbers its own.
+pub(super) fn lend_index(index: u32) {
+    HELD.with(|held| held.0.set(index));
+}
+
+/// Takes that number back, so that it is not given to others when the thread ends.
+pub(super) fn take_back_index() {
+    HELD.with(|held| held.0.set(UNSET));
 }
 
 #[cfg(test)]

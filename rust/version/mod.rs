@@ -15,8 +15,8 @@
 
 use crate::log::Log;
 use crate::page::table::Table;
+use crate::stdx::sync::Mutex;
 use crate::types::{Lsn, PageId};
-use parking_lot::Mutex;
 use std::sync::atomic::Ordering;
 
 /// The open snapshots of a state.

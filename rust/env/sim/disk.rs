@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::fault::Fired;
 use super::image::Image;
-use super::prng::Prng;
+use crate::stdx::prng::Prng;
 
 /// What a disk writes whole or not at all, bytes.
 const SECTOR_BYTES: u64 = 512;
@@ -89,12 +89,81 @@ enum SyncFate {
     Gone,
 }
 
+/// A change that waits for a sync, by its number among all changes of its file or directory.
+#[derive(Clone, Debug)]
+struct Waiting<C> {
+    number: u64,
+    change: C,
+}
+
+/// Changes that wait for a sync, in order.
+#[derive(Clone, Debug)]
+struct Unsynced<C> {
+    changes: Vec<Waiting<C>>,
+    next: u64,
+}
+
+impl<C> Default for Unsynced<C> {
+    fn default() -> Unsynced<C> {
+        Unsynced { changes: Vec::new(), next: 0 }
+    }
+}
+
+impl<C> Unsynced<C> {
+    fn push(&mut self, change: C) {
+        self.changes.push(Waiting { number: self.next, change });
+        self.next += 1;
+    }
+
+    fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &C> {
+        self.changes.iter().map(|waiting| &waiting.change)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut C> {
+        self.changes.iter_mut().map(|waiting| &mut waiting.change)
+    }
+
+    fn retain(&mut self, keep: impl Fn(&C) -> bool) {
+        self.changes.retain(|waiting| keep(&waiting.change));
+    }
+
+    /// Takes out the changes that `takes` picks.
+    fn take(&mut self, mut takes: impl FnMut(&Waiting<C>) -> bool) -> Vec<C> {
+        self.changes
+            .extract_if(.., |waiting| takes(waiting))
+            .map(|waiting| waiting.change)
+            .collect()
+    }
+
+    /// Takes out those that came before `mark`.
+    fn take_to(&mut self, mark: Mark) -> Vec<C> {
+        self.take(|waiting| waiting.number < mark.0)
+    }
+
+    fn mark(&self) -> Mark {
+        Mark(self.next)
+    }
+}
+
+/// What a sync covers: the changes of its file or directory that were there when it began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Mark(u64);
+
+impl Mark {
+    /// All changes.
+    pub(super) const ALL: Mark = Mark(u64::MAX);
+}
+
 /// A file.
 #[derive(Clone, Default)]
 struct Node {
     cache: Image,
     durable: Image,
-    changes: Vec<Change>,
+    changes: Unsynced<Change>,
     /// Handles. Space is given back when there are none and no name.
     opens: u64,
 }
@@ -102,7 +171,7 @@ struct Node {
 impl Node {
     /// A file that is durable as it is.
     fn settled(image: Image) -> Node {
-        Node { cache: image.clone(), durable: image, changes: Vec::new(), opens: 0 }
+        Node { cache: image.clone(), durable: image, ..Node::default() }
     }
 
     fn change(&mut self, change: Change) {
@@ -110,15 +179,15 @@ impl Node {
         self.changes.push(change);
     }
 
-    fn sync(&mut self) {
-        for change in self.changes.drain(..) {
+    fn sync(&mut self, mark: Mark) {
+        for change in self.changes.take_to(mark) {
             change.apply(&mut self.durable);
         }
     }
 
     fn fail_sync(&mut self, prng: &mut Prng) {
         let mut cache = self.durable.clone();
-        for change in std::mem::take(&mut self.changes) {
+        for change in self.changes.take_to(Mark::ALL) {
             match fate_in_sync(prng) {
                 SyncFate::Durable => {
                     change.apply(&mut self.durable);
@@ -134,11 +203,14 @@ impl Node {
     /// What a power loss leaves: each change kept, dropped or torn.
     fn after_power_loss(&self, luck: &mut Luck<'_>) -> Image {
         let mut image = self.durable.clone();
-        for change in &self.changes {
+        let mut lost = false;
+        for change in self.changes.iter() {
             match change {
                 _ if luck.keeps() => {
                     luck.fired.changes_kept += 1;
+                    luck.fired.changes_reordered += u64::from(lost);
                     change.apply(&mut image);
+                    continue;
                 }
                 Change::Write { offset, bytes } if luck.prng.coin() => {
                     luck.fired.writes_torn += 1;
@@ -146,6 +218,7 @@ impl Node {
                 }
                 _ => luck.fired.changes_dropped += 1,
             }
+            lost = true;
         }
         image
     }
@@ -202,7 +275,7 @@ pub(super) struct Disk {
     next: NodeId,
     live: Names,
     durable: Names,
-    changes: Vec<NameChange>,
+    changes: Unsynced<NameChange>,
     capacity: u64,
 }
 
@@ -213,7 +286,7 @@ impl Disk {
             next: 0,
             live: Names::new(),
             durable: Names::new(),
-            changes: Vec::new(),
+            changes: Unsynced::default(),
             capacity: u64::MAX,
         }
     }
@@ -247,20 +320,26 @@ impl Disk {
         self.change_name(NameChange::Unlink { node });
     }
 
-    pub(super) fn sync_dir(&mut self) {
-        self.durable.clone_from(&self.live);
-        self.changes.clear();
+    /// What a sync of the directory that begins now covers.
+    pub(super) fn mark_dir(&self) -> Mark {
+        self.changes.mark()
+    }
+
+    pub(super) fn sync_dir(&mut self, mark: Mark) {
+        for change in self.changes.take_to(mark) {
+            change.apply(&mut self.durable);
+        }
+        if self.changes.len() == 0 {
+            // After a failed sync some were durable out of order.
+            self.durable.clone_from(&self.live);
+        }
         self.collect();
     }
 
     /// Some changes become durable, the others stay unsynced.
     pub(super) fn fail_sync_dir(&mut self, prng: &mut Prng) {
-        for change in std::mem::take(&mut self.changes) {
-            if prng.coin() {
-                change.apply(&mut self.durable);
-            } else {
-                self.changes.push(change);
-            }
+        for change in self.changes.take(|_| prng.coin()) {
+            change.apply(&mut self.durable);
         }
     }
 
@@ -327,9 +406,14 @@ impl Disk {
         Ok(())
     }
 
-    pub(super) fn sync(&mut self, id: NodeId) {
+    /// What a sync of the file that begins now covers.
+    pub(super) fn mark(&self, id: NodeId) -> Mark {
+        self.nodes.get(&id).map_or(Mark(0), |node| node.changes.mark())
+    }
+
+    pub(super) fn sync(&mut self, id: NodeId, mark: Mark) {
         if let Some(node) = self.nodes.get_mut(&id) {
-            node.sync();
+            node.sync(mark);
         }
     }
 
@@ -421,7 +505,7 @@ impl Disk {
         let kept_of_8 = 1 + prng.below(7);
         let mut luck = Luck { prng, fired, kept_of_8 };
         let mut names = self.durable.clone();
-        for change in &self.changes {
+        for change in self.changes.iter() {
             if luck.keeps() {
                 luck.fired.names_kept += 1;
                 change.apply(&mut names);
@@ -437,7 +521,7 @@ impl Disk {
         let settle = |(&id, node): (&NodeId, &Node)| (id, Node::settled(image_of(node)));
         let nodes = self.nodes.iter().map(settle).collect();
         let (live, durable) = (names.clone(), names);
-        let mut disk = Disk { nodes, live, durable, changes: Vec::new(), ..*self };
+        let mut disk = Disk { nodes, live, durable, changes: Unsynced::default(), ..*self };
         disk.collect();
         disk
     }
@@ -511,22 +595,44 @@ mod tests {
     }
 
     #[test]
+    fn a_sync_covers_what_was_there_when_it_began() {
+        let mut disk = Disk::new();
+        disk.create("a");
+        let a = disk.find("a").unwrap();
+        let put =
+            |disk: &mut Disk, at, bytes: &[u8]| assert!(disk.write(a, at, bytes.into()).is_ok());
+        put(&mut disk, 0, b"one");
+        let (mark, mark_dir) = (disk.mark(a), disk.mark_dir());
+        put(&mut disk, 3, b"two");
+        disk.create("b");
+        disk.sync(a, mark);
+        disk.sync_dir(mark_dir);
+        let cut = disk.synced();
+        assert_eq!(cut.names().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(cut.image(a).unwrap().to_vec().unwrap(), b"one");
+        assert_eq!(disk.unsynced(), 2);
+        disk.sync(a, Mark::ALL);
+        disk.sync_dir(Mark::ALL);
+        assert_eq!(disk.synced().image(a).unwrap().to_vec().unwrap(), b"onetwo");
+    }
+
+    #[test]
     fn files_that_nothing_reaches_are_freed() {
         let mut disk = Disk::new();
         disk.create("a");
         let a = disk.find("a").unwrap();
         disk.opened(a);
-        disk.sync_dir();
+        disk.sync_dir(Mark::ALL);
         disk.remove(a);
         disk.closed(a);
         assert!(disk.nodes.contains_key(&a), "its durable name could come back");
-        disk.sync_dir();
+        disk.sync_dir(Mark::ALL);
         assert!(disk.nodes.is_empty());
         disk.create("b");
         let b = disk.find("b").unwrap();
         disk.remove(b);
         disk.opened(b);
-        disk.sync_dir();
+        disk.sync_dir(Mark::ALL);
         assert!(disk.nodes.contains_key(&b), "it is open");
         disk.closed(b);
         assert!(disk.nodes.is_empty());

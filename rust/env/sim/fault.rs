@@ -1,15 +1,19 @@
 //! What can go wrong, when it does, and how often it did.
 
+use crate::stdx::sched;
 use std::io;
+use std::time::Duration;
 
 /// One thing that goes wrong at a planned operation.
 ///
-/// Operations are counted from 0 ([`SimStorage::op_count`]). A fault strikes the first operation
-/// numbered `at` or later that it can strike at all, once, or with [`Fault::lasting`] every such
-/// operation from there on. A crash goes before any other fault that is due; among others the one
-/// planned first does.
+/// Operations are counted from 0 ([`SimStorage::op_count`]), reads by themselves
+/// ([`SimStorage::read_count`]). A fault strikes the first operation (or read, if that is what it
+/// strikes) numbered `at` or later that it can strike at all, once, or with [`Fault::lasting`] every
+/// such operation from there on. A crash goes before any other fault that is due; among others the
+/// one planned first does.
 ///
 /// [`SimStorage::op_count`]: super::SimStorage::op_count
+/// [`SimStorage::read_count`]: super::SimStorage::read_count
 ///
 /// ```
 /// use mmsb::env::sim::{Fault, SimStorage};
@@ -37,6 +41,10 @@ enum What {
     ShortWrite(Cause),
     FailSync,
     LieSync,
+    LateSync(u64),
+    FailRead(Cause),
+    ShortRead(Cause),
+    Stall(Duration),
     Capacity(u64),
 }
 
@@ -106,6 +114,28 @@ impl Fault {
         Fault::once(at, What::LieSync)
     }
 
+    /// A sync, of a file or the directory, returns success at once; what it covers is durable only
+    /// `operations` operations later.
+    pub fn late_sync(at: u64, operations: u64) -> Fault {
+        Fault::once(at, What::LateSync(operations))
+    }
+
+    /// Read `at` fails with `cause`: of a file's bytes, its length, the names, or an opening.
+    pub fn failing_read(at: u64, cause: impl Into<Cause>) -> Fault {
+        Fault::once(at, What::FailRead(cause.into()))
+    }
+
+    /// Some bytes of a read arrive, from the first on and never all, and the call fails with
+    /// `cause`. Strikes reads of at least one byte.
+    pub fn short_read(at: u64, cause: impl Into<Cause>) -> Fault {
+        Fault::once(at, What::ShortRead(cause.into()))
+    }
+
+    /// Operation `at` takes `time` longer, simulated.
+    pub fn stall(at: u64, time: Duration) -> Fault {
+        Fault::once(at, What::Stall(time))
+    }
+
     /// From now on the disk holds `bytes`, counted as the lengths of all files that have a name or
     /// are open. What would go beyond fails with `ENOSPC` and does nothing; bytes within a file's
     /// length can always be overwritten. `u64::MAX` takes the limit away.
@@ -124,10 +154,12 @@ impl Fault {
 
     fn strikes(&self, op: OpKind) -> bool {
         match self.what {
-            What::Crash | What::Fail(_) => true,
+            What::Crash | What::Fail(_) => !matches!(op, OpKind::Look | OpKind::Read),
             What::ShortWrite(_) => op == OpKind::Write,
-            What::FailSync | What::LieSync => op == OpKind::Sync,
-            What::Capacity(_) => false,
+            What::FailSync | What::LieSync | What::LateSync(_) => op == OpKind::Sync,
+            What::FailRead(_) => matches!(op, OpKind::Look | OpKind::Read),
+            What::ShortRead(_) => op == OpKind::Read,
+            What::Stall(_) | What::Capacity(_) => false,
         }
     }
 }
@@ -145,6 +177,14 @@ pub struct Fired {
     pub failed_syncs: u64,
     /// Syncs that did nothing and returned success.
     pub lying_syncs: u64,
+    /// Syncs that returned success before anything was durable.
+    pub late_syncs: u64,
+    /// Reads that failed as planned.
+    pub failed_reads: u64,
+    /// Reads of which only the first bytes arrived.
+    pub short_reads: u64,
+    /// Operations that took longer.
+    pub stalls: u64,
     /// Operations refused because the disk was full.
     pub no_space: u64,
     /// Bytes whose bits were flipped at rest.
@@ -153,6 +193,8 @@ pub struct Fired {
     pub changes_kept: u64,
     /// Unsynced writes and lengths that the power loss dropped.
     pub changes_dropped: u64,
+    /// Unsynced writes and lengths that it kept although it took earlier ones of the same file.
+    pub changes_reordered: u64,
     /// Unsynced writes of which the power loss kept some sectors.
     pub writes_torn: u64,
     /// Unsynced creations, renames and removals that the power loss kept.
@@ -168,6 +210,10 @@ pub(super) enum OpKind {
     Write,
     /// A sync of a file or of the directory.
     Sync,
+    /// A read of at least one byte.
+    Read,
+    /// Any other question: an opening, a length, the names.
+    Look,
     /// Anything else that is counted.
     Other,
 }
@@ -185,6 +231,8 @@ pub(super) enum Verdict {
     FailSync,
     /// It succeeds, doing nothing.
     LieSync,
+    /// It succeeds, and does what it should after so many more operations.
+    LateSync(u64),
     /// Everything ends in the middle of it.
     Crash,
 }
@@ -194,7 +242,10 @@ pub(super) enum Verdict {
 pub(super) struct Faults {
     plan: Vec<Fault>,
     ops: u64,
+    reads: u64,
     crashed: bool,
+    /// The simulated thread in whose operation that was.
+    pub(super) crashed_in: Option<usize>,
     pub(super) fired: Fired,
 }
 
@@ -212,6 +263,10 @@ impl Faults {
         self.ops
     }
 
+    pub(super) fn read_count(&self) -> u64 {
+        self.reads
+    }
+
     /// Fails after a crash.
     pub(super) fn check_alive(&self) -> io::Result<()> {
         if self.crashed { Err(crash_error()) } else { Ok(()) }
@@ -219,14 +274,33 @@ impl Faults {
 
     /// Counts an operation and says what happens with it.
     pub(super) fn admit(&mut self, op: OpKind) -> Verdict {
-        let number = self.ops;
-        self.ops += 1;
+        let count = match op {
+            OpKind::Look | OpKind::Read => &mut self.reads,
+            _ => &mut self.ops,
+        };
+        let number = *count;
+        *count += 1;
         let Some(index) = self.due(number, op) else { return Verdict::Pass };
         let what = self.plan[index].what;
         if !self.plan[index].lasting {
             self.plan.remove(index);
         }
         self.fire(what)
+    }
+
+    /// How much longer the next operation takes.
+    pub(super) fn stall(&mut self) -> Option<Duration> {
+        let due = |fault: &Fault| match fault.what {
+            What::Stall(time) if fault.at <= self.ops => Some((time, fault.lasting)),
+            _ => None,
+        };
+        let (index, (time, lasting)) =
+            self.plan.iter().enumerate().find_map(|(at, fault)| Some((at, due(fault)?)))?;
+        if !lasting {
+            self.plan.remove(index);
+        }
+        self.fired.stalls += 1;
+        Some(time)
     }
 
     /// The fault that strikes operation `number`: a crash, or else the one planned first.
@@ -245,11 +319,16 @@ impl Faults {
             }
             What::FailSync => (&mut self.fired.failed_syncs, Verdict::FailSync),
             What::LieSync => (&mut self.fired.lying_syncs, Verdict::LieSync),
-            // Never planned: `plan` hands it to the disk.
-            What::Capacity(_) => return Verdict::Pass,
+            What::LateSync(ops) => (&mut self.fired.late_syncs, Verdict::LateSync(ops)),
+            What::FailRead(cause) => (&mut self.fired.failed_reads, Verdict::Fail(cause.error())),
+            What::ShortRead(cause) => (&mut self.fired.short_reads, Verdict::Short(cause.error())),
+            // These strike no operation: `stall` asks for the one, `plan` hands the other on.
+            What::Stall(_) | What::Capacity(_) => return Verdict::Pass,
         };
         *counter += 1;
-        self.crashed |= what == What::Crash;
+        if what == What::Crash {
+            (self.crashed, self.crashed_in) = (true, sched::task());
+        }
         verdict
     }
 }
@@ -289,6 +368,9 @@ mod tests {
             (Fault::lying_sync(0), vec![0]),
             (Fault::lying_sync(0).lasting(), vec![0, 4, 6]),
             (Fault::failing(5, libc::EIO).lasting(), vec![5, 6]),
+            (Fault::late_sync(1, 9), vec![4]),
+            (Fault::failing_read(0, libc::EIO).lasting(), vec![]),
+            (Fault::stall(0, Duration::from_secs(1)), vec![]),
             (Fault::crash(2), vec![2]),
             (Fault::failing(7, libc::EIO), vec![]),
         ];
@@ -307,6 +389,34 @@ mod tests {
         assert!(faults.check_alive().is_err());
         let expected = Fired { crashes: 1, failures: 1, ..Fired::default() };
         assert_eq!(faults.fired, expected);
+    }
+
+    #[test]
+    fn reads_are_counted_by_themselves() {
+        use OpKind::*;
+        let ops = [Look, Write, Read, Look, Sync, Read];
+        let cases = [
+            (Fault::failing_read(1, libc::EIO), vec![2]),
+            (Fault::short_read(0, libc::EIO), vec![2]),
+            (Fault::short_read(2, libc::EIO), vec![5]),
+            (Fault::failing(1, libc::EIO), vec![4]),
+            (Fault::crash(0), vec![1]),
+        ];
+        for (fault, expected) in cases {
+            let mut faults = faults([fault.clone()]);
+            assert_eq!(struck(&mut faults, &ops), expected, "{fault:?}");
+            assert_eq!((faults.op_count(), faults.read_count()), (2, 4));
+        }
+    }
+
+    #[test]
+    fn a_stall_takes_the_next_operation() {
+        let time = Duration::from_secs(3);
+        let mut faults = faults([Fault::stall(1, time)]);
+        assert_eq!(faults.stall(), None);
+        assert!(matches!(faults.admit(OpKind::Write), Verdict::Pass));
+        assert_eq!((faults.stall(), faults.stall()), (Some(time), None));
+        assert_eq!(faults.fired.stalls, 1);
     }
 
     #[test]

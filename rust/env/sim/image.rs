@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn behaves_like_a_vector() {
         let (mut image, mut model) = (Image::default(), Vec::new());
-        let mut prng = super::super::prng::Prng::new(11);
+        let mut prng = crate::stdx::prng::Prng::new(11);
         for round in 0..500u32 {
             let (at, n) = (prng.below(20_000) as usize, prng.below(9_000) as usize);
             let bytes = vec![round as u8 | 1; n];

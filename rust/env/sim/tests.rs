@@ -502,6 +502,95 @@ fn a_lying_sync_makes_nothing_durable() {
 }
 
 #[test]
+fn a_late_sync_is_durable_later() {
+    let disk = SimStorage::new(0);
+    let file = create(&disk, "file");
+    put(&*file, 0, b"abc").unwrap();
+    disk.plan(Fault::late_sync(0, 3));
+    disk.plan(Fault::late_sync(0, 3));
+    file.sync().unwrap();
+    disk.sync_dir().unwrap();
+    put(&*file, 3, b"later").unwrap();
+    assert!(disk.crash(PowerLoss::DropUnsynced).list().unwrap().is_empty());
+    create(&disk, "other");
+    put(&*file, 3, b"late?").unwrap();
+    assert!(disk.crash(PowerLoss::DropUnsynced).list().unwrap().is_empty());
+    put(&*file, 3, b"later").unwrap();
+    assert_eq!(disk.crash(PowerLoss::DropUnsynced).list().unwrap(), ["file"]);
+    let cut = disk.crash(PowerLoss::DropUnsynced);
+    assert_eq!(cut.read_file("file").unwrap(), b"abc", "what was there when it began");
+    assert_eq!(disk.fired().late_syncs, 2);
+}
+
+#[test]
+fn reads_fail_as_planned_and_go_on() {
+    let disk = SimStorage::new(0);
+    let file = synced_file(&disk, "file", b"abcdef");
+    let next = disk.read_count();
+    disk.plan(Fault::failing_read(next, libc::EIO));
+    disk.plan(Fault::failing_read(next + 1, libc::EIO));
+    disk.plan(Fault::failing_read(next + 2, libc::EIO));
+    disk.plan(Fault::short_read(next + 3, libc::EIO));
+    assert_eq!(code_of(disk.open("file", OpenMode::Read)), Some(libc::EIO));
+    assert_eq!(code_of(disk.list()), Some(libc::EIO));
+    assert_eq!(code_of(file.read_at(0, &mut [0; 6])), Some(libc::EIO));
+    assert_eq!(file.len().unwrap(), 6);
+    let mut buf = [b'.'; 6];
+    assert_eq!(code_of(file.read_at(0, &mut buf)), Some(libc::EIO));
+    let arrived = buf.iter().position(|&byte| byte == b'.').unwrap();
+    assert_eq!(buf[..arrived], b"abcdef"[..arrived]);
+    assert_eq!(file.read_at(0, &mut buf).unwrap(), 6);
+    assert_eq!((&buf, disk.read_count()), (b"abcdef", next + 6));
+    assert_eq!((disk.fired().failed_reads, disk.fired().short_reads), (3, 1));
+}
+
+/// On simulated threads: time passes, a sync covers what was there when it began, the trace knows
+/// every byte, and a stall takes its time.
+#[test]
+fn simulated_threads_share_a_disk_in_turns() {
+    let work = |seed: u64, byte: u8| {
+        let settings =
+            sched::Settings { seed, turns_max: 10_000, time_max: Duration::from_secs(60) };
+        sched::run(settings, move || {
+            let disk = SimStorage::new(1);
+            disk.plan(Fault::stall(5, Duration::from_secs(2)));
+            let (file, clock) = (synced_file(&disk, "file", b""), SimClock::new(0));
+            let writers: Vec<_> = (0..2u64)
+                .map(|writer| {
+                    let file = file.clone();
+                    let body = move || {
+                        for i in 0..4 {
+                            put(&*file, i * 2 + writer, &[byte]).unwrap();
+                            file.sync().unwrap();
+                        }
+                    };
+                    crate::stdx::thread::spawn("writer", body).unwrap()
+                })
+                .collect();
+            let cuts: Vec<_> = (0..30)
+                .map(|_| {
+                    sched::sleep(Duration::from_micros(200));
+                    let cut = disk.crash(PowerLoss::DropUnsynced).read_file("file").unwrap();
+                    (cut, disk.read_file("file").unwrap())
+                })
+                .collect();
+            writers.into_iter().for_each(|writer| writer.join().unwrap());
+            assert_eq!(disk.crash(PowerLoss::DropUnsynced).read_file("file").unwrap(), [byte; 8]);
+            assert!(clock.monotonic_ns() > 2_000_000_000, "{}", clock.monotonic_ns());
+            assert_eq!(disk.fired().stalls, 1);
+            cuts
+        })
+    };
+    let (one, two, other) = (work(1, 7), work(1, 7), work(1, 8));
+    let cuts = one.result.unwrap();
+    assert_eq!(two.result.unwrap(), cuts);
+    assert_eq!((one.trace, one.turns, one.time), (two.trace, two.turns, two.time));
+    assert_ne!(one.trace, other.trace, "bytes are part of the trace");
+    assert_ne!(one.trace, work(2, 7).trace);
+    assert!(cuts.iter().any(|(durable, written)| durable.len() < written.len()));
+}
+
+#[test]
 fn a_full_disk_refuses_to_grow_and_takes_overwrites() {
     let disk = SimStorage::new(0);
     disk.plan(Fault::capacity(1_000));

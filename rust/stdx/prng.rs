@@ -4,30 +4,38 @@
 ///
 /// Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
 #[derive(Clone, Debug)]
-pub(super) struct Prng(u64);
+pub struct Prng(u64);
 
 impl Prng {
-    pub(super) fn new(seed: u64) -> Prng {
+    /// The choices of `seed`.
+    pub fn new(seed: u64) -> Prng {
         Prng(seed)
     }
 
-    pub(super) fn next_u64(&mut self) -> u64 {
+    /// The next 64 bits.
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mix(self.0)
     }
 
     /// A number below `n`, or 0 if there is none. (Biased by less than `n / 2^64`.)
-    pub(super) fn below(&mut self, n: u64) -> u64 {
+    pub fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.next_u64()) * u128::from(n)) >> 64) as u64
     }
 
-    pub(super) fn coin(&mut self) -> bool {
+    /// One of two.
+    pub fn coin(&mut self) -> bool {
         self.below(2) == 1
+    }
+
+    /// True once in `n` times.
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
     }
 }
 
 /// Spreads `n` over all 64 bits, one to one.
-pub(super) fn mix(mut n: u64) -> u64 {
+pub fn mix(mut n: u64) -> u64 {
     n = (n ^ (n >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     n = (n ^ (n >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     n ^ (n >> 31)
