@@ -680,8 +680,6 @@ pub fn _panic(owner: &Bound<'_, PyAny>, detach: bool) -> PyResult<()> {
     let py = owner.py();
     Ok(match owner.cast::<TLog>() {
         Ok(log) => log.get().shared.call(py, detach, |_| panic!("as asked for")),
-        Err(_) => {
-            owner.cast::<State>()?.get().shared.call(py, detach, |_| panic!("as asked for"))
-        }
+        Err(_) => owner.cast::<State>()?.get().shared.call(py, detach, |_| panic!("as asked for")),
     }?)
 }
