@@ -87,8 +87,9 @@ pub struct Config {
     /// Bytes of records that wait to be flushed before an update has to wait.
     pub pending_bytes_max: u64,
     /// History to keep, bytes of log. Log beyond it is recycled once a checkpoint makes it
-    /// unnecessary, and such a checkpoint is made by itself once that much log stands after the
-    /// last one. 0 keeps no more than recovery needs.
+    /// unnecessary. Such a checkpoint is made by itself whenever a quarter of that, and as much
+    /// as an image takes, stands after the last one: by a background thread in `Buffered`, else
+    /// by the update that finds it due. 0 keeps no more than recovery needs.
     pub history_bytes: u64,
 }
 

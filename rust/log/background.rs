@@ -1,5 +1,6 @@
-//! The two threads of a `buffered` log: one hands lanes to the operating system, one syncs, so
-//! that a slow sync never holds up a flush.
+//! The threads of a `buffered` log: one hands lanes to the operating system, one syncs, so that a
+//! slow sync never holds up a flush, and one makes the checkpoints that the log's growth asks for,
+//! so that no update ever waits for one.
 //!
 //! An idle log costs nothing: after a while without records the flusher sleeps until a writer finds
 //! [`Clock::asleep`](super::clock::Clock::asleep) set. The flusher sets the flag and then looks for
@@ -9,6 +10,8 @@
 use super::Log;
 use crate::stdx::sync::{Condvar, Mutex};
 use crate::stdx::thread::{self, JoinHandle};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,14 +25,20 @@ struct Signals {
     unsynced: bool,
     /// Writers wait for room: flush at once.
     hurry: bool,
+    /// A checkpoint is due.
+    due: bool,
 }
 
-/// Where the two threads wait.
+/// What makes a checkpoint.
+pub type Checkpoint = Box<dyn Fn() + Send>;
+
+/// Where the threads wait.
 #[derive(Default)]
 pub struct Wake {
     signals: Mutex<Signals>,
     flusher: Condvar,
     syncer: Condvar,
+    checkpointer: Condvar,
     running: AtomicBool,
 }
 
@@ -53,30 +62,33 @@ pub struct Background {
 }
 
 impl Background {
-    /// Starts the threads of `log`.
+    /// Starts the threads of `log`; the last one if there is a way to make checkpoints.
     pub fn start(
         log: &Arc<Log>,
         flush_every: Duration,
         sync_every: Duration,
-    ) -> std::io::Result<Background> {
+        checkpoint: Option<Checkpoint>,
+    ) -> io::Result<Background> {
         let mut background = Background { log: log.clone(), threads: Vec::new() };
-        log.wake.signals.lock().stop = false;
+        *log.wake.signals.lock() = Signals::default();
         log.wake.running.store(true, Ordering::Release);
-        type Run = fn(&Log, Duration);
-        let threads: [(&str, Run, Duration); 2] =
-            [("mmsb-flush", flush_loop, flush_every), ("mmsb-sync", sync_loop, sync_every)];
-        for (name, run, every) in threads {
-            let log = log.clone();
-            let body = move || {
-                let caught =
-                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&log, every)));
-                if caught.is_err() {
-                    log.poison("a background thread panicked");
-                }
-            };
-            background.threads.push(thread::spawn(name, body)?);
+        background.spawn("mmsb-flush", move |log| flush_loop(log, flush_every))?;
+        background.spawn("mmsb-sync", move |log| sync_loop(log, sync_every))?;
+        if let Some(checkpoint) = checkpoint {
+            background.spawn("mmsb-checkpoint", move |log| checkpoint_loop(log, &checkpoint))?;
         }
         Ok(background)
+    }
+
+    fn spawn(&mut self, name: &str, run: impl FnOnce(&Log) + Send + 'static) -> io::Result<()> {
+        let log = self.log.clone();
+        let body = move || {
+            if catch_unwind(AssertUnwindSafe(|| run(&log))).is_err() {
+                log.poison("a background thread panicked");
+            }
+        };
+        self.threads.push(thread::spawn(name, body)?);
+        Ok(())
     }
 }
 
@@ -85,6 +97,7 @@ impl Drop for Background {
         self.log.wake.signals.lock().stop = true;
         self.log.wake.flusher.notify_all();
         self.log.wake.syncer.notify_all();
+        self.log.wake.checkpointer.notify_all();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -136,6 +149,10 @@ fn flush_loop(log: &Log, every: Duration) {
             signals.unsynced = true;
             log.wake.syncer.notify_one();
         }
+        if wrote && log.take_checkpoint_due() {
+            signals.due = true;
+            log.wake.checkpointer.notify_one();
+        }
     }
 }
 
@@ -154,6 +171,20 @@ fn sync_loop(log: &Log, every: Duration) {
         signals.unsynced = false;
         drop(signals);
         let _ = log.check().and_then(|()| log.sync().map(drop));
+        signals = log.wake.signals.lock();
+    }
+}
+
+/// What goes wrong is told to whoever asks for a checkpoint; the log only grows longer.
+fn checkpoint_loop(log: &Log, checkpoint: &Checkpoint) {
+    let mut signals = log.wake.signals.lock();
+    while !signals.stop {
+        if !std::mem::take(&mut signals.due) {
+            log.wake.checkpointer.wait(&mut signals);
+            continue;
+        }
+        drop(signals);
+        checkpoint();
         signals = log.wake.signals.lock();
     }
 }

@@ -65,7 +65,7 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// Bytes in lanes above which a writer flushes before it goes on.
     pub pending_bytes_max: u64,
-    /// Bytes of log after which a checkpoint is due.
+    /// Bytes of log after which a checkpoint is due, at least.
     pub checkpoint_every: u64,
     /// Reserve space on the medium before records are accepted.
     pub reserve: bool,
@@ -102,8 +102,9 @@ pub struct Log {
     committed: Condvar,
     written: AtomicU64,
     durable: AtomicU64,
-    /// Bytes of log since a checkpoint was last due.
+    /// Bytes of log since a checkpoint was last due, and how many make the next one due.
     grown: AtomicU64,
+    due_at: AtomicU64,
     poison: Mutex<Option<String>>,
     wake: background::Wake,
     storage: Arc<dyn Storage>,
@@ -170,6 +171,7 @@ impl Log {
             written: AtomicU64::new(closed.0),
             durable: AtomicU64::new(closed.0),
             grown: AtomicU64::new(0),
+            due_at: AtomicU64::new(options.checkpoint_every),
             commit: Mutex::default(),
             committed: Condvar::new(),
             writer: Mutex::new(writer),
@@ -195,6 +197,7 @@ impl Log {
 
     /// Replaces the settings of a log that nobody uses yet.
     pub fn set_options(&mut self, options: LogOptions) {
+        *self.due_at.get_mut() = options.checkpoint_every;
         self.options = options;
     }
 
@@ -215,12 +218,22 @@ impl Log {
     /// Whether the log has grown enough for a checkpoint.
     #[inline]
     pub fn is_checkpoint_due(&self) -> bool {
-        self.grown.load(Ordering::Relaxed) >= self.options.checkpoint_every
+        self.grown.load(Ordering::Relaxed) >= self.checkpoint_every()
+    }
+
+    /// Bytes of log that make a checkpoint due.
+    pub fn checkpoint_every(&self) -> u64 {
+        self.due_at.load(Ordering::Relaxed)
+    }
+
+    /// Says how many bytes an image takes: checkpoints shall not write more than the log.
+    pub fn note_image(&self, bytes: u64) {
+        self.due_at.store(self.options.checkpoint_every.max(bytes), Ordering::Relaxed);
     }
 
     /// True for one caller each time a checkpoint is due.
     pub fn take_checkpoint_due(&self) -> bool {
-        self.grown.swap(0, Ordering::Relaxed) >= self.options.checkpoint_every
+        self.is_checkpoint_due() && self.grown.swap(0, Ordering::Relaxed) >= self.checkpoint_every()
     }
 
     /// Fails if the log refuses writes, whatever the reason.
@@ -245,6 +258,7 @@ impl Log {
         *self.written.get_mut() = 0;
         *self.durable.get_mut() = 0;
         *self.grown.get_mut() = 0;
+        *self.due_at.get_mut() = options.checkpoint_every;
         *self.commit.get_mut() = Commit::default();
         *self.poison.get_mut() = None;
         self.options = options;

@@ -210,7 +210,7 @@ impl Log {
         let mut space = self.space.lock();
         let ordinary = segment.header.capacity == self.options.segment_bytes;
         match Arc::try_unwrap(segment) {
-            Ok(segment) if ordinary && space.spare_bytes() < self.options.checkpoint_every => {
+            Ok(segment) if ordinary && space.spare_bytes() < self.checkpoint_every() => {
                 let name = space.name();
                 self.storage
                     .rename(&segment.name, &name)

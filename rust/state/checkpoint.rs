@@ -215,6 +215,8 @@ fn reusable(catalog: &Catalog, published: u64, name: &str) -> Option<usize> {
 impl Core {
     pub(super) fn checkpoint(self: &Arc<Core>, name: &str) -> Result<CheckpointInfo> {
         let mut catalog = self.catalog.lock();
+        // A background checkpoint may come late: what was closed in order stays so.
+        self.check_open()?;
         if !name.is_empty() && catalog.manifest.images.iter().any(|image| image.name == name) {
             bail!(InvalidArgument, "a checkpoint named {name:?} is kept already");
         }
@@ -244,6 +246,7 @@ impl Core {
         for image in dropped {
             let _ = self.storage.remove(&image.file_name());
         }
+        self.log.note_image(info.bytes);
         self.log.retire(self.needed(&catalog))?;
         self.counters.checkpoint.store(info.lsn.0, Ordering::Relaxed);
         self.counters.checkpoint_ns.add(self.wall.monotonic_ns().saturating_sub(start));

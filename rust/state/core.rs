@@ -72,7 +72,7 @@ pub fn log_options(config: &Config) -> LogOptions {
     LogOptions {
         segment_bytes: config.segment_bytes,
         pending_bytes_max,
-        checkpoint_every: config.history_bytes.max(4 * config.segment_bytes),
+        checkpoint_every: (config.history_bytes / 4).max(4 * config.segment_bytes),
         reserve: config.path.is_some(),
         zero_ahead: config.durability == Durability::Sync,
     }

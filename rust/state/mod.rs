@@ -150,10 +150,17 @@ impl State {
     }
 
     fn start_background(&self) -> Result<()> {
-        let config = &self.core().config;
-        if config.durability == Durability::Buffered {
+        let Config { durability, flush_every, sync_every, .. } = self.core().config;
+        if durability == Durability::Buffered {
+            let core = Arc::downgrade(self.core());
+            let checkpoint = Box::new(move || {
+                if let Some(core) = core.upgrade() {
+                    // What goes wrong is told to whoever asks for a checkpoint.
+                    let _ = core.checkpoint("");
+                }
+            });
             let background =
-                Background::start(&self.core().log, config.flush_every, config.sync_every)
+                Background::start(&self.core().log, flush_every, sync_every, Some(checkpoint))
                     .map_err(|error| Error::io("start the flusher", error))?;
             *self.core().background.lock() = Some(background);
         }
@@ -293,6 +300,9 @@ impl Core {
             log_options(&self.config),
             |record| apply::apply(table, &record),
         )?;
+        if let Some(newest) = manifest.images.last() {
+            log.note_image(newest.bytes);
+        }
         self.log = Arc::new(log);
         let catalog = self.catalog.get_mut();
         catalog.imaged = (recovered.records == 0 && !manifest.images.is_empty()).then_some(0);

@@ -111,7 +111,7 @@ impl TLog {
         let log = Arc::new(log);
         let background = match config.durability {
             Durability::Buffered => Some(
-                Background::start(&log, config.flush_every, config.sync_every)
+                Background::start(&log, config.flush_every, config.sync_every, None)
                     .map_err(|error| Error::io("start the flusher", error))?,
             ),
             _ => None,

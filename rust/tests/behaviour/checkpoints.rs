@@ -1,9 +1,10 @@
 //! Checkpoints: durable, exact, and what lets old log go.
 
 use crate::ramp;
-use mmsb::{Config, ErrorKind, Note, PageId, Query, State};
+use mmsb::{Config, ErrorKind, Lsn, Note, PageId, Query, State};
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 #[test]
 fn open_takes_the_image_and_the_log_after_it() {
@@ -311,4 +312,31 @@ fn writers_go_on_while_a_checkpoint_is_made() {
     state.verify(|_| ()).unwrap();
     state.close().unwrap();
     assert_eq!(State::open(config()).unwrap().digest().unwrap(), digest);
+}
+
+#[test]
+fn a_buffered_state_makes_its_checkpoints_in_the_background() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        segment_bytes: 64 << 10,
+        history_bytes: 0,
+        ..Config::durable(dir.path().join("s"))
+    };
+    let state = State::open(config.clone()).unwrap();
+    let page = state.create_page(4096, Note::NONE).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut round = 0u8;
+    while state.stats().unwrap().checkpoint.count < 3 {
+        assert!(Instant::now() < deadline, "no checkpoint after 60 s: {:?}", state.stats());
+        for _ in 0..100 {
+            round = round.wrapping_add(1);
+            state.update(page, &[round; 4096], Note::NONE).unwrap();
+        }
+    }
+    assert!(state.stats().unwrap().history_floor > Lsn::ZERO);
+    let digest = state.digest().unwrap();
+    state.close().unwrap();
+    let state = State::open(config).unwrap();
+    assert_eq!(state.digest().unwrap(), digest);
+    assert!(state.recovered().torn.is_none());
 }
