@@ -64,9 +64,9 @@ impl Log {
         let segment = cursor.segments[at].clone();
         if cursor.current != Some(at) {
             cursor.window.clear();
-            cursor.current = Some(at);
+            (cursor.current, cursor.near, cursor.stride) = (Some(at), usize::MAX, 0);
         }
-        let (mut offset, end) = (segment.seek(lsn)?, segment.reach()?);
+        let (mut offset, end) = (cursor.seek(&segment, lsn)?, segment.reach()?);
         loop {
             let left = end.saturating_sub(offset) as usize;
             if left < HEADER_BYTES {
@@ -102,13 +102,26 @@ fn dropped(lsn: Lsn, floor: Lsn) -> crate::Error {
 pub struct Lookup {
     segments: Vec<Arc<Segment>>,
     current: Option<usize>,
+    /// Place in the segment's index of the last record, and its distance from the one before.
+    near: usize,
+    stride: usize,
     window: Window,
 }
 
 impl Lookup {
     /// Look-ups in what `log` has written by now.
     pub fn new(log: &Log) -> Lookup {
-        Lookup { segments: log.segments(), current: None, window: Window::default() }
+        let (segments, window) = (log.segments(), Window::default());
+        Lookup { segments, current: None, near: usize::MAX, stride: 0, window }
+    }
+
+    /// Where to look for `lsn` in `segment`. Links of a page often lead back in even steps.
+    fn seek(&mut self, segment: &Segment, lsn: Lsn) -> Result<u64> {
+        let last = self.near;
+        self.near = last.saturating_sub(self.stride);
+        let offset = segment.seek(lsn, &mut self.near)?;
+        self.stride = last.saturating_sub(self.near).min(last.min(1 << 16));
+        Ok(offset)
     }
 }
 
@@ -137,7 +150,7 @@ impl Reader {
         self.window.clear();
         self.end = segment.reach()?;
         if after > segment.header.base {
-            (self.offset, self.chain) = (segment.seek(after)?, None);
+            (self.offset, self.chain) = (segment.seek(after, &mut 0)?, None);
         } else {
             (self.offset, self.chain) = (SEGMENT_HEADER_BYTES, Some(segment.header.base));
         }

@@ -342,14 +342,15 @@ impl Segment {
         }
     }
 
-    /// The offset of an indexed record at or before `lsn`, from which a scan finds it.
-    pub fn seek(&self, lsn: Lsn) -> Result<u64> {
+    /// The offset of an indexed record at or before `lsn`, from which a scan finds it. `near` is
+    /// where in the index to look first; it is set to where the place was found.
+    pub fn seek(&self, lsn: Lsn, near: &mut usize) -> Result<u64> {
         let mut index = self.index.lock();
         if !index.whole {
             self.walk(&mut index)?;
         }
-        let at = index.entries.partition_point(|&(first, _)| first <= lsn);
-        Ok(match at.checked_sub(1) {
+        *near = index.place(lsn, *near);
+        Ok(match near.checked_sub(1) {
             Some(at) => index.entries[at].1.into(),
             None => SEGMENT_HEADER_BYTES,
         })
@@ -398,6 +399,26 @@ pub fn corrupt(path: &str, offset: u64, reason: &str) -> Error {
 }
 
 impl Index {
+    /// How many entries stand at or before `lsn`: a search in steps that double from `near`, then
+    /// by halves.
+    fn place(&self, lsn: Lsn, near: usize) -> usize {
+        let before = |at: usize| self.entries[at].0 <= lsn;
+        let (mut low, mut high) = (0, self.entries.len());
+        let (mut at, mut step) = (near.min(high), 1);
+        if at < high && before(at) {
+            while at < high && before(at) {
+                (low, at, step) = (at + 1, at + step, 2 * step);
+            }
+            high = at.min(high);
+        } else {
+            while at > 0 && !before(at - 1) {
+                (high, at, step) = (at - 1, (at - 1).saturating_sub(step), 2 * step);
+            }
+            low = at;
+        }
+        low + self.entries[low..high].partition_point(|&(first, _)| first <= lsn)
+    }
+
     /// Takes in a record's place if it is far enough from the last one.
     #[inline]
     pub fn note(&mut self, lsn: Lsn, offset: u64) {
@@ -540,5 +561,25 @@ impl Window {
         if let Some(ahead) = &self.ahead {
             ahead.give_back(bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_found_from_anywhere() {
+        let mut index = Index::default();
+        for at in 0..100 {
+            index.note(Lsn(10 + at * 10), at * INDEX_EVERY);
+        }
+        for lsn in 0..1_100 {
+            let expected = index.entries.partition_point(|&(first, _)| first <= Lsn(lsn));
+            for near in (0..105).chain([usize::MAX]) {
+                assert_eq!(index.place(Lsn(lsn), near), expected, "{lsn} from {near}");
+            }
+        }
+        assert_eq!(Index::default().place(Lsn(5), 3), 0);
     }
 }

@@ -15,6 +15,7 @@ use crate::log::{EntryHead, Reader, Record, gate};
 use crate::page::meta::Meta;
 use crate::page::{Delta, Stamp};
 use crate::types::{Epoch, Location, Lsn, PageId};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -213,7 +214,7 @@ fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed
 
 /// A delta as it was recorded, with its note and its place in history.
 fn read_delta(record: &Record<'_>, id: PageId, epoch: Epoch, runs: Written<'_>) -> Result<Delta> {
-    let runs: Vec<_> = runs.map(|(at, bytes)| (at as usize, bytes)).collect();
+    let runs: SmallVec<[_; 4]> = runs.map(|(at, bytes)| (at as usize, bytes)).collect();
     let stamp = Stamp { lsn: record.lsn, epoch, time_ms: record.time_ms() };
     let delta = Delta::from_runs(id, &runs)?.with_source(record.source())?.with_stamp(stamp);
     match record.intent() {
@@ -283,7 +284,8 @@ impl State {
 
     /// All changes of a page that are kept, oldest first.
     pub fn page_history(&self, id: PageId) -> Result<Vec<Changed>> {
-        self.query(Query::page(id))?.collect()
+        // The links were followed already: what was found only changes its form.
+        Ok(self.query(Query::page(id))?.ready.into())
     }
 
     /// A page as it was when everything up to `lsn` had happened.
