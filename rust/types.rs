@@ -28,6 +28,9 @@ impl Lsn {
     pub const ZERO: Lsn = Lsn(0);
     /// After every record.
     pub const MAX: Lsn = Lsn(u64::MAX);
+    /// Above every LSN that a log reaches: half of all numbers, so that what comes after an LSN
+    /// that was read from a file is always a number, too.
+    pub const LIMIT: Lsn = Lsn(1 << 63);
     /// Low bits that hold the lane.
     pub const LANE_BITS: u32 = 8;
 

@@ -324,7 +324,8 @@ impl Image {
         let (pages, next_id, lsn, entries_at, total) =
             (field(), field(), field(), field(), field());
         let fits = pages.checked_mul(ENTRY_BYTES as u64).and_then(|n| n.checked_add(entries_at));
-        if total != len || fits != Some(at as u64) || next_id == 0 {
+        let counted = next_id != 0 && lsn < Lsn::LIMIT.0;
+        if total != len || fits != Some(at as u64) || !counted {
             return Err(self.damaged_at(at, "the footer does not fit the file"));
         }
         (self.pages, self.next_id, self.lsn) = (pages, next_id, Lsn(lsn));
@@ -353,7 +354,9 @@ impl Image {
             at >= HEADER_BYTES as u64
                 && at.checked_add(len.into()).is_some_and(|end| end <= self.entries_at as u64)
         };
-        let sound = within(offset, len) && within(meta_at, meta_len);
+        // Each change of a page has an LSN of its own, and the image stands above them all.
+        let counted = epoch <= lsn && lsn <= self.lsn.0;
+        let sound = counted && within(offset, len) && within(meta_at, meta_len);
         match location {
             Some(location) if sound && offset.is_multiple_of(FRAME_ALIGN as u64) => Ok(Entry {
                 id: PageId(id),

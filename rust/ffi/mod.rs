@@ -158,6 +158,9 @@ unsafe fn take<T: Object>(at: *mut u64) -> crate::Result<Option<T>> {
     if at.is_null() {
         return Ok(None);
     }
+    if !at.is_aligned() {
+        crate::bail!(InvalidArgument, "the place of a handle is not aligned");
+    }
     // SAFETY: the caller's promise.
     let id = unsafe { at.read() };
     if id == 0 {

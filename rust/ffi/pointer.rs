@@ -170,16 +170,20 @@ pub unsafe fn copy_items<T: Copy>(
     what: &str,
 ) -> Result<()> {
     // SAFETY: the caller's promise.
-    unsafe { Out::new(len, "len") }?.set(items.len());
+    let len = unsafe { Out::new(len, "len") }?;
     if items.len() > capacity {
         let n = items.len();
+        len.set(n);
         bail!(LengthMismatch, "a buffer for {capacity} {what}; there are {n}");
     }
-    if !items.is_empty() {
-        check_slice(buf, items.len(), "buf")?;
-        // SAFETY: `buf` has room for `capacity` items, and `items` is not the caller's memory.
-        unsafe { buf.copy_from_nonoverlapping(items.as_ptr(), items.len()) };
+    if items.is_empty() {
+        len.set(0);
+        return Ok(());
     }
+    check_slice(buf, items.len(), "buf")?;
+    len.set(items.len());
+    // SAFETY: `buf` has room for `capacity` items, and `items` is not the caller's memory.
+    unsafe { buf.copy_from_nonoverlapping(items.as_ptr(), items.len()) };
     Ok(())
 }
 

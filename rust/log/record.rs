@@ -310,6 +310,10 @@ impl<'a> Entries<'a> {
             _ => Lsn(self.lsn.0.checked_sub(distance).filter(|&prev| prev != 0)?),
         };
         let body = self.dec.bytes(len)?;
+        // An epoch counts records, each with an LSN of its own.
+        if epoch > self.lsn.0 {
+            return None;
+        }
         Some(Entry { head: EntryHead { kind: kind & !WIDE, object, prev, epoch }, body })
     }
 }

@@ -420,7 +420,8 @@ fn next_frame(
         let reason = "a frame header's checksum does not match";
         return Ok(Err((!zeros).then_some(reason)));
     };
-    if frame.prev_closed != stop.good || frame.closed < stop.good {
+    let follows = frame.closed >= stop.good && frame.closed < Lsn::LIMIT;
+    if frame.prev_closed != stop.good || !follows {
         return Ok(Err(Some("a frame does not follow the one before it")));
     }
     if frame.bytes > left - FRAME_HEADER_BYTES as u64 {

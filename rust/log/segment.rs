@@ -101,6 +101,9 @@ impl SegmentHeader {
         let number = dec.u64().ok_or(bad)?;
         let base = Lsn(dec.u64().ok_or(bad)?);
         let capacity = dec.u64().ok_or(bad)?;
+        if base >= Lsn::LIMIT {
+            return Err(bad);
+        }
         Ok(SegmentHeader { identity, number, base, capacity })
     }
 }

@@ -442,13 +442,17 @@ impl Table {
         self.free_chunks(1);
     }
 
+    /// Clears the slots of ids below `next`, chunk by chunk: an image may end far beyond the last
+    /// page that anybody asked for.
     fn clear_slots(&mut self, next: u64) {
-        for id in (1..next.min(ID_MAX)).map(PageId) {
-            let (chunk, at) = place(id);
-            let base = *self.chunks[chunk].get_mut();
-            if !base.is_null() {
+        for (chunk, base) in self.chunks.iter_mut().enumerate() {
+            let base = *base.get_mut();
+            let slots = 1 << (FIRST_CHUNK_BITS as usize + chunk);
+            let first = slots - (1 << FIRST_CHUNK_BITS) + 1;
+            let used = if base.is_null() { 0 } else { next.saturating_sub(first).min(slots) };
+            for at in 0..used {
                 // SAFETY: within the chunk; `&mut self` is the only user.
-                unsafe { &mut *base.add(at) }.get_mut().clear(&mut self.memory);
+                unsafe { &mut *base.add(at as usize) }.get_mut().clear(&mut self.memory);
             }
         }
     }

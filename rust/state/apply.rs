@@ -67,8 +67,8 @@ fn create(
     location: Location,
 ) -> Result<()> {
     let id = PageId(head.object);
-    table.note_id(id);
     let mut page = table.lock_vacant(id)?;
+    table.note_id(id);
     if page.status != Status::Vacant || head.prev != Lsn::ZERO || head.epoch != 0 {
         return Err(broken(lsn, &format!("it creates {id}, which exists")));
     }
