@@ -10,15 +10,20 @@ FILTER ?=
 KILLS ?= 200
 OPS ?= 400000
 INPUTS ?= 1000000
+TARGET ?= recovery
+SECONDS ?= 60
 MMSB_BUILD ?= build
 
 # Tools that cargo does not bring, pinned; each is installed when it is first needed, in minutes.
 DENY_VERSION = 0.20.2
 DENY_ROOT = $(MMSB_BUILD)/cargo-deny-$(DENY_VERSION)
 DENY = $(DENY_ROOT)/bin/cargo-deny
+FUZZ_VERSION = 0.13.2
+FUZZ_ROOT = $(MMSB_BUILD)/cargo-fuzz-$(FUZZ_VERSION)
+FUZZ = $(FUZZ_ROOT)/bin/cargo-fuzz
 
 .PHONY: help build test test-rust test-c test-julia test-python demo bench criterion check lint deny \
-        crash fuzz loom header install uninstall clean
+        crash fuzz fuzz-coverage loom header install uninstall clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -68,11 +73,12 @@ check: lint deny
 lint:
 	$(CARGO) fmt --all --check
 	cd benches/peers && $(CARGO) fmt --check
+	cd fuzz && $(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
 
 # What is needed from elsewhere, and under which licences: deny.toml.
 deny: $(DENY)
-	for crate in . benches/peers; do \
+	for crate in . benches/peers fuzz; do \
 	    $(DENY) --log-level error --config deny.toml --locked --manifest-path $$crate/Cargo.toml \
 	        check bans licenses sources || exit; \
 	done
@@ -89,9 +95,20 @@ loom:
 crash:
 	MMSB_KILLS=$(KILLS) MMSB_OPS=$(OPS) $(CARGO) test --release --test crash --test model
 
-## make fuzz INPUTS=1000000   damaged inputs for every decoder and for recovery, from a seed
+## make fuzz INPUTS=1000000   every fuzz target, from numbered inputs
 fuzz:
 	MMSB_FUZZ=$(INPUTS) $(CARGO) test --release --test fuzz
+
+## make fuzz-coverage TARGET=recovery SECONDS=60   libFuzzer on one of them; needs a nightly Rust
+fuzz-coverage: $(FUZZ)
+	mkdir -p $(MMSB_BUILD)/fuzz/$(TARGET)
+	RUSTUP_TOOLCHAIN=nightly ASAN_OPTIONS=allocator_may_return_null=1 \
+	    $(FUZZ) run --fuzz-dir fuzz $(TARGET) \
+	        $(abspath $(MMSB_BUILD)/fuzz/$(TARGET) rust/tests/fuzz/seeds/$(TARGET)) -- \
+	        -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=6000 -malloc_limit_mb=100000000
+
+$(FUZZ):
+	$(CARGO) install --quiet --locked --root $(FUZZ_ROOT) cargo-fuzz@$(FUZZ_VERSION)
 
 ## make header             writes include/mmsb.h anew from rust/ffi
 header:

@@ -13,21 +13,21 @@
 //! - Memory that a call hands out belongs to the object that it came from, and says how long.
 //! - Any function may be called from any thread. A panic becomes a status and poisons its state.
 
-mod allocator;
-mod batch;
-mod checkpoint;
-mod delta;
+pub mod allocator;
+pub mod batch;
+pub mod checkpoint;
+pub mod delta;
 mod handle;
-mod log;
-mod page;
+pub mod log;
+pub mod page;
 mod pointer;
-mod reader;
-mod snapshot;
-mod state;
-mod status;
-mod view;
+pub mod reader;
+pub mod snapshot;
+pub mod state;
+pub mod status;
+pub mod view;
 
-use pointer::MmsbNote;
+pub use pointer::MmsbNote;
 
 use crate::state::{Allocator, Batch, Changes, ScratchView, Snapshot, State, TLog, View};
 use crate::{Changed, Delta};

@@ -1,220 +1,160 @@
-//! Fuzzing without a coverage guide: every decoder and recovery, on damaged inputs from a seed.
+//! Fuzzing without a coverage guide: every target on its committed seeds, then on what comes of
+//! them by mutation.
 //!
-//! `MMSB_FUZZ` sets how many inputs each target gets, `MMSB_SEED` where they begin. A failure names
-//! target and input; the same two give the same input again.
+//! `MMSB_FUZZ` sets how many inputs the cheapest targets get (dearer ones get a part of that),
+//! `MMSB_SEED` where they begin. A failure names target and input; the same two give the same
+//! input again.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
 #[path = "../common/mod.rs"]
 mod common;
+mod found;
+mod samples;
+mod targets;
 
-use common::{Prng, random_op};
-use mmsb::checkpoint::{Image, Manifest};
-use mmsb::env::Storage;
-use mmsb::env::sim::{PowerLoss, SimClock, SimStorage};
-use mmsb::log::Record;
-use mmsb::page::table::Backing;
-use mmsb::stdx::codec::Dec;
-use mmsb::{Config, Durability, Note, PageId, State};
-use std::sync::Arc;
+use common::Prng;
+use std::path::{Path, PathBuf};
 
-fn inputs() -> std::ops::Range<u64> {
-    let read = |name, default| std::env::var(name).map_or(default, |n| n.parse().unwrap());
-    let (seed, count) = (read("MMSB_SEED", 1), read("MMSB_FUZZ", 20_000));
-    seed..seed + count
-}
+/// Targets, and how many inputs of the cheapest one of theirs takes the time of.
+macro_rules! targets {
+    ($($name:ident $cost:literal)*) => {
+        $(#[test]
+        fn $name() {
+            run(stringify!($name), targets::$name, $cost);
+        })*
 
-fn open(disk: &SimStorage) -> mmsb::Result<State> {
-    let config = Config {
-        durability: Durability::Memory,
-        segment_bytes: 64 << 10,
-        ..Config::durable("fuzz")
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
     };
-    State::open_in(Arc::new(disk.clone()), Arc::new(SimClock::new(1_700_000_000_000)), config)
 }
 
-/// A disk with an image, log around it, and an end that a crash left.
-fn seed_disk(seed: u64) -> SimStorage {
-    let disk = SimStorage::new(seed);
-    let state = open(&disk).unwrap();
-    let (mut prng, mut pages) = (Prng(seed), Vec::new());
-    for step in 0..40 {
-        random_op(&state, &mut prng, &mut pages).unwrap();
-        match step {
-            10 | 33 => drop(state.sync().unwrap()),
-            20 => drop(state.checkpoint(Some("named")).unwrap()),
-            _ => {}
+targets! {
+    codec 1
+    record 1
+    frame 1
+    delta 1
+    manifest 1
+    log 4
+    image 40
+    recovery 10
+    calls 20
+}
+
+fn seeds_dir(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("rust/tests/fuzz/seeds").join(name)
+}
+
+/// Names and contents of a target's seeds: what is committed, and what this version makes.
+/// `MMSB_WRITE_SAMPLES=1` writes that beside the others, for libFuzzer to begin with.
+fn seeds(name: &str) -> Vec<(String, Vec<u8>)> {
+    let dir = std::fs::read_dir(seeds_dir(name)).unwrap();
+    let read = |path: PathBuf| (path.display().to_string(), std::fs::read(&path).unwrap());
+    let mut seeds: Vec<_> = dir.map(|file| read(file.unwrap().path())).collect();
+    seeds.sort();
+    if let Some(sample) = samples::of(name) {
+        if std::env::var_os("MMSB_WRITE_SAMPLES").is_some() {
+            std::fs::write(seeds_dir(name).join("sample"), &sample).unwrap();
+        }
+        seeds.push(("sample".to_owned(), sample));
+    }
+    seeds
+}
+
+fn run(name: &'static str, target: fn(&[u8]), cost: u64) {
+    let seeds = seeds(name);
+    assert!(!seeds.is_empty(), "{name} has no seeds");
+    for (path, seed) in &seeds {
+        let _told = Told(|| format!("{name}, seed {path}"));
+        target(seed);
+    }
+    let read = |name, default| std::env::var(name).map_or(default, |n| n.parse().unwrap());
+    let (first, count) = (read("MMSB_SEED", 1), read("MMSB_FUZZ", 20_000));
+    for input in first..first + (count / cost).max(1) {
+        let _told =
+            Told(|| format!("{name}: MMSB_SEED={input} MMSB_FUZZ=1 gives this input again"));
+        target(&mutant(&seeds, &mut Prng(input)));
+    }
+}
+
+/// Says at a panic what went in.
+struct Told<F: Fn() -> String>(F);
+
+impl<F: Fn() -> String> Drop for Told<F> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("fuzz target {}", (self.0)());
         }
     }
-    state.flush().unwrap();
-    disk.crash(PowerLoss::KeepAll)
+}
+
+/// Random bytes, or a seed with damage.
+fn mutant(seeds: &[(String, Vec<u8>)], prng: &mut Prng) -> Vec<u8> {
+    if prng.below(16) == 0 {
+        let len = prng.below(300) as usize;
+        return prng.bytes(len);
+    }
+    let mut bytes = prng.pick(seeds).unwrap().1.clone();
+    for _ in 0..1 + prng.below(4) {
+        mutate(&mut bytes, seeds, prng);
+    }
+    bytes
 }
 
 /// Damages bytes in one of many ways.
-fn mutate(bytes: &mut Vec<u8>, prng: &mut Prng) {
+fn mutate(bytes: &mut Vec<u8>, seeds: &[(String, Vec<u8>)], prng: &mut Prng) {
     if bytes.is_empty() {
         bytes.extend(prng.bytes(9));
         return;
     }
-    // Mostly where something stands.
-    let used = bytes.iter().rposition(|&byte| byte != 0).map_or(1, |last| last + 1) as u64;
-    for _ in 0..1 + prng.below(4) {
-        let at = prng.below(used.min(bytes.len() as u64)) as usize;
-        let len = (1 + prng.below(64) as usize).min(bytes.len() - at);
-        match prng.below(8) {
-            0 => bytes[at] ^= 1 << prng.below(8),
-            1 => bytes[at..at + len].fill(0),
-            2 => bytes[at..at + len].fill(0xFF),
-            3 => bytes.truncate(at.max(1)),
-            4 => {
-                let from = prng.below(bytes.len() as u64) as usize;
-                let len = len.min(bytes.len() - from);
-                let to = at.min(bytes.len() - len);
-                bytes.copy_within(from..from + len, to);
-            }
-            5 => {
-                let junk = prng.bytes(len);
-                bytes[at..at + len].copy_from_slice(&junk);
-            }
-            6 => {
-                let junk = prng.bytes(len);
-                bytes.splice(at..at, junk);
-            }
-            _ => drop(bytes.drain(at..at + len)),
+    let at = prng.below(bytes.len() as u64) as usize;
+    let len = (1 + prng.below(64) as usize).min(bytes.len() - at);
+    match prng.below(9) {
+        0 => bytes[at] ^= 1 << prng.below(8),
+        1 => bytes[at..at + len].fill(0),
+        2 => bytes[at..at + len].fill(0xFF),
+        3 => bytes.truncate(at),
+        4 => {
+            let from = prng.below((bytes.len() - len) as u64 + 1) as usize;
+            bytes.copy_within(from..from + len, at);
         }
-        if bytes.is_empty() {
-            return;
+        5 => {
+            let junk = prng.bytes(len);
+            bytes[at..at + len].copy_from_slice(&junk);
         }
-    }
-}
-
-/// Whatever stands in a directory, opening it ends in an error or in a state that is whole.
-#[test]
-fn recovery_of_damaged_directories() {
-    let disks: Vec<SimStorage> = (1..8).map(seed_disk).collect();
-    let (mut opened, mut refused) = (0, 0);
-    for input in inputs() {
-        let mut prng = Prng(input);
-        let disk = prng.pick(&disks).unwrap().snapshot();
-        let names = disk.list().unwrap();
-        for _ in 0..1 + prng.below(2) {
-            let name = prng.pick(&names).unwrap();
-            if prng.below(12) == 0 {
-                let other = prng.pick(&names).unwrap();
-                let _ = disk.rename(name, other);
-                continue;
-            }
-            let mut bytes = disk.read_file(name).unwrap_or_default();
-            mutate(&mut bytes, &mut prng);
-            disk.write_file(name, &bytes).unwrap();
-        }
-        match open(&disk) {
-            Err(_) => refused += 1,
-            Ok(state) => {
-                opened += 1;
-                exercise(&state, input);
-            }
-        }
-    }
-    assert!(opened > 0 && refused > opened, "{opened} opened, {refused} refused");
-}
-
-/// A state that opened keeps its promises, or says that a page or the past is damaged.
-fn exercise(state: &State, input: u64) {
-    let Ok(digest) = state.digest() else { return };
-    if let Ok(verified) = state.verify(|_| ()) {
-        assert_eq!(verified.digest, digest, "input {input}");
-    }
-    let page = state.create_page(10, Note::NONE).unwrap();
-    state.update(page, &[1; 10], Note::NONE).unwrap();
-    let live = state.digest().unwrap();
-    let snapshot = state.snapshot().unwrap();
-    if let Ok(replayed) = state.replay_to(snapshot.lsn()) {
-        assert_eq!(replayed.digest().unwrap(), live, "input {input}");
-    }
-}
-
-#[test]
-fn records() {
-    let disk = seed_disk(3);
-    let names = disk.list().unwrap();
-    let log = names.iter().find(|name| name.ends_with(".log")).unwrap();
-    let bytes = disk.read_file(log).unwrap();
-    for input in inputs() {
-        let mut prng = Prng(input);
-        let at = 4096 + prng.below(4000) as usize;
-        let mut bytes = bytes[at..at + 300].to_vec();
-        mutate(&mut bytes, &mut prng);
-        // With a length and checksum that fit, so that the fields are reached.
-        if bytes.len() >= 24 {
-            let len = bytes.len() as u32;
-            bytes[..4].copy_from_slice(&len.to_le_bytes());
-            let crc = mmsb::stdx::crc::crc32c(&bytes[8..]);
-            bytes[4..8].copy_from_slice(&crc.to_le_bytes());
-        }
-        if let Ok(record) = Record::parse(&bytes) {
-            let _ = (record.source(), record.intent());
-            assert!(record.entries().count() <= bytes.len(), "input {input}");
+        6 => drop(bytes.splice(at..at, prng.bytes(len))),
+        7 => drop(bytes.drain(at..at + len)),
+        _ => {
+            let other = &prng.pick(seeds).unwrap().1;
+            let from = prng.below(other.len() as u64 + 1) as usize;
+            drop(bytes.splice(at.., other[from..].iter().copied()));
         }
     }
 }
 
 #[test]
-fn manifests() {
-    let disk = seed_disk(4);
-    let sound = disk.read_file("MANIFEST").unwrap();
-    for input in inputs() {
-        let (mut prng, mut bytes) = (Prng(input), sound.clone());
-        mutate(&mut bytes, &mut prng);
-        if bytes.len() >= 16 {
-            bytes[12..16].fill(0);
-            let crc = mmsb::stdx::crc::crc32c(&bytes);
-            bytes[12..16].copy_from_slice(&crc.to_le_bytes());
-        }
-        let disk = SimStorage::new(1);
-        disk.write_file("MANIFEST", &bytes).unwrap();
-        let _ = Manifest::read(&disk);
-    }
+fn libfuzzer_has_every_target() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/Cargo.toml");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
+    let bins: Vec<&str> = manifest
+        .lines()
+        .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))
+        .collect();
+    assert_eq!(bins[1..], *NAMES);
 }
 
+/// Every function of the C interface is one that the fuzzer calls.
 #[test]
-fn images() {
-    let disk = seed_disk(5);
-    let names = disk.list().unwrap();
-    let name = names.iter().find(|name| name.ends_with(".image")).unwrap();
-    let sound = disk.read_file(name).unwrap();
-    for input in inputs() {
-        let (mut prng, mut bytes) = (Prng(input), sound.clone());
-        mutate(&mut bytes, &mut prng);
-        let disk = SimStorage::new(1);
-        disk.write_file("x.image", &bytes).unwrap();
-        let Ok(image) = Image::open(&disk, "x.image") else { continue };
-        for id in 0..60 {
-            let _ = image.read_page(PageId(id));
-            let _ = image.page(PageId(id));
-        }
-        let _ = image.verify(|_| ());
-    }
-}
-
-#[test]
-fn codec() {
-    for input in inputs() {
-        let mut prng = Prng(input);
-        let len = prng.below(40) as usize;
-        let bytes = prng.bytes(len);
-        let mut dec = Dec::new(&bytes);
-        while !dec.is_empty() {
-            let read = match prng.below(6) {
-                0 => dec.u8().is_some(),
-                1 => dec.u16().is_some(),
-                2 => dec.u32().is_some(),
-                3 => dec.u64().is_some(),
-                4 => dec.varint().is_some(),
-                _ => dec.bytes(prng.next() as usize).is_some(),
-            };
-            if !read && dec.u8().is_none() {
-                break;
-            }
-        }
-    }
+fn calls_are_those_of_the_header() {
+    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/mmsb.h");
+    let header = std::fs::read_to_string(header).unwrap();
+    let declared = header.lines().filter(|line| !line.trim_start().starts_with(['*', '/']));
+    let mut declared: Vec<&str> = declared
+        .filter_map(|line| {
+            let name = &line[line.find("rust_")?..];
+            Some(&name[..name.find('(')?])
+        })
+        .collect();
+    let mut called: Vec<&str> = targets::CALLS.iter().map(|(name, _)| *name).collect();
+    declared.sort();
+    called.sort();
+    assert_eq!(called, declared);
 }

@@ -1,0 +1,525 @@
+//! Every function of the interface, with arguments of its kinds.
+#![allow(clippy::undocumented_unsafe_blocks, reason = "Args makes only pointers that are allowed")]
+
+use super::args::{ALLOCATOR, Args, BATCH, DELTA, READER, SNAPSHOT, STATE, TLOG, VIEW};
+use mmsb::ffi::allocator::*;
+use mmsb::ffi::batch::*;
+use mmsb::ffi::checkpoint::*;
+use mmsb::ffi::delta::*;
+use mmsb::ffi::log::*;
+use mmsb::ffi::page::*;
+use mmsb::ffi::reader::*;
+use mmsb::ffi::snapshot::*;
+use mmsb::ffi::state::*;
+use mmsb::ffi::status::*;
+use mmsb::ffi::view::*;
+use mmsb::ffi::{MmsbState, MmsbView, rust_mmsb_version};
+use std::ffi::{CStr, c_void};
+use std::ptr;
+
+type Call = fn(&mut Args<'_>) -> MmsbStatus;
+type Free = fn(*mut u64) -> MmsbStatus;
+
+/// How each kind of object ends.
+pub const FREES: &[(u8, Free)] = &[
+    (VIEW, |at| unsafe { rust_view_free(at.cast()) }),
+    (READER, |at| unsafe { rust_tlog_reader_free(at.cast()) }),
+    (SNAPSHOT, |at| unsafe { rust_snapshot_free(at.cast()) }),
+    (BATCH, |at| unsafe { rust_batch_free(at.cast()) }),
+    (DELTA, |at| unsafe { rust_delta_free(at.cast()) }),
+    (TLOG, |at| unsafe { rust_tlog_free(at.cast()) }),
+    (ALLOCATOR, |at| unsafe { rust_allocator_free(at.cast()) }),
+    (STATE, |at| unsafe { rust_state_close(at.cast()) }),
+];
+
+/// A call that makes an object of a kind, unless there are enough.
+fn make<T>(a: &mut Args<'_>, kind: u8, call: impl FnOnce(*mut T) -> MmsbStatus) -> MmsbStatus {
+    if !a.has_room(kind) {
+        return MmsbStatus::Ok;
+    }
+    let out = a.out::<T>();
+    let status = call(out);
+    a.made(status, out.cast())
+}
+
+/// A call that may tell an LSN.
+fn tell(a: &mut Args<'_>, call: impl FnOnce(*mut u64) -> MmsbStatus) -> MmsbStatus {
+    let lsn = a.out();
+    let status = call(lsn);
+    a.told(status, lsn)
+}
+
+/// A call that copies to a buffer, and says how much there is.
+fn copy<T>(
+    a: &mut Args<'_>,
+    call: impl FnOnce(*mut T, usize, *mut usize) -> MmsbStatus,
+) -> MmsbStatus {
+    let ((buf, capacity), len) = (a.buffer::<T>(), a.len());
+    let status = call(buf, capacity, len);
+    if status == MmsbStatus::Ok {
+        assert!(a.value(len).unwrap() <= capacity);
+    }
+    status
+}
+
+/// Two arrays of one length.
+fn pair(a: &mut Args<'_>) -> (*const u8, *const u8, usize) {
+    let (first, len) = a.bytes();
+    (first, a.bytes_of(len), len)
+}
+
+/// Checks that what is told of a view can be read and is what it always was.
+fn viewed(
+    a: &mut Args<'_>,
+    status: MmsbStatus,
+    view: MmsbView,
+    data: *const *const u8,
+    len: *const usize,
+) -> MmsbStatus {
+    if status == MmsbStatus::Ok
+        && let (Some(data), Some(len)) = (a.value(data), a.value(len))
+    {
+        a.check_view(view.id, data, len);
+    }
+    status
+}
+
+/// Looks at all that a change points to.
+fn look(a: &Args<'_>, change: MmsbChange) {
+    let parts = [
+        (change.source.cast(), change.source_len),
+        (change.intent.cast(), change.intent_len),
+        (change.key, change.key_len),
+        (change.value, change.value_len),
+        (change.payload, change.payload_len),
+    ];
+    for (at, len) in parts {
+        a.look(at, len);
+    }
+}
+
+/// Calls back into the interface: reading is fine, closing is refused.
+unsafe extern "C" fn call_back(context: *mut c_void, _bytes: u64) {
+    let mut state = unsafe { context.cast::<MmsbState>().read() };
+    let mut count = 0;
+    unsafe { rust_state_page_count(state, &mut count) };
+    assert_ne!(unsafe { rust_state_close(&mut state) }, MmsbStatus::Ok);
+}
+
+/// Name and call of every function.
+pub const CALLS: &[(&str, Call)] = &[
+    ("rust_state_open", |a| {
+        let config = a.config();
+        make(a, STATE, |out| unsafe { rust_state_open(config, out) })
+    }),
+    ("rust_state_close", |a| {
+        let at = a.handle_place(STATE);
+        unsafe { rust_state_close(at.cast()) }
+    }),
+    ("rust_state_flush", |a| {
+        let state = a.state();
+        tell(a, |lsn| unsafe { rust_state_flush(state, lsn) })
+    }),
+    ("rust_state_sync", |a| {
+        let state = a.state();
+        tell(a, |lsn| unsafe { rust_state_sync(state, lsn) })
+    }),
+    ("rust_state_digest", |a| {
+        let (state, out) = (a.state(), a.out());
+        unsafe { rust_state_digest(state, out) }
+    }),
+    ("rust_state_page_count", |a| {
+        let (state, out) = (a.state(), a.out());
+        unsafe { rust_state_page_count(state, out) }
+    }),
+    ("rust_state_list_pages", |a| {
+        let state = a.state();
+        copy(a, |buf, n, len| unsafe { rust_state_list_pages(state, buf, n, len) })
+    }),
+    ("rust_state_is_read_only", |a| {
+        let (state, out) = (a.state(), a.out());
+        unsafe { rust_state_is_read_only(state, out) }
+    }),
+    ("rust_state_recovered", |a| {
+        let (state, out) = (a.state(), a.out());
+        unsafe { rust_state_recovered(state, out) }
+    }),
+    ("rust_state_stats", |a| {
+        let (state, out) = (a.state(), a.out());
+        unsafe { rust_state_stats(state, out) }
+    }),
+    ("rust_state_stats_json", |a| {
+        let state = a.state();
+        copy(a, |buf, n, len| unsafe { rust_state_stats_json(state, buf, n, len) })
+    }),
+    ("rust_state_replay_to", |a| {
+        let (state, lsn) = (a.state(), a.lsn());
+        make(a, STATE, |out| unsafe { rust_state_replay_to(state, lsn, out) })
+    }),
+    ("rust_state_verify", |a| {
+        let (mut state, out) = (a.state(), a.out());
+        let context = (&raw mut state).cast();
+        match a.input.once_in(2) {
+            true => unsafe { rust_state_verify(state, Some(call_back), context, out) },
+            false => unsafe { rust_state_verify(state, None, ptr::null_mut(), out) },
+        }
+    }),
+    ("rust_state_query", |a| {
+        let (state, query) = (a.state(), a.query());
+        make(a, READER, |out| unsafe { rust_state_query(state, query, out) })
+    }),
+    ("rust_state_pooled", |_| {
+        assert!(rust_state_pooled() <= 1000);
+        MmsbStatus::Ok
+    }),
+    ("rust_config_default", |a| {
+        let (durable, out) = (a.input.once_in(2), a.out());
+        unsafe { rust_config_default(durable, out) }
+    }),
+    ("rust_query_default", |a| {
+        let out = a.out();
+        unsafe { rust_query_default(out) }
+    }),
+    ("rust_page_create", |a| {
+        let (state, size, location, note, out) =
+            (a.state(), a.size(), a.location(), a.note(), a.out());
+        unsafe { rust_page_create(state, size, location, note, out) }
+    }),
+    ("rust_page_free", |a| {
+        let (page, note) = (a.page(), a.note());
+        tell(a, |lsn| unsafe { rust_page_free(page, note, lsn) })
+    }),
+    ("rust_page_update", |a| {
+        let (page, note, (bytes, len)) = (a.page(), a.note(), a.any_bytes());
+        tell(a, |lsn| unsafe { rust_page_update(page, bytes, len, note, lsn) })
+    }),
+    ("rust_page_write", |a| {
+        let (page, offset, note, (bytes, len)) = (a.page(), a.offset(), a.note(), a.any_bytes());
+        tell(a, |lsn| unsafe { rust_page_write(page, offset, bytes, len, note, lsn) })
+    }),
+    ("rust_page_write_masked", |a| {
+        let (page, note, (mask, bytes, len)) = (a.page(), a.note(), pair(a));
+        tell(a, |lsn| unsafe { rust_page_write_masked(page, mask, bytes, len, note, lsn) })
+    }),
+    ("rust_page_read", |a| {
+        let (page, offset, (buf, len)) = (a.page(), a.offset(), a.buffer());
+        unsafe { rust_page_read(page, offset, buf, len) }
+    }),
+    ("rust_page_size", |a| {
+        let (page, out) = (a.page(), a.out());
+        unsafe { rust_page_size(page, out) }
+    }),
+    ("rust_page_epoch", |a| {
+        let (page, out) = (a.page(), a.out());
+        unsafe { rust_page_epoch(page, out) }
+    }),
+    ("rust_page_lsn", |a| {
+        let page = a.page();
+        tell(a, |lsn| unsafe { rust_page_lsn(page, lsn) })
+    }),
+    ("rust_page_location", |a| {
+        let (page, out) = (a.page(), a.out());
+        unsafe { rust_page_location(page, out) }
+    }),
+    ("rust_page_view", |a| {
+        let (page, data, len) = (a.page(), a.out(), a.out());
+        let mut view = MmsbView { id: 0 };
+        let status = make(a, VIEW, |out: *mut MmsbView| {
+            let status = unsafe { rust_page_view(page, out, data, len) };
+            if status == MmsbStatus::Ok {
+                view = unsafe { out.read() };
+            }
+            status
+        });
+        if view.id == 0 { status } else { viewed(a, status, view, data, len) }
+    }),
+    ("rust_page_metadata_set", |a| {
+        let (page, (key, key_len), (value, len), note) =
+            (a.page(), a.key(), a.any_bytes(), a.note());
+        tell(a, |lsn| unsafe { rust_page_metadata_set(page, key, key_len, value, len, note, lsn) })
+    }),
+    ("rust_page_metadata_remove", |a| {
+        let (page, (key, len), note) = (a.page(), a.key(), a.note());
+        tell(a, |lsn| unsafe { rust_page_metadata_remove(page, key, len, note, lsn) })
+    }),
+    ("rust_page_metadata_get", |a| {
+        let (page, (key, key_len)) = (a.page(), a.key());
+        copy(a, |buf, n, len| unsafe { rust_page_metadata_get(page, key, key_len, buf, n, len) })
+    }),
+    ("rust_page_metadata_keys", |a| {
+        let page = a.page();
+        copy(a, |buf, n, len| unsafe { rust_page_metadata_keys(page, buf, n, len) })
+    }),
+    ("rust_page_at", |a| {
+        let (page, lsn, epoch) = (a.page(), a.lsn(), a.out());
+        copy(a, |buf, n, len| unsafe { rust_page_at(page, lsn, buf, n, len, epoch) })
+    }),
+    ("rust_view_free", |a| {
+        let at = a.handle_place(VIEW);
+        unsafe { rust_view_free(at.cast()) }
+    }),
+    ("rust_view_data", |a| {
+        let (view, data, len) = (a.view(), a.out(), a.out());
+        let status = unsafe { rust_view_data(view, data, len) };
+        viewed(a, status, view, data, len)
+    }),
+    ("rust_view_epoch", |a| {
+        let (view, out) = (a.view(), a.out());
+        unsafe { rust_view_epoch(view, out) }
+    }),
+    ("rust_allocator_new", |a| make(a, ALLOCATOR, |out| unsafe { rust_allocator_new(out) })),
+    ("rust_allocator_free", |a| {
+        let at = a.handle_place(ALLOCATOR);
+        unsafe { rust_allocator_free(at.cast()) }
+    }),
+    ("rust_allocator_allocate", |a| {
+        let (pages, size, location, out) = (a.allocator(), a.size(), a.location(), a.out());
+        unsafe { rust_allocator_allocate(pages, size, location, out) }
+    }),
+    ("rust_allocator_release", |a| {
+        let (pages, id) = (a.allocator(), a.page_id());
+        rust_allocator_release(pages, id)
+    }),
+    ("rust_allocator_get_page", |a| {
+        let (pages, id, out) = (a.allocator(), a.page_id(), a.out());
+        unsafe { rust_allocator_get_page(pages, id, out) }
+    }),
+    ("rust_allocator_page_count", |a| {
+        let (pages, out) = (a.allocator(), a.out());
+        unsafe { rust_allocator_page_count(pages, out) }
+    }),
+    ("rust_allocator_list_pages", |a| {
+        let pages = a.allocator();
+        copy(a, |buf, n, len| unsafe { rust_allocator_list_pages(pages, buf, n, len) })
+    }),
+    ("rust_allocator_clear", |a| {
+        let pages = a.allocator();
+        rust_allocator_clear(pages)
+    }),
+    ("rust_batch_new", |a| {
+        let state = a.state();
+        make(a, BATCH, |out| unsafe { rust_batch_new(state, out) })
+    }),
+    ("rust_batch_free", |a| {
+        let at = a.handle_place(BATCH);
+        unsafe { rust_batch_free(at.cast()) }
+    }),
+    ("rust_batch_commit", |a| {
+        let (at, note) = (a.handle_place(BATCH), a.note());
+        tell(a, |lsn| unsafe { rust_batch_commit(at.cast(), note, lsn) })
+    }),
+    ("rust_batch_create_page", |a| {
+        let (batch, size, location, out) = (a.batch(), a.size(), a.location(), a.out());
+        unsafe { rust_batch_create_page(batch, size, location, out) }
+    }),
+    ("rust_batch_free_page", |a| {
+        let (batch, id) = (a.batch(), a.page_id());
+        rust_batch_free_page(batch, id)
+    }),
+    ("rust_batch_update", |a| {
+        let (batch, id, (bytes, len)) = (a.batch(), a.page_id(), a.any_bytes());
+        unsafe { rust_batch_update(batch, id, bytes, len) }
+    }),
+    ("rust_batch_write", |a| {
+        let (batch, id, offset, (bytes, len)) = (a.batch(), a.page_id(), a.offset(), a.any_bytes());
+        unsafe { rust_batch_write(batch, id, offset, bytes, len) }
+    }),
+    ("rust_batch_apply", |a| {
+        let (batch, delta) = (a.batch(), a.delta());
+        rust_batch_apply(batch, delta)
+    }),
+    ("rust_batch_metadata_set", |a| {
+        let (batch, id, (key, key_len), (value, len)) =
+            (a.batch(), a.page_id(), a.key(), a.any_bytes());
+        unsafe { rust_batch_metadata_set(batch, id, key, key_len, value, len) }
+    }),
+    ("rust_batch_metadata_remove", |a| {
+        let (batch, id, (key, len)) = (a.batch(), a.page_id(), a.key());
+        unsafe { rust_batch_metadata_remove(batch, id, key, len) }
+    }),
+    ("rust_checkpoint_create", |a| {
+        let (state, name) = (a.state(), a.text());
+        tell(a, |lsn| unsafe { rust_checkpoint_create(state, name, lsn) })
+    }),
+    ("rust_checkpoint_drop", |a| {
+        let (state, name) = (a.state(), a.text());
+        unsafe { rust_checkpoint_drop(state, name) }
+    }),
+    ("rust_checkpoint_list", |a| {
+        let state = a.state();
+        copy(a, |buf, n, len| unsafe { rust_checkpoint_list(state, buf, n, len) })
+    }),
+    ("rust_checkpoint_write", |a| {
+        let (state, path) = (a.state(), a.path());
+        tell(a, |lsn| unsafe { rust_checkpoint_write(state, path, lsn) })
+    }),
+    ("rust_checkpoint_load", |a| {
+        let path = a.path();
+        make(a, STATE, |out| unsafe { rust_checkpoint_load(path, out) })
+    }),
+    ("rust_delta_new", |a| {
+        let (id, (bytes, len)) = (a.page_id(), a.any_bytes());
+        make(a, DELTA, |out| unsafe { rust_delta_new(id, bytes, len, out) })
+    }),
+    ("rust_delta_new_sparse", |a| {
+        let (id, (mask, bytes, len)) = (a.page_id(), pair(a));
+        make(a, DELTA, |out| unsafe { rust_delta_new_sparse(id, mask, bytes, len, out) })
+    }),
+    ("rust_delta_new_runs", |a| {
+        let (id, (runs, count), (bytes, len)) = (a.page_id(), a.runs(), a.payload());
+        make(a, DELTA, |out| unsafe { rust_delta_new_runs(id, runs, count, bytes, len, out) })
+    }),
+    ("rust_delta_with_note", |a| {
+        let (delta, source, intent) = (a.delta(), a.text(), a.text());
+        make(a, DELTA, |out| unsafe { rust_delta_with_note(delta, source, intent, out) })
+    }),
+    ("rust_delta_free", |a| {
+        let at = a.handle_place(DELTA);
+        unsafe { rust_delta_free(at.cast()) }
+    }),
+    ("rust_delta_apply", |a| {
+        let (delta, owner) = (a.delta(), a.owner());
+        tell(a, |lsn| unsafe { rust_delta_apply(delta, owner, lsn) })
+    }),
+    ("rust_delta_apply_to", |a| {
+        let (delta, page) = (a.delta(), a.page());
+        tell(a, |lsn| unsafe { rust_delta_apply_to(delta, page, lsn) })
+    }),
+    ("rust_delta_merge", |a| {
+        let (earlier, later) = (a.delta(), a.delta());
+        make(a, DELTA, |out| unsafe { rust_delta_merge(earlier, later, out) })
+    }),
+    ("rust_delta_validate", |a| {
+        let (delta, size) = (a.delta(), a.size());
+        rust_delta_validate(delta, size as usize)
+    }),
+    ("rust_delta_info", |a| {
+        let (delta, out) = (a.delta(), a.out());
+        unsafe { rust_delta_info(delta, out) }
+    }),
+    ("rust_delta_runs", |a| {
+        let delta = a.delta();
+        copy(a, |buf, n, len| unsafe { rust_delta_runs(delta, buf, n, len) })
+    }),
+    ("rust_delta_payload", |a| {
+        let delta = a.delta();
+        copy(a, |buf, n, len| unsafe { rust_delta_payload(delta, buf, n, len) })
+    }),
+    ("rust_delta_source", |a| {
+        let delta = a.delta();
+        copy(a, |buf, n, len| unsafe { rust_delta_source(delta, buf, n, len) })
+    }),
+    ("rust_delta_intent", |a| {
+        let (delta, present) = (a.delta(), a.out());
+        copy(a, |buf, n, len| unsafe { rust_delta_intent(delta, buf, n, len, present) })
+    }),
+    ("rust_snapshot_new", |a| {
+        let state = a.state();
+        make(a, SNAPSHOT, |out| unsafe { rust_snapshot_new(state, out) })
+    }),
+    ("rust_snapshot_free", |a| {
+        let at = a.handle_place(SNAPSHOT);
+        unsafe { rust_snapshot_free(at.cast()) }
+    }),
+    ("rust_snapshot_lsn", |a| {
+        let snapshot = a.snapshot();
+        tell(a, |lsn| unsafe { rust_snapshot_lsn(snapshot, lsn) })
+    }),
+    ("rust_snapshot_digest", |a| {
+        let (snapshot, out) = (a.snapshot(), a.out());
+        unsafe { rust_snapshot_digest(snapshot, out) }
+    }),
+    ("rust_snapshot_page_size", |a| {
+        let (snapshot, id, out) = (a.snapshot(), a.page_id(), a.out());
+        unsafe { rust_snapshot_page_size(snapshot, id, out) }
+    }),
+    ("rust_snapshot_page_epoch", |a| {
+        let (snapshot, id, out) = (a.snapshot(), a.page_id(), a.out());
+        unsafe { rust_snapshot_page_epoch(snapshot, id, out) }
+    }),
+    ("rust_snapshot_read", |a| {
+        let (snapshot, id, offset, (buf, len)) =
+            (a.snapshot(), a.page_id(), a.offset(), a.buffer());
+        unsafe { rust_snapshot_read(snapshot, id, offset, buf, len) }
+    }),
+    ("rust_snapshot_list_pages", |a| {
+        let snapshot = a.snapshot();
+        copy(a, |buf, n, len| unsafe { rust_snapshot_list_pages(snapshot, buf, n, len) })
+    }),
+    ("rust_tlog_new", |a| {
+        let path = a.path();
+        make(a, TLOG, |out| unsafe { rust_tlog_new(path, out) })
+    }),
+    ("rust_tlog_open", |a| {
+        let config = a.config();
+        make(a, TLOG, |out| unsafe { rust_tlog_open(config, out) })
+    }),
+    ("rust_tlog_free", |a| {
+        let at = a.handle_place(TLOG);
+        unsafe { rust_tlog_free(at.cast()) }
+    }),
+    ("rust_tlog_append", |a| {
+        let (log, delta) = (a.tlog(), a.delta());
+        tell(a, |lsn| unsafe { rust_tlog_append(log, delta, lsn) })
+    }),
+    ("rust_tlog_flush", |a| {
+        let log = a.tlog();
+        tell(a, |lsn| unsafe { rust_tlog_flush(log, lsn) })
+    }),
+    ("rust_tlog_sync", |a| {
+        let log = a.tlog();
+        tell(a, |lsn| unsafe { rust_tlog_sync(log, lsn) })
+    }),
+    ("rust_tlog_summary", |a| {
+        let (log, out) = (a.tlog(), a.out());
+        unsafe { rust_tlog_summary(log, out) }
+    }),
+    ("rust_tlog_reader_new", |a| {
+        let (log, after, to) = (a.tlog(), a.lsn(), a.lsn());
+        make(a, READER, |out| unsafe { rust_tlog_reader_new(log, after, to, out) })
+    }),
+    ("rust_tlog_query", |a| {
+        let (log, query) = (a.tlog(), a.query());
+        make(a, READER, |out| unsafe { rust_tlog_query(log, query, out) })
+    }),
+    ("rust_tlog_reader_next", |a| {
+        let (reader, out, more) = (a.reader(), a.out(), a.out());
+        let status = unsafe { rust_tlog_reader_next(reader, out, more) };
+        if status == MmsbStatus::Ok && a.value(more) == Some(true) {
+            look(a, a.value(out).unwrap());
+        }
+        status
+    }),
+    ("rust_tlog_reader_delta", |a| {
+        let reader = a.reader();
+        make(a, DELTA, |out| unsafe { rust_tlog_reader_delta(reader, out) })
+    }),
+    ("rust_tlog_reader_free", |a| {
+        let at = a.handle_place(READER);
+        unsafe { rust_tlog_reader_free(at.cast()) }
+    }),
+    ("rust_error_count", |_| {
+        assert!(rust_error_count() > 0);
+        MmsbStatus::Ok
+    }),
+    ("rust_error_info", |a| {
+        let (row, out) = (a.input.u8() as usize, a.out());
+        unsafe { rust_error_info(row, out) }
+    }),
+    ("rust_error_is_retryable", |a| {
+        rust_error_is_retryable(a.input.u64() as i32);
+        MmsbStatus::Ok
+    }),
+    ("rust_error_is_fatal", |a| {
+        rust_error_is_fatal(a.input.u64() as i32);
+        MmsbStatus::Ok
+    }),
+    ("rust_error_message", |_| {
+        assert!(!unsafe { CStr::from_ptr(rust_error_message()) }.is_empty());
+        MmsbStatus::Ok
+    }),
+    ("rust_mmsb_version", |_| {
+        assert!(!unsafe { CStr::from_ptr(rust_mmsb_version()) }.is_empty());
+        MmsbStatus::Ok
+    }),
+];
