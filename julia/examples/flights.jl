@@ -219,7 +219,7 @@ end
 "What JFK's pages said at the end of a day, out of the log."
 function print_past(state, index, days, day)
     airport, lsn = index.airports[code("JFK")], days[day]
-    then(page, T) = reinterpret(T, page_at(state, page, lsn))
+    then(page, T) = page_at(state, page, lsn, T)
     flights = sum(then(airport.flights, Int64))
     delay = sum(then(airport.delays, Float64)) / sum(then(airport.known, Int64))
     @printf("\nJFK as of the end of %d: %d flights, mean departure delay %.2f minutes\n",

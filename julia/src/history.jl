@@ -40,11 +40,12 @@ closed_lsn(state::MMSBState) = closing(snapshot_lsn, snapshot(state))
 
 """
     page_at(state, id, lsn)::Vector{UInt8}
+    page_at(state, id, lsn, T)::Vector{T}
 
-A page's content when everything up to `lsn` had happened.
+A page's content when everything up to `lsn` had happened, as bytes or as plain values of type `T`.
 
 Errors: `PageNotFoundError` (as of then), `PageFreedError`, `HistoryDroppedError`,
-`LsnInFutureError`, `CorruptError`.
+`LsnInFutureError`, `CorruptError`; with `T` those of [`read_page`](@ref).
 
 ```julia
 MMSBState() do state
@@ -63,6 +64,14 @@ function page_at(state::MMSBState, id::Integer, lsn::Integer)
             API.rust_page_at(page, at, buffer, capacity, len, C_NULL)
         end
     end
+end
+
+function page_at(state::MMSBState, id::Integer, lsn::Integer, ::Type{T}) where {T}
+    bytes = page_at(state, id, lsn)
+    values = Vector{T}(undef, element_count(T, length(bytes)))
+    data = memory(values)
+    GC.@preserve bytes values unsafe_copyto!(address(data), pointer(bytes), length(bytes))
+    return values
 end
 
 """

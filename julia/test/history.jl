@@ -11,6 +11,7 @@
         end
         for (lsn, content, wanted) in past
             @test page_at(state, id, lsn) == content
+            @test page_at(state, id, lsn, Int) == reinterpret(Int, content)
             then = replay_log(state; to=lsn)
             @test read_page(then, id) == content && digest(then) == wanted
             close(then)
@@ -41,6 +42,9 @@ end
         between = page_lsn(state, a)
         b = create_page(state; size=4)
         @test throws(() -> page_at(state, b, between), PageNotFoundError)
+        @test throws(() -> page_at(state, a, between, Int), LengthMismatchError, 4, 8)
+        @test throws(() -> page_at(state, a, between, Any), InvalidArgumentError, "Any")
+        @test throws(() -> page_at(state, a, between, Tuple{UInt8,UInt16}), InvalidArgumentError)
         @test list_pages(replay_log(state; to=between)) == [a]
         @test list_pages(replay_log(state; to=0)) == []
         @test throws(() -> page_at(state, a, typemax(UInt64)), LsnInFutureError)

@@ -190,6 +190,7 @@ class Page:
         self, dtype: npt.DTypeLike, shape: _Shape | None = None, offset: SupportsIndex = 0
     ) -> np.ndarray[Any, Any]:
         """Return the content as a read-only NumPy array, without a copy."""
+    def __buffer__(self, flags: int, /) -> memoryview: ...
     def set_meta(
         self, key: str | bytes, value: _Bytes, *, source: str = "", intent: str | None = None
     ) -> int | None:
@@ -575,6 +576,7 @@ class ScratchPage:
         self, dtype: npt.DTypeLike, shape: _Shape | None = None, offset: SupportsIndex = 0
     ) -> np.ndarray[Any, Any]:
         """Return the content as a read-only NumPy array, without a copy."""
+    def __buffer__(self, flags: int, /) -> memoryview: ...
     def set_meta(self, key: str | bytes, value: _Bytes) -> None:
         """Set a metadata key."""
     def remove_meta(self, key: str | bytes) -> None:

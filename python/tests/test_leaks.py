@@ -36,6 +36,8 @@ def views() -> None:
         page.write(0, b"x")
         memoryview(view)[3:].tobytes()
         array.sum()
+        bytes(page)
+        np.asarray(page).sum()
 
 
 def batches() -> None:

@@ -32,6 +32,29 @@ def test_a_view_is_a_read_only_buffer(page: mmsb.Page) -> None:
     assert address(view) % 64 == 0
 
 
+@pytest.mark.parametrize("kind", [mmsb.State, mmsb.Allocator])
+def test_a_page_is_a_buffer_as_it_is_then(kind: type[Any]) -> None:
+    with kind() as owner:
+        create = owner.create_page if kind is mmsb.State else owner.allocate
+        page, other = create(data=np.arange(3.0)), create(24)
+        array, shown = np.asarray(page), memoryview(page)
+        assert (array.dtype, array.shape, shown.readonly) == (np.dtype("u1"), (24,), True)
+        assert np.shares_memory(array, page.array("u1")), "it is no copy"
+        assert from_buffer(page, "<f8").tolist() == [0.0, 1.0, 2.0]
+        other.update(page)
+        page.write(0, np.float64(7.0))
+        assert array.view("<f8").tolist() == [0.0, 1.0, 2.0]
+        assert bytes(other) == bytes(shown) != bytes(page)
+        page.free()
+        with pytest.raises(mmsb.PageFreed, match="page 1"):
+            memoryview(page)
+        with pytest.raises(mmsb.InvalidArgument, match="page 1 was freed"):
+            other.update(page)
+    with pytest.raises(mmsb.Closed):
+        bytes(other)
+    assert bytes(shown)[8:] == np.arange(1.0, 3.0).tobytes()
+
+
 def test_two_views_show_the_same_memory(page: mmsb.Page) -> None:
     one, other = page.view(), page.view()
     assert address(one) == address(other)

@@ -9,8 +9,10 @@ use crate::shared::{Closable, Shared};
 use crate::typed::Extent;
 use crate::view::View;
 use mmsb::PageId;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyIterator, PyList};
+use std::ffi::c_int;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 impl Closable for mmsb::Allocator {
@@ -424,6 +426,17 @@ impl ScratchPage {
     /// (b'old', b'new')
     fn view(&self, py: Python<'_>) -> PyResult<View> {
         Ok(View::of_scratch(self.id, self.call(py, mmsb::Allocator::view)?))
+    }
+
+    /// # Safety
+    /// Called by the interpreter alone, with a place to fill.
+    unsafe fn __getbuffer__(
+        slf: &Bound<'_, Self>,
+        place: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        // SAFETY: the caller's promise.
+        unsafe { View::lend(slf.py(), slf.get().view(slf.py()), place, flags) }
     }
 
     /// The content as a read-only NumPy array, without a copy; as `Page.array`.

@@ -8,9 +8,11 @@ use crate::shared::Shared;
 use crate::state::State;
 use crate::view::View;
 use mmsb::{Lsn, PageId};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
+use std::ffi::c_int;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,6 +30,9 @@ const NEVER_MADE: u64 = u64::MAX;
 ///
 /// Sources are any C-contiguous buffer: bytes, bytearray, memoryview, NumPy array. They are read
 /// in place: one that another thread changes during the call gives a page of both contents.
+///
+/// A page is a read-only buffer itself: `bytes(page)`, `memoryview(page)` and `numpy.asarray(page)`
+/// show the content as it is then, the last two without a copy, as `view` does.
 ///
 /// >>> import mmsb
 /// >>> with mmsb.State() as state:
@@ -344,6 +349,17 @@ impl Page {
     /// (b'old', b'new')
     fn view(&self, py: Python<'_>) -> PyResult<View> {
         Ok(View::new(self.ask(py, mmsb::State::view)?))
+    }
+
+    /// # Safety
+    /// Called by the interpreter alone, with a place to fill.
+    unsafe fn __getbuffer__(
+        slf: &Bound<'_, Self>,
+        place: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        // SAFETY: the caller's promise.
+        unsafe { View::lend(slf.py(), slf.get().view(slf.py()), place, flags) }
     }
 
     /// The content as a read-only NumPy array, without a copy, over a view of its own.

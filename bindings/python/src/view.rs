@@ -87,6 +87,23 @@ impl View {
         View { view: Mutex::new(Some(shown)), exports: AtomicUsize::new(0) }
     }
 
+    /// Makes a buffer over a view of its own, which lives as long as the buffer.
+    ///
+    /// # Safety
+    /// `place` is valid for writes.
+    pub unsafe fn lend(
+        py: Python<'_>,
+        view: PyResult<View>,
+        place: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        // SAFETY: the caller's promise; nothing is what a refusal leaves there.
+        unsafe { (*place).obj = std::ptr::null_mut() };
+        let view = Bound::new(py, view?)?;
+        // SAFETY: as above.
+        unsafe { View::__getbuffer__(&view, place, flags) }
+    }
+
     fn ask<R>(&self, ask: impl FnOnce(&Shown) -> R) -> PyResult<R> {
         match &*self.view.lock() {
             Some(view) => Ok(ask(view)),
