@@ -47,8 +47,8 @@ function load_library()
         error("MMSB: the library $path cannot be loaded: $reason")
     end
     API.load!() do name
-        address = Libdl.dlsym_e(library, name)
-        address == C_NULL && error(
+        address = Libdl.dlsym(library, name; throw_error=false)
+        address === nothing && error(
             "MMSB: the library $path has no function $name: it is of another version than " *
             "this package. Build both from the same checkout.")
         address

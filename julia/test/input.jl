@@ -26,7 +26,7 @@ end
                 (view(zeros(4, 4), 1:2, 1:2), InvalidArgumentError, ("without gaps",)),
                 (zeros(4)', InvalidArgumentError, ("Adjoint", "without gaps")),
                 (1:4, InvalidArgumentError, ("UnitRange",)),
-                (trues(32), InvalidArgumentError, ("BitArray",)),
+                (trues(32), InvalidArgumentError, ("Bit",)),
                 (5, InvalidArgumentError, ("Int64",)),
                 (nothing, InvalidArgumentError, ("Nothing",)),
                 (:abc, InvalidArgumentError, ("Symbol",)),

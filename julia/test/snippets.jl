@@ -7,9 +7,7 @@ blocks(path) = [String(m[1]) for m in eachmatch(r"^```julia\n(.*?)^```"ms, read(
 
 "Runs code in a module of its own, in an empty directory."
 function runs(code, name)
-    space = Module(gensym(:snippet))
-    Core.eval(space, :(eval(x) = Core.eval($space, x)))
-    Core.eval(space, :(include_string(code, name) = Base.include_string($space, code, name)))
+    space = Core.eval(Main, Expr(:module, true, gensym(:snippet), Expr(:block)))
     Core.eval(space, :(using MMSB))
     mktempdir() do directory
         cd(directory) do
