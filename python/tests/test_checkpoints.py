@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -69,12 +68,8 @@ def test_an_export_is_a_state_of_its_own(state: mmsb.State, tmp_path: Path) -> N
     with pytest.raises(mmsb.FileNotFound):
         mmsb.State.load_checkpoint(tmp_path / "none.image")
     file.write_bytes(before[:100])
-    with pytest.raises(mmsb.Corrupt, match="backup.image"):
+    with pytest.raises(mmsb.Corrupt, match=r"backup\.image"):
         mmsb.State.load_checkpoint(file)
-    file.write_bytes(b"something else")
-    for stranger in (file, tmp_path):
-        with pytest.raises(mmsb.Foreign, match=re.escape(str(stranger))):
-            mmsb.State.load_checkpoint(stranger)
 
 
 def test_files_that_are_no_images_are_refused(state: mmsb.State, tmp_path: Path) -> None:
@@ -83,20 +78,16 @@ def test_files_that_are_no_images_are_refused(state: mmsb.State, tmp_path: Path)
     letter.write_text("Dear diary, " * 1000)
     empty.touch()
     mmsb.State(tmp_path / "other").close()
-    with Refused(state, mmsb.Corrupt, letter, "begin"):
-        mmsb.State.load_checkpoint(letter)
+    for stranger in (letter, tmp_path / "other", tmp_path / "other" / "MANIFEST"):
+        with Refused(state, mmsb.Foreign, stranger):
+            mmsb.State.load_checkpoint(stranger)
     with Refused(state, mmsb.Corrupt, empty, 0):
         mmsb.State.load_checkpoint(empty)
-    with pytest.raises((mmsb.IoError, mmsb.CorruptionError), match="other"):
-        mmsb.State.load_checkpoint(tmp_path / "other")
-    with Refused(state, mmsb.Corrupt, "MANIFEST"):
-        mmsb.State.load_checkpoint(tmp_path / "other" / "MANIFEST")
     with Refused(state, mmsb.InvalidArgument, "name a file"):
         mmsb.State.load_checkpoint("")
-    with Refused(state, mmsb.Io, letter):
-        state.export_checkpoint(letter)
-    with Refused(state, mmsb.Io, tmp_path):
-        state.export_checkpoint(tmp_path)
+    for taken in (letter, tmp_path):
+        with Refused(state, mmsb.InvalidArgument, taken, "exists"):
+            state.export_checkpoint(taken)
     with Refused(state, mmsb.FileNotFound, tmp_path / "none"):
         state.export_checkpoint(tmp_path / "none" / "it.image")
     assert letter.read_text() == "Dear diary, " * 1000
