@@ -1,19 +1,23 @@
-//! Reading ahead: a thread copies the log out of the operating system's cache while the caller
-//! checks and applies what it copied before. The copy is almost half of a replay of large records.
+//! Reading ahead: a thread copies the log out of the operating system's cache, and checks records
+//! while it is in front, as the caller checks and applies what came before.
 //!
-//! Blocks come in the order of the files. What the thread could not read is read again by the
-//! caller, in the plain way, which then says what is wrong.
+//! Blocks hold whole records and frame headers, in the order of the files: what a block has of the
+//! next one goes in front of the next block. Whatever is not as it should be is left to the caller,
+//! who reads it in the plain way and says what is wrong.
 
-use super::segment::Segment;
+use super::record::{self, HEADER_BYTES, Record};
+use super::segment::{FRAME_HEADER_BYTES, FRAME_MAGIC, Segment};
+use crate::stdx::thread::{self, JoinHandle};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
 
 /// Bytes that are worth a thread.
 pub const READ_AHEAD_BYTES_MIN: u64 = 4 << 20;
-/// Bytes read at once: large enough to be worth a wake-up, small enough to stay in a shared cache.
+/// Bytes read at once: what is read should still be in the core's cache when it is checked.
 const BLOCK_BYTES: usize = 128 << 10;
-/// Room before a block for the beginning of a record that ends in it.
+/// Room before a block for what the last one had of its first record; longer records end the
+/// reading ahead.
 const LEAD_BYTES: usize = 64 << 10;
 /// Blocks in flight.
 const BLOCKS: usize = 6;
@@ -22,7 +26,7 @@ const BLOCKS: usize = 6;
 pub struct Stretch {
     /// Where to read.
     pub segment: Arc<Segment>,
-    /// The first byte.
+    /// The first byte, of a record or a frame header.
     pub from: u64,
     /// One past the last.
     pub to: u64,
@@ -32,18 +36,18 @@ pub struct Stretch {
 pub struct Block {
     /// Number of the segment.
     pub number: u64,
-    /// Offset of the first byte.
+    /// Offset in the segment of the first byte.
     pub start: u64,
-    /// [`Block::LEAD`] bytes of room, then the block.
+    /// The buffer, and where the first byte stands in it.
     pub bytes: Vec<u8>,
+    pub from: usize,
     /// Bytes of the block.
     pub len: usize,
+    /// Whether every record in it was found sound.
+    pub checked: bool,
 }
 
 impl Block {
-    /// Where the block's first byte stands in `bytes`.
-    pub const LEAD: usize = LEAD_BYTES;
-
     /// Whether the byte at `offset` of the segment `number` is in the block.
     pub fn holds(&self, number: u64, offset: u64) -> bool {
         self.number == number && (self.start..self.start + self.len as u64).contains(&offset)
@@ -51,11 +55,17 @@ impl Block {
 }
 
 /// The thread and its blocks. Dropping it ends the thread.
-#[derive(Debug)]
 pub struct ReadAhead {
     filled: Option<Receiver<Block>>,
     spent: Option<Sender<Vec<u8>>>,
-    thread: Option<JoinHandle<()>>,
+    waiting: Arc<AtomicUsize>,
+    thread: Option<JoinHandle>,
+}
+
+impl std::fmt::Debug for ReadAhead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ReadAhead({} blocks wait)", self.waiting.load(Ordering::Relaxed))
+    }
 }
 
 impl ReadAhead {
@@ -69,14 +79,21 @@ impl ReadAhead {
             bytes.resize(LEAD_BYTES + BLOCK_BYTES, 0);
             spent.send(bytes).ok()?;
         }
-        let thread = std::thread::Builder::new().name("mmsb-read".into());
-        let thread = thread.spawn(move || read(&stretches, &take, &give)).ok()?;
-        Some(ReadAhead { filled: Some(filled), spent: Some(spent), thread: Some(thread) })
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let mut reading =
+            Reading { spent: take, filled: give, waiting: waiting.clone(), rest: Vec::new() };
+        let all = move || {
+            let _ = stretches.iter().try_for_each(|stretch| reading.read(stretch));
+        };
+        let thread = thread::spawn("mmsb-read", all).ok()?;
+        Some(ReadAhead { filled: Some(filled), spent: Some(spent), waiting, thread: Some(thread) })
     }
 
-    /// The next block; `None` after the last, and where reading failed.
+    /// The next block; `None` after the last, and where the thread could not go on.
     pub fn next(&self) -> Option<Block> {
-        self.filled.as_ref()?.recv().ok()
+        let block = self.filled.as_ref()?.recv().ok()?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(block)
     }
 
     /// Gives a block's bytes back to be filled again. Other buffers are too short for that.
@@ -99,19 +116,71 @@ impl Drop for ReadAhead {
     }
 }
 
-fn read(stretches: &[Stretch], spent: &Receiver<Vec<u8>>, filled: &Sender<Block>) {
-    for Stretch { segment, from, to } in stretches {
-        let mut start = *from;
-        while start < *to {
-            let Ok(mut bytes) = spent.recv() else { return };
-            let want = ((to - start) as usize).min(BLOCK_BYTES);
-            let place = &mut bytes[LEAD_BYTES..LEAD_BYTES + want];
-            let Ok(len) = segment.file.read_at(start, place) else { return };
-            let block = Block { number: segment.header.number, start, bytes, len };
-            if filled.send(block).is_err() || len < want {
-                return;
+/// The thread's side.
+struct Reading {
+    spent: Receiver<Vec<u8>>,
+    filled: Sender<Block>,
+    /// Blocks that the caller has not taken yet.
+    waiting: Arc<AtomicUsize>,
+    /// What the last block had of the next record.
+    rest: Vec<u8>,
+}
+
+impl Reading {
+    /// Reads one stretch; `None` where it cannot go on, or need not.
+    fn read(&mut self, stretch: &Stretch) -> Option<()> {
+        let number = stretch.segment.header.number;
+        let mut at = stretch.from;
+        self.rest.clear();
+        while at < stretch.to {
+            let mut bytes = self.spent.recv().ok()?;
+            let want = ((stretch.to - at) as usize).min(BLOCK_BYTES);
+            let from = LEAD_BYTES.checked_sub(self.rest.len())?;
+            bytes[from..LEAD_BYTES].copy_from_slice(&self.rest);
+            let got = stretch.segment.file.read_at(at, &mut bytes[LEAD_BYTES..][..want]).ok()?;
+            let start = at - self.rest.len() as u64;
+            at += got as u64;
+            let have = &bytes[from..LEAD_BYTES + got];
+            let whole = Whole::of(have, self.waiting.load(Ordering::Relaxed) > 0);
+            // At the end of a stretch the caller sees what there is.
+            let len = if at < stretch.to { whole.len } else { have.len() };
+            self.rest.clear();
+            self.rest.extend_from_slice(&have[len..]);
+            let checked = whole.checked && len == whole.len;
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            self.filled.send(Block { number, start, bytes, from, len, checked }).ok()?;
+            if got < want || len == 0 || whole.damaged {
+                return None;
             }
-            start += len as u64;
         }
+        Some(())
+    }
+}
+
+/// The whole records and frame headers at the start of some bytes.
+struct Whole {
+    len: usize,
+    checked: bool,
+    damaged: bool,
+}
+
+impl Whole {
+    fn of(bytes: &[u8], check: bool) -> Whole {
+        let mut whole = Whole { len: 0, checked: check, damaged: false };
+        while let Some(rest) = bytes.get(whole.len..).filter(|rest| rest.len() >= HEADER_BYTES) {
+            let (len, _) = record::peek(rest);
+            let frame = len == FRAME_MAGIC as usize;
+            let len = if frame { FRAME_HEADER_BYTES } else { len };
+            whole.damaged = !frame && !record::is_len(len);
+            if whole.damaged || len > rest.len() {
+                break;
+            }
+            if check && !frame && Record::parse(&rest[..len]).is_err() {
+                whole.damaged = true;
+                break;
+            }
+            whole.len += len;
+        }
+        whole
     }
 }

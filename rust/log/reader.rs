@@ -165,8 +165,8 @@ impl Reader {
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>> {
         let Some((lsn, len)) = self.find()? else { return Ok(None) };
         let segment = &self.segments[self.at];
-        let bytes = self.window.get(segment, self.offset, len)?;
-        match Record::parse(bytes) {
+        let (bytes, checked) = self.window.get_record(segment, self.offset, len)?;
+        match Record::parse_if(bytes, !checked) {
             Ok(record) => {
                 self.after = lsn;
                 self.offset += len as u64;
@@ -237,7 +237,7 @@ impl Reader {
                 break;
             }
             let (from, to) = match current {
-                true => (self.window.held_to(self.offset).min(self.end), self.end),
+                true => (self.offset, self.end),
                 // A segment that nobody walked yet does not know its end.
                 false if segment.end() == 0 => (SEGMENT_HEADER_BYTES, segment.header.capacity),
                 false => (SEGMENT_HEADER_BYTES, segment.end()),

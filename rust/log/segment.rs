@@ -18,7 +18,7 @@
 //! The frame's checksum covers the segment's number, so that a frame left over from the file's
 //! earlier life is never taken for one of this life.
 
-use super::read_ahead::{Block, ReadAhead, Stretch};
+use super::read_ahead::{ReadAhead, Stretch};
 use super::record::{self, HEADER_BYTES};
 use crate::env::{File, OpenMode, Storage};
 use crate::error::{Error, ErrorKind, Result};
@@ -443,6 +443,8 @@ pub struct Window {
     /// Offset in the segment of the first byte held.
     start: u64,
     len: usize,
+    /// Every record held was found sound.
+    checked: bool,
     ahead: Option<ReadAhead>,
 }
 
@@ -455,9 +457,16 @@ impl Window {
         self.ahead = ReadAhead::start(stretches);
     }
 
-    /// Where what is held from `offset` on ends.
-    pub fn held_to(&self, offset: u64) -> u64 {
-        if self.holds(offset, 1) { self.start + self.len as u64 } else { offset }
+    /// As [`get`](Self::get), and whether the records that are held were found sound.
+    #[inline]
+    pub fn get_record(
+        &mut self,
+        segment: &Segment,
+        offset: u64,
+        len: usize,
+    ) -> Result<(&[u8], bool)> {
+        self.get(segment, offset, len)?;
+        Ok((self.slice(offset, len), self.checked))
     }
 
     /// `len` bytes of `segment` at `offset`; reads ahead. The caller knows that they lie within
@@ -513,7 +522,7 @@ impl Window {
         if self.ahead.is_some() && self.advance(segment.header.number, offset, len) {
             return Ok(true);
         }
-        (self.from, self.len) = (0, 0);
+        (self.from, self.len, self.checked) = (0, 0, false);
         let limit = segment.header.capacity.max(segment.end());
         let want = ahead.min(limit.saturating_sub(offset) as usize).max(len);
         if self.bytes.len() < want {
@@ -531,30 +540,22 @@ impl Window {
         Ok(got >= len)
     }
 
-    /// Goes on to the block that was read ahead and holds `offset`, or the rest of what this holds
-    /// from there; `false` if that does not give `len` bytes.
+    /// Goes on to the block that was read ahead and holds `offset`; `false` if that does not give
+    /// `len` bytes.
     fn advance(&mut self, number: u64, offset: u64, len: usize) -> bool {
-        while let Some(mut block) = self.ahead.as_ref().and_then(ReadAhead::next) {
-            // The beginning of a record that ends in the block: goes in front of it.
-            let end = self.start + self.len as u64;
-            let held = block.number == number && block.start == end && self.holds(offset, 1);
-            let lead = if held { (end - offset) as usize } else { 0 };
-            if lead > Block::LEAD || (block.number, block.start) > (number, offset + lead as u64) {
+        while let Some(block) = self.ahead.as_ref().and_then(ReadAhead::next) {
+            if block.holds(number, offset) {
+                (self.from, self.start, self.len) = (block.from, block.start, block.len);
+                self.checked = block.checked;
+                let spent = std::mem::replace(&mut self.bytes, block.bytes);
+                self.give_back(spent);
+                return self.holds(offset, len);
+            }
+            let passed = (block.number, block.start) > (number, offset);
+            self.give_back(block.bytes);
+            if passed {
                 break;
             }
-            if lead == 0 && !block.holds(number, offset) {
-                self.give_back(block.bytes);
-                continue;
-            }
-            let from = Block::LEAD - lead;
-            if lead > 0 {
-                block.bytes[from..Block::LEAD].copy_from_slice(self.slice(offset, lead));
-            }
-            (self.start, self.len) = (block.start - lead as u64, lead + block.len);
-            self.from = from;
-            let spent = std::mem::replace(&mut self.bytes, block.bytes);
-            self.give_back(spent);
-            return self.holds(offset, len);
         }
         self.ahead = None;
         false

@@ -114,16 +114,11 @@ pub struct PageAt {
 /// It reads as it goes and stays valid when the state is closed. A state that then opens the same
 /// directory may reuse log files that nothing needs any more: be at the end, or drop it, before.
 pub struct Changes {
-    source: Source,
+    /// `None` where everything was read already, or an error ended it.
+    reader: Option<Box<Reader>>,
     query: Query,
     left: u64,
     ready: VecDeque<Changed>,
-}
-
-enum Source {
-    Range(Reader),
-    /// Everything was read already, or an error ended it.
-    Done,
 }
 
 impl std::fmt::Debug for Changes {
@@ -135,16 +130,13 @@ impl std::fmt::Debug for Changes {
 impl Changes {
     pub(super) fn of_range(reader: Reader, query: Query) -> Changes {
         let left = query.limit.unwrap_or(u64::MAX);
-        Changes { source: Source::Range(reader), query, left, ready: VecDeque::new() }
+        Changes { reader: Some(Box::new(reader)), query, left, ready: VecDeque::new() }
     }
 
     /// The next record's changes into `ready`; `false` at the end.
     fn fill(&mut self) -> Result<bool> {
-        let record = match &mut self.source {
-            Source::Done => None,
-            Source::Range(reader) => reader.next_record()?,
-        };
-        let Some(record) = record else { return Ok(false) };
+        let Some(reader) = &mut self.reader else { return Ok(false) };
+        let Some(record) = reader.next_record()? else { return Ok(false) };
         if self.query.takes(&record) {
             collect(&record, self.query.page, &mut self.ready)?;
         }
@@ -165,7 +157,7 @@ impl Iterator for Changes {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(error) => {
-                    self.source = Source::Done;
+                    self.reader = None;
                     return Some(Err(error));
                 }
             }
@@ -279,7 +271,7 @@ impl State {
             false => Ok(()),
         })?;
         let left = query.limit.unwrap_or(u64::MAX);
-        Ok(Changes { source: Source::Done, query, left, ready })
+        Ok(Changes { reader: None, query, left, ready })
     }
 
     /// All changes of a page that are kept, oldest first.
