@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -203,6 +204,48 @@ def test_sync_lets_other_threads_run(folder: Path) -> None:
                 page.write(0, i.to_bytes(8, "little"))
 
         assert runs_meanwhile(write) > 0.5
+
+
+def test_a_checkpoint_by_itself_lets_other_threads_run() -> None:
+    """A change that makes the checkpoint that is due is no short call, however little it writes.
+
+    Nobody is asked to give the interpreter up here: the other thread runs only where a call does.
+    """
+    ticks = 0
+    done = threading.Event()
+
+    def tick() -> None:
+        nonlocal ticks
+        while not done.is_set():
+            ticks += 1
+            time.sleep(0)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        with mmsb.State(segment_bytes=1 << 20, history_bytes=0) as state:
+            for _ in range(200):
+                state.create_page(1 << 18)
+            page = state.create_page(8000)
+            made, held = 0, 0
+            for i in range(3000):
+                content = bytes([i % 251 + 1]) * 8000
+                last = state.stats()["checkpoint_lsn"]
+                before = ticks
+                page.update(content)
+                after = ticks
+                if state.stats()["checkpoint_lsn"] != last:
+                    made += 1
+                    assert after > before, "the interpreter stayed locked during a checkpoint"
+                held += after == before
+            assert made > 1
+            assert held > 1000, "a short call keeps the interpreter"
+    finally:
+        sys.setswitchinterval(interval)
+        done.set()
+        thread.join()
 
 
 def test_closing_while_others_work(folder: Path) -> None:

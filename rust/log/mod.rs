@@ -231,6 +231,11 @@ impl Log {
         self.due_at.store(self.options.checkpoint_every.max(bytes), Ordering::Relaxed);
     }
 
+    /// Whether a checkpoint is due, or would be once `bytes` more were flushed.
+    pub fn is_checkpoint_near(&self, bytes: u64) -> bool {
+        self.grown.load(Ordering::Relaxed) + bytes >= self.options.checkpoint_every
+    }
+
     /// True for one caller each time a checkpoint is due.
     pub fn take_checkpoint_due(&self) -> bool {
         self.is_checkpoint_due() && self.grown.swap(0, Ordering::Relaxed) >= self.checkpoint_every()

@@ -1,7 +1,7 @@
 //! Checkpoints of a live state, retention, and verification of everything that is stored.
 
 use super::State;
-use super::core::{Catalog, Core};
+use super::core::{Catalog, Core, EAGER_FLUSH_BYTES};
 use super::digest::digest_of;
 use super::snapshot::Snapshot;
 use crate::bail;
@@ -63,6 +63,17 @@ impl State {
             bail!(TooLong, "a checkpoint name of {n} bytes; the limit is {max}");
         }
         self.core().checkpoint(name)
+    }
+
+    /// Whether the next change may be the one that makes the checkpoint that the log's growth asks
+    /// for ([`Config::history_bytes`](crate::Config::history_bytes)), and so takes as long as
+    /// writing all pages: one is due, or will be with the next flush. For callers that hold a lock
+    /// of their own around changes.
+    ///
+    /// Cost: about 1 ns.
+    #[inline]
+    pub fn is_checkpoint_due(&self) -> bool {
+        self.core().log.is_checkpoint_near(EAGER_FLUSH_BYTES)
     }
 
     /// Gives a named checkpoint up. Its files go with the next checkpoint.

@@ -61,12 +61,13 @@ pub struct Counters {
     pub checkpoint: AtomicU64,
 }
 
+/// Without a flusher a lane is flushed by its writer: often, while its chunks are warm.
+pub const EAGER_FLUSH_BYTES: u64 = 1 << 20;
+
 /// The log's settings of a state with these settings.
 pub fn log_options(config: &Config) -> LogOptions {
-    // Without a flusher a lane is flushed by its writer: often, while its chunks are warm.
-    let eager = 1 << 20;
     let pending_bytes_max = match config.durability {
-        Durability::Memory => config.pending_bytes_max.min(eager),
+        Durability::Memory => config.pending_bytes_max.min(EAGER_FLUSH_BYTES),
         _ => config.pending_bytes_max,
     };
     LogOptions {

@@ -116,7 +116,7 @@ impl Page {
     ) -> PyResult<Option<u64>> {
         let id = self.id()?;
         let detach = self.state.get().is_sync || self.is_large();
-        let lsn = self.shared().call(py, detach, |state| change(state, id))?;
+        let lsn = self.shared().change(py, detach, |state| change(state, id))?;
         Ok(lsn.map(|lsn| lsn.0))
     }
 

@@ -38,6 +38,10 @@ pub trait Closable: Send + Sync + Sized {
     const NAME: &'static str;
     /// Whether it has files, which a forked process must not touch.
     fn has_files(&self) -> bool;
+    /// Whether the next change may take long, however little it changes.
+    fn may_wait(&self) -> bool {
+        false
+    }
     /// Refuses writes from now on.
     fn poison(&self, reason: &str);
     /// Ends it.
@@ -151,6 +155,27 @@ impl<T: Closable> Shared<T> {
         call: impl FnOnce(&T) -> mmsb::Result<R> + Send,
     ) -> Result<R, Failure> {
         if detach { self.long(py, |value| Ok(call(value)?)) } else { self.short(py, call) }
+    }
+
+    /// As `call`, for what changes the object: `long` also where that may have to wait.
+    #[inline]
+    pub fn change<R: Send>(
+        &self,
+        py: Python<'_>,
+        detach: bool,
+        change: impl FnOnce(&T) -> mmsb::Result<R> + Send,
+    ) -> Result<R, Failure> {
+        if !detach {
+            let place = self.0.lock();
+            match &*place {
+                Some(held) if held.is_here() && held.value.may_wait() => {}
+                Some(held) if held.is_here() => {
+                    return guard(&held.value, || Ok(change(&held.value)?));
+                }
+                other => return Err(refuse::<T>(other.is_none())),
+            }
+        }
+        self.long(py, |value| Ok(change(value)?))
     }
 
     /// A lease on the object.

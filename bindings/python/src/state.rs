@@ -28,6 +28,10 @@ impl Closable for mmsb::State {
         self.config().path.is_some()
     }
 
+    fn may_wait(&self) -> bool {
+        self.is_checkpoint_due()
+    }
+
     fn poison(&self, reason: &str) {
         mmsb::State::poison(self, reason);
     }
@@ -93,7 +97,7 @@ impl State {
         note: Note<'_>,
     ) -> Result<PageId, Failure> {
         let len = data.map_or(0, <[u8]>::len);
-        self.shared.call(py, self.detaches(len), |state| {
+        self.shared.change(py, self.detaches(len), |state| {
             let mut batch = mmsb::Batch::new(state);
             let id = batch.create_page(size, place)?;
             if let Some(data) = data {
@@ -300,7 +304,7 @@ impl State {
             let size = args::size(size)?;
             let detach = this.detaches(usize::try_from(size).unwrap_or(usize::MAX));
             let create = |state: &mmsb::State| state.create_page_at(size, place, note);
-            let id = this.shared.call(py, detach, create)?;
+            let id = this.shared.change(py, detach, create)?;
             return Ok(Page::new(slf, id, size));
         }
         let extent = Extent { size, data, dtype, shape };

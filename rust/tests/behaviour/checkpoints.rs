@@ -115,6 +115,24 @@ fn a_named_checkpoint_keeps_history_back_to_it() {
 }
 
 #[test]
+fn a_checkpoint_by_itself_is_announced() {
+    let config = Config { segment_bytes: 1 << 20, history_bytes: 0, ..Config::memory() };
+    let state = State::open(config).unwrap();
+    let page = state.create_page(1000, Note::NONE).unwrap();
+    assert!(!state.is_checkpoint_due());
+    let made = |state: &State| state.stats().unwrap().checkpoint.count;
+    let mut unannounced = 0;
+    for i in 0..20_000u32 {
+        let (due, before) = (state.is_checkpoint_due(), made(&state));
+        state.update(page, &[(i % 251) as u8 + 1; 1000], Note::NONE).unwrap();
+        assert!(due || made(&state) == before, "change {i} made a checkpoint");
+        unannounced += u32::from(!due);
+    }
+    assert!(made(&state) > 2, "{}", made(&state));
+    assert!(unannounced > 10_000, "{unannounced}");
+}
+
+#[test]
 fn an_export_is_a_state_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("backup.image");
