@@ -33,7 +33,7 @@ fn write(c: &mut Criterion) {
         };
         b.iter_batched(&mut change, checkpoint, BatchSize::PerIteration);
     });
-    state.verify(|_| ()).unwrap();
+    state.verify().unwrap();
 }
 
 /// Opening that image, to the first page's content, and to all of them checked and read.

@@ -76,7 +76,7 @@ fn flush(c: &mut Criterion) {
             BatchSize::PerIteration,
         );
     });
-    state.verify(|_| ()).unwrap();
+    state.verify().unwrap();
 }
 
 /// One update at a time that returns after its record is on stable storage.

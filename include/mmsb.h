@@ -101,6 +101,10 @@ enum MmsbStatus
      */
     MMSB_STATUS_CHECKPOINT_NOT_FOUND = 118,
     /**
+     * The call's own progress callback asked it to stop: nothing was changed.
+     */
+    MMSB_STATUS_CANCELLED = 119,
+    /**
      * Memory could not be had, or a memory limit is reached.
      */
     MMSB_STATUS_OUT_OF_MEMORY = 301,
@@ -291,6 +295,15 @@ typedef struct {
      */
     uint64_t id;
 } MmsbDelta;
+
+/**
+ * Told how far a long call has come, on the calling thread; `context` is the caller's own. Returns 0
+ * to go on; anything else stops the call, which then returns Cancelled and has changed nothing.
+ *
+ * It may call the engine, but not end the object that it is called for, and must not leave by an
+ * exception or `longjmp`.
+ */
+typedef int (*MmsbProgress)(void *context, uint64_t done);
 
 /**
  * A checkpoint that is kept.
@@ -754,12 +767,6 @@ typedef struct {
 } MmsbStats;
 
 /**
- * Told how many bytes were checked so far. Called on the calling thread; must not call into the
- * state's close.
- */
-typedef void (*MmsbProgress)(void *context, uint64_t bytes);
-
-/**
  * What a verification looked at.
  */
 typedef struct {
@@ -1008,6 +1015,21 @@ MmsbStatus rust_batch_metadata_remove(MmsbBatch batch,
 MmsbStatus rust_checkpoint_create(MmsbState state, const char *name, uint64_t *lsn);
 
 /**
+ * As `rust_checkpoint_create`; `progress` is told the bytes of pages written so far. It must not
+ * make another checkpoint of the state (InvalidArgument).
+ *
+ * Errors: also Cancelled; what is kept is then as before.
+ *
+ * # Safety
+ * As `rust_checkpoint_create`; `progress` is null or may be called with `context`.
+ */
+MmsbStatus rust_checkpoint_create_with(MmsbState state,
+                                       const char *name,
+                                       MmsbProgress progress,
+                                       void *context,
+                                       uint64_t *lsn);
+
+/**
  * Gives a named checkpoint up.
  *
  * Errors: CheckpointNotFound.
@@ -1037,6 +1059,20 @@ MmsbStatus rust_checkpoint_list(MmsbState state, MmsbCheckpoint *buf, size_t cap
  * `path` is null or valid, `lsn` null or valid for a write.
  */
 MmsbStatus rust_checkpoint_write(MmsbState state, const char *path, uint64_t *lsn);
+
+/**
+ * As `rust_checkpoint_write`; `progress` is told the bytes of pages written so far.
+ *
+ * Errors: also Cancelled; then no file is left behind.
+ *
+ * # Safety
+ * As `rust_checkpoint_write`; `progress` is null or may be called with `context`.
+ */
+MmsbStatus rust_checkpoint_write_with(MmsbState state,
+                                      const char *path,
+                                      MmsbProgress progress,
+                                      void *context,
+                                      uint64_t *lsn);
 
 /**
  * Opens the image in the file `path` as a new state in memory. The file is mapped copy-on-write:
@@ -1689,6 +1725,20 @@ MmsbStatus rust_state_stats_json(MmsbState state, uint8_t *buf, size_t capacity,
 MmsbStatus rust_state_replay_to(MmsbState state, uint64_t lsn, MmsbState *out);
 
 /**
+ * As `rust_state_replay_to`; `progress` is told the LSN of each record that is about to be applied.
+ *
+ * Errors: also Cancelled.
+ *
+ * # Safety
+ * `progress` is null or may be called with `context`; `out` is null or valid for a write.
+ */
+MmsbStatus rust_state_replay_with(MmsbState state,
+                                  uint64_t lsn,
+                                  MmsbProgress progress,
+                                  void *context,
+                                  MmsbState *out);
+
+/**
  * A page's content when everything up to `lsn` had happened: copied to `buf`, which has room for
  * `capacity` bytes; `len` receives the page's size, also when the buffer is too small. `epoch`
  * may be null.
@@ -1707,9 +1757,10 @@ MmsbStatus rust_page_at(MmsbPage page,
 
 /**
  * Checks everything that is stored: each record of the kept log, each byte of the images, and
- * that a replay of the log gives the live state. `progress` may be null. `out` may be null.
+ * that a replay of the log gives the live state. `progress` may be null; it is told the bytes of
+ * images and log checked so far. `out` may be null.
  *
- * Errors: Corrupt with file, offset and reason. HistoryDropped for a replayed state, which has no
+ * Errors: Corrupt with file, offset and reason. Cancelled by `progress`. HistoryDropped for a replayed state, which has no
  * log to be compared with.
  *
  * # Safety

@@ -92,6 +92,8 @@ kinds! {
     KeyNotFound = 117, false, false;
     /// No checkpoint of that name is kept.
     CheckpointNotFound = 118, false, false;
+    /// The call's own progress callback asked it to stop: nothing was changed.
+    Cancelled = 119, false, false;
 
     /// Memory could not be had, or a memory limit is reached.
     OutOfMemory = 301, true, false;

@@ -90,7 +90,7 @@ impl Drop for Bench {
     /// What was measured was really recorded: a replay of the log gives the live state.
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            self.state.verify(|_| ()).unwrap();
+            self.state.verify().unwrap();
         }
     }
 }

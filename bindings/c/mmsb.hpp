@@ -654,6 +654,9 @@ struct PageOptions {
     Note note;
 };
 
+/// Told how far a long call has come. What it throws ends the call and comes out of it.
+using Progress = std::function<void(std::uint64_t)>;
+
 class State;
 
 /// Changes that happen together or not at all. One that is destroyed without a commit is given up.
@@ -776,6 +779,14 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
         return State(detail::fetch<MmsbState>(
             [&](auto out) { return rust_state_replay_to(raw_, lsn, out); }));
     }
+    /// As above; `progress` is told the LSN of each record. What it throws ends the replay.
+    State replay_to(Lsn lsn, const Progress &progress) {
+        return State(detail::fetch<MmsbState>([&](auto out) {
+            return told(progress, [&](auto tell, auto context) {
+                return rust_state_replay_with(raw_, lsn, tell, context, out);
+            });
+        }));
+    }
     Digest digest() const {
         return detail::fetch_digest([&](auto out) { return rust_state_digest(raw_, out); });
     }
@@ -785,6 +796,16 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
         auto text = name ? detail::c_text(*name, "the name") : nullptr;
         return detail::fetch<Lsn>(
             [&](auto lsn) { return rust_checkpoint_create(raw_, text, lsn); });
+    }
+    /// As above; `progress` is told the bytes of pages written so far. What it throws gives the
+    /// checkpoint up.
+    Lsn checkpoint(const std::optional<std::string> &name, const Progress &progress) {
+        auto text = name ? detail::c_text(*name, "the name") : nullptr;
+        return detail::fetch<Lsn>([&](auto lsn) {
+            return told(progress, [&](auto tell, auto context) {
+                return rust_checkpoint_create_with(raw_, text, tell, context, lsn);
+            });
+        });
     }
     void drop_checkpoint(const std::string &name) {
         detail::check(rust_checkpoint_drop(raw_, detail::c_text(name, "the name")));
@@ -798,6 +819,15 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
     Lsn write_checkpoint(const std::string &path) {
         auto text = detail::c_text(path, "the path");
         return detail::fetch<Lsn>([&](auto lsn) { return rust_checkpoint_write(raw_, text, lsn); });
+    }
+    /// As above, with `progress` as of `checkpoint`.
+    Lsn write_checkpoint(const std::string &path, const Progress &progress) {
+        auto text = detail::c_text(path, "the path");
+        return detail::fetch<Lsn>([&](auto lsn) {
+            return told(progress, [&](auto tell, auto context) {
+                return rust_checkpoint_write_with(raw_, text, tell, context, lsn);
+            });
+        });
     }
 
     bool is_read_only() const {
@@ -817,33 +847,40 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
     }
 
     /// Checks everything that is stored. `progress` is told bytes checked so far; what it throws
-    /// comes out of this call, once the verification is over.
-    MmsbVerified verify(const std::function<void(std::uint64_t)> &progress = {}) {
-        Progress told{progress, nullptr};
-        auto tell = progress ? &Progress::tell : nullptr;
-        MmsbVerified verified{};
-        MmsbStatus status = rust_state_verify(raw_, tell, &told, &verified);
-        if (told.thrown) std::rethrow_exception(told.thrown);
-        detail::check(status);
-        return verified;
+    /// ends the verification and comes out of this call.
+    MmsbVerified verify(const Progress &progress = {}) {
+        return detail::fetch<MmsbVerified>([&](auto verified) {
+            return told(progress, [&](auto tell, auto context) {
+                return rust_state_verify(raw_, tell, context, verified);
+            });
+        });
     }
 
   private:
     /// An exception must not travel through the library, which is not C++: it waits here.
-    struct Progress {
-        const std::function<void(std::uint64_t)> &call;
+    struct Telling {
+        const Progress &call;
         std::exception_ptr thrown;
 
-        static void tell(void *context, std::uint64_t bytes) noexcept {
-            auto self = static_cast<Progress *>(context);
-            if (self->thrown) return;
+        static int tell(void *context, std::uint64_t done) noexcept {
+            auto self = static_cast<Telling *>(context);
             try {
-                self->call(bytes);
+                self->call(done);
+                return 0;
             } catch (...) {
                 self->thrown = std::current_exception();
+                return 1;
             }
         }
     };
+
+    /// Makes a call that tells its progress, and throws what that threw.
+    template <class Call> static MmsbStatus told(const Progress &progress, Call &&call) {
+        Telling telling{progress, nullptr};
+        MmsbStatus status = call(progress ? &Telling::tell : nullptr, &telling);
+        if (telling.thrown) std::rethrow_exception(telling.thrown);
+        return status;
+    }
 };
 
 // ------------------------------------------------------------------------- allocators, lone logs

@@ -35,6 +35,7 @@ const STATUSES = (
     (Int32(116), :HISTORY_DROPPED, "History at that LSN is no longer kept."),
     (Int32(117), :KEY_NOT_FOUND, "The page has no metadata under that key."),
     (Int32(118), :CHECKPOINT_NOT_FOUND, "No checkpoint of that name is kept."),
+    (Int32(119), :CANCELLED, "The call's own progress callback asked it to stop: nothing was changed."),
     (Int32(301), :OUT_OF_MEMORY, "Memory could not be had, or a memory limit is reached."),
     (Int32(302), :NO_SPACE, "The disk is full: nothing was changed."),
     (Int32(303), :TOO_LARGE, "A group, delta or metadata map is larger than its limit."),
@@ -70,6 +71,7 @@ const MMSB_STATUS_LSN_IN_FUTURE = Int32(115)
 const MMSB_STATUS_HISTORY_DROPPED = Int32(116)
 const MMSB_STATUS_KEY_NOT_FOUND = Int32(117)
 const MMSB_STATUS_CHECKPOINT_NOT_FOUND = Int32(118)
+const MMSB_STATUS_CANCELLED = Int32(119)
 const MMSB_STATUS_OUT_OF_MEMORY = Int32(301)
 const MMSB_STATUS_NO_SPACE = Int32(302)
 const MMSB_STATUS_TOO_LARGE = Int32(303)
@@ -178,6 +180,15 @@ struct MmsbDelta
     "The handle's bits."
     id::UInt64
 end
+
+"""
+Told how far a long call has come, on the calling thread; `context` is the caller's own. Returns 0
+to go on; anything else stops the call, which then returns Cancelled and has changed nothing.
+
+It may call the engine, but not end the object that it is called for, and must not leave by an
+exception or `longjmp`.
+"""
+const MmsbProgress = Ptr{Cvoid}
 
 """
 A checkpoint that is kept.
@@ -453,12 +464,6 @@ struct MmsbStats
 end
 
 """
-Told how many bytes were checked so far. Called on the calling thread; must not call into the
-state's close.
-"""
-const MmsbProgress = Ptr{Cvoid}
-
-"""
 What a verification looked at.
 """
 struct MmsbVerified
@@ -519,9 +524,11 @@ mutable struct Functions
     rust_batch_metadata_set::Ptr{Cvoid}
     rust_batch_metadata_remove::Ptr{Cvoid}
     rust_checkpoint_create::Ptr{Cvoid}
+    rust_checkpoint_create_with::Ptr{Cvoid}
     rust_checkpoint_drop::Ptr{Cvoid}
     rust_checkpoint_list::Ptr{Cvoid}
     rust_checkpoint_write::Ptr{Cvoid}
+    rust_checkpoint_write_with::Ptr{Cvoid}
     rust_checkpoint_load::Ptr{Cvoid}
     rust_delta_new::Ptr{Cvoid}
     rust_delta_new_sparse::Ptr{Cvoid}
@@ -584,6 +591,7 @@ mutable struct Functions
     rust_state_stats::Ptr{Cvoid}
     rust_state_stats_json::Ptr{Cvoid}
     rust_state_replay_to::Ptr{Cvoid}
+    rust_state_replay_with::Ptr{Cvoid}
     rust_page_at::Ptr{Cvoid}
     rust_state_verify::Ptr{Cvoid}
     rust_query_default::Ptr{Cvoid}
@@ -598,7 +606,7 @@ mutable struct Functions
     rust_view_free::Ptr{Cvoid}
     rust_view_data::Ptr{Cvoid}
     rust_view_epoch::Ptr{Cvoid}
-    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
+    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
 end
 
 const FUNCTIONS = Functions()
@@ -841,6 +849,20 @@ Cost: writing all pages once, and a few syncs.
     ccall(FUNCTIONS.rust_checkpoint_create, Int32, (MmsbState, Ptr{UInt8}, Ptr{UInt64},), state, name, lsn)
 
 """
+    rust_checkpoint_create_with(state::MmsbState, name::Ptr{UInt8}, progress::Ptr{Cvoid}, context::Ptr{Cvoid}, lsn::Ptr{UInt64})::Int32
+
+As `rust_checkpoint_create`; `progress` is told the bytes of pages written so far. It must not
+make another checkpoint of the state (InvalidArgument).
+
+Errors: also Cancelled; what is kept is then as before.
+
+# Safety
+As `rust_checkpoint_create`; `progress` is null or may be called with `context`.
+"""
+@inline rust_checkpoint_create_with(state, name, progress, context, lsn) =
+    ccall(FUNCTIONS.rust_checkpoint_create_with, Int32, (MmsbState, Ptr{UInt8}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), state, name, progress, context, lsn)
+
+"""
     rust_checkpoint_drop(state::MmsbState, name::Ptr{UInt8})::Int32
 
 Gives a named checkpoint up.
@@ -879,6 +901,19 @@ directory, NotUtf8, NoSpace, PermissionDenied, Io. Then no file is left behind.
 """
 @inline rust_checkpoint_write(state, path, lsn) =
     ccall(FUNCTIONS.rust_checkpoint_write, Int32, (MmsbState, Ptr{UInt8}, Ptr{UInt64},), state, path, lsn)
+
+"""
+    rust_checkpoint_write_with(state::MmsbState, path::Ptr{UInt8}, progress::Ptr{Cvoid}, context::Ptr{Cvoid}, lsn::Ptr{UInt64})::Int32
+
+As `rust_checkpoint_write`; `progress` is told the bytes of pages written so far.
+
+Errors: also Cancelled; then no file is left behind.
+
+# Safety
+As `rust_checkpoint_write`; `progress` is null or may be called with `context`.
+"""
+@inline rust_checkpoint_write_with(state, path, progress, context, lsn) =
+    ccall(FUNCTIONS.rust_checkpoint_write_with, Int32, (MmsbState, Ptr{UInt8}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), state, path, progress, context, lsn)
 
 """
     rust_checkpoint_load(path::Ptr{UInt8}, out::Ptr{MmsbState})::Int32
@@ -1665,6 +1700,19 @@ Errors: HistoryDropped, LsnInFuture, Corrupt.
     ccall(FUNCTIONS.rust_state_replay_to, Int32, (MmsbState, UInt64, Ptr{MmsbState},), state, lsn, out)
 
 """
+    rust_state_replay_with(state::MmsbState, lsn::UInt64, progress::Ptr{Cvoid}, context::Ptr{Cvoid}, out::Ptr{MmsbState})::Int32
+
+As `rust_state_replay_to`; `progress` is told the LSN of each record that is about to be applied.
+
+Errors: also Cancelled.
+
+# Safety
+`progress` is null or may be called with `context`; `out` is null or valid for a write.
+"""
+@inline rust_state_replay_with(state, lsn, progress, context, out) =
+    ccall(FUNCTIONS.rust_state_replay_with, Int32, (MmsbState, UInt64, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{MmsbState},), state, lsn, progress, context, out)
+
+"""
     rust_page_at(page::MmsbPage, lsn::UInt64, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t}, epoch::Ptr{UInt64})::Int32
 
 A page's content when everything up to `lsn` had happened: copied to `buf`, which has room for
@@ -1683,9 +1731,10 @@ Errors: HistoryDropped, LsnInFuture, PageNotFound (as of then), Corrupt.
     rust_state_verify(state::MmsbState, progress::Ptr{Cvoid}, context::Ptr{Cvoid}, out::Ptr{MmsbVerified})::Int32
 
 Checks everything that is stored: each record of the kept log, each byte of the images, and
-that a replay of the log gives the live state. `progress` may be null. `out` may be null.
+that a replay of the log gives the live state. `progress` may be null; it is told the bytes of
+images and log checked so far. `out` may be null.
 
-Errors: Corrupt with file, offset and reason. HistoryDropped for a replayed state, which has no
+Errors: Corrupt with file, offset and reason. Cancelled by `progress`. HistoryDropped for a replayed state, which has no
 log to be compared with.
 
 # Safety

@@ -1,12 +1,16 @@
 # Checkpoints: durable images of a state.
 
 """
-    checkpoint!(state; name=nothing)::UInt64
+    checkpoint!(state; name=nothing, progress=nothing)::UInt64
 
 Makes a durable image of a state as of now (of a state in memory: one in memory), without stopping
 writers, and lets log go that nothing needs; returns the closed LSN that it stands at. A `name` (at
 most 64 bytes) keeps the image until [`drop_checkpoint!`](@ref); one without is replaced by later
 ones.
+
+- `progress`: a function that is called now and then with the bytes of pages written so far, and in
+  the end. What it throws gives the checkpoint up, as does Ctrl-C; what is kept is then as before.
+  What it throws in the end comes after the checkpoint.
 
 Errors: `TooLongError`, `InvalidArgumentError` (a name in use), `ReadOnlyError` (a state of
 [`replay_log`](@ref)), `NoSpaceError`, `IoError`, `PoisonedError`.
@@ -23,11 +27,14 @@ mktempdir() do directory
 end
 ```
 """
-function checkpoint!(state::MMSBState; name::Union{Nothing,AbstractString}=nothing)
+function checkpoint!(state::MMSBState; name::Union{Nothing,AbstractString}=nothing,
+                     progress=nothing)
     name = name === nothing ? nothing : terminated(name, "name")
     lsn = Ref{UInt64}(0)
-    GC.@preserve state name check(API.rust_checkpoint_create(
-        raw(state), name === nothing ? C_NULL : pointer(name), lsn))
+    GC.@preserve state name told(progress, Int) do callback, context
+        text = name === nothing ? C_NULL : pointer(name)
+        check(API.rust_checkpoint_create_with(raw(state), text, callback, context, lsn))
+    end
     return lsn[]
 end
 
@@ -41,17 +48,20 @@ checkpoint_log!(state::MMSBState; name=nothing) = checkpoint!(state; name=name)
 checkpoint_log!(state::MMSBState, path::AbstractString) = export_checkpoint(state, path)
 
 """
-    export_checkpoint(state, path)::UInt64
+    export_checkpoint(state, path; progress=nothing)::UInt64
 
 Writes an image of the state as of now to the file `path`, which must not exist; returns the closed
-LSN that it stands at. For states in memory as well. [`load_checkpoint!`](@ref) opens it.
+LSN that it stands at. For states in memory as well. [`load_checkpoint!`](@ref) opens it. `progress`
+is that of [`checkpoint!`](@ref).
 
 Errors: `InvalidArgumentError` (the file exists; it is left alone), `FileNotFoundError` (its folder
 does not), `NoSpaceError`, `PermissionDeniedError`, `IoError`; then no file is left behind.
 """
-function export_checkpoint(state::MMSBState, path::AbstractString)
+function export_checkpoint(state::MMSBState, path::AbstractString; progress=nothing)
     path, lsn = terminated(path, "path"), Ref{UInt64}(0)
-    GC.@preserve state path check(API.rust_checkpoint_write(raw(state), pointer(path), lsn))
+    GC.@preserve state path told(progress, Int) do callback, context
+        check(API.rust_checkpoint_write_with(raw(state), pointer(path), callback, context, lsn))
+    end
     return lsn[]
 end
 

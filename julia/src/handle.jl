@@ -30,7 +30,10 @@ noun(x) = string(nameof(typeof(x)))
     handle = x.handle
     handle.id == 0 && return API.MMSB_STATUS_OK
     x.handle = typeof(handle)(0)
-    return free(x, Ref(handle))
+    status = free(x, Ref(handle))
+    # The call that this one is a callback of is using it still.
+    status == API.MMSB_STATUS_INVALID_ARGUMENT && (x.handle = handle)
+    return status
 end
 
 # Two tasks may close at once: the one that comes second finds the handle stale, which is fine.

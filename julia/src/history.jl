@@ -1,12 +1,15 @@
 # The past: replays, old contents, verification.
 
 """
-    replay_log(state; to=nothing)::MMSBState
+    replay_log(state; to=nothing, progress=nothing)::MMSBState
 
 The state as it was when everything up to the LSN `to` had happened, by default everything so far:
 a state of its own, in memory and read-only, made from the log. Its [`digest`](@ref) is that of the
 state at that LSN. It holds content, not the log that led to it: it has no past of its own, and
 makes no checkpoint ([`export_checkpoint`](@ref) takes it).
+
+- `progress`: a function that is called now and then with the LSN replayed to, and in the end. What
+  it throws ends the replay, as does Ctrl-C; nothing has changed then.
 
 Errors: `HistoryDroppedError`, `LsnInFutureError`, `CorruptError`.
 
@@ -26,13 +29,17 @@ MMSBState() do state
 end
 ```
 """
-function replay_log(state::MMSBState; to::Union{Nothing,Integer}=nothing)
+function replay_log(state::MMSBState; to::Union{Nothing,Integer}=nothing, progress=nothing)
     lsn = to === nothing ? closed_lsn(state) : natural(to, "to")
-    GC.@preserve state begin
+    handle = GC.@preserve state begin
         owner = raw(state)
-        handle = obtain(out -> API.rust_state_replay_to(owner, lsn, out), API.MmsbState)
-        return MMSBState(handle, nothing)
+        told(progress, UInt64; last=lsn) do callback, context
+            obtain(API.MmsbState) do out
+                API.rust_state_replay_with(owner, lsn, callback, context, out)
+            end
+        end
     end
+    return MMSBState(handle, nothing)
 end
 
 "An LSN that covers all changes made before the call."
@@ -75,11 +82,14 @@ function page_at(state::MMSBState, id::Integer, lsn::Integer, ::Type{T}) where {
 end
 
 """
-    verify(state)
+    verify(state; progress=nothing)
 
 Checks everything that is stored: each record of the kept log, each byte of the images, and that a
 replay of the log gives the live state. Returns a named tuple `(records, record_bytes, images, lsn,
 digest)` of what was looked at.
+
+- `progress`: a function that is called now and then with the bytes of images and log checked so
+  far, and in the end. What it throws ends the check, as does Ctrl-C.
 
 Errors: `CorruptError` with file, offset and reason. `HistoryDroppedError` for a state of
 [`replay_log`](@ref), which has no log to be compared with.
@@ -91,9 +101,11 @@ MMSBState() do state
 end
 ```
 """
-function verify(state::MMSBState)
+function verify(state::MMSBState; progress=nothing)
     out = Ref{API.MmsbVerified}()
-    GC.@preserve state check(API.rust_state_verify(raw(state), C_NULL, C_NULL, out))
+    GC.@preserve state told(progress, Int) do callback, context
+        check(API.rust_state_verify(raw(state), callback, context, out))
+    end
     found = named(out[], (:lsn,))
     return merge(found, (digest=Digest(found.digest),))
 end

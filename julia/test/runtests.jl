@@ -6,8 +6,9 @@ using Test
 include("helpers.jl")
 
 const FILES = ["names", "interface", "errors", "states", "pages", "input", "metadata", "views",
-               "allocators", "deltas", "batches", "macro", "log", "history", "checkpoints",
-               "durable", "media", "tlog", "threads", "garbage", "costs", "snippets", "example"]
+               "allocators", "deltas", "batches", "macro", "log", "history", "progress",
+               "checkpoints", "durable", "media", "tlog", "threads", "garbage", "costs", "snippets",
+               "example"]
 
 "(passed, failed) of a test set and all in it; what is broken or errs has failed."
 function counted(set::Test.DefaultTestSet)

@@ -98,13 +98,17 @@ class State:
         """Hand all changes to the operating system. Returns the closed LSN that covers them."""
     def sync(self) -> int:
         """Make all changes durable. Returns the closed LSN that covers them."""
-    def checkpoint(self, name: str | None = None) -> Checkpoint:
+    def checkpoint(
+        self, name: str | None = None, progress: Callable[[int], object] | None = None
+    ) -> Checkpoint:
         """Make a durable image of the state as of now, without stopping writers."""
     def checkpoints(self) -> list[Checkpoint]:
         """Return the checkpoints that are kept, oldest first."""
     def drop_checkpoint(self, name: str) -> None:
         """Give a named checkpoint up."""
-    def export_checkpoint(self, path: _Path) -> int:
+    def export_checkpoint(
+        self, path: _Path, progress: Callable[[int], object] | None = None
+    ) -> int:
         """Write an image to a new file. Returns the LSN that it stands at."""
     def digest(self) -> bytes:
         """Return the 256-bit digest of the content."""
@@ -780,6 +784,9 @@ class KeyNotFound(ArgumentError, KeyError):
 
 class CheckpointNotFound(ArgumentError, KeyError):
     """No checkpoint of that name is kept. Code 118."""
+
+class Cancelled(ArgumentError):
+    """The call's own progress callback asked it to stop: nothing was changed. Code 119."""
 
 class OutOfMemory(CapacityError, MemoryError):
     """Memory could not be had, or a memory limit is reached. Code 301."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,83 @@ def test_damage_in_an_image_is_found(folder: Path) -> None:
     with pytest.raises(mmsb.Corrupt, match=image.name):
         state.verify()
     state.close()
+
+
+LARGE = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[mmsb.State]:
+    """Give a state whose long calls take long enough to be interrupted."""
+    with mmsb.State() as state:
+        for i in range(300):
+            state.create_page(data=i.to_bytes(4, "little") * (LARGE // 4))
+        yield state
+
+
+LONG_CALLS = {
+    "verify": lambda state, path, **kw: state.verify(**kw),
+    "replay": lambda state, path, **kw: state.replay_to(state.flush(), **kw).close(),
+    "checkpoint": lambda state, path, **kw: state.checkpoint("given up", **kw),
+    "export": lambda state, path, **kw: state.export_checkpoint(path, **kw),
+}
+
+
+@pytest.mark.parametrize("call", LONG_CALLS.values(), ids=LONG_CALLS)
+def test_an_exception_of_the_callback_ends_the_call(
+    large: mmsb.State, tmp_path: Path, call: Callable[..., object]
+) -> None:
+    digest, path = large.digest(), tmp_path / "image"
+    told: list[int] = []
+
+    def stop(done: int) -> None:
+        told.append(done)
+        raise TimeoutError("enough")
+
+    with pytest.raises(TimeoutError, match="enough"):
+        call(large, path, progress=stop)
+    assert len(told) == 1
+    assert told[0] != large.page_count * LARGE, "not at the end alone"
+    assert not path.exists()
+    assert "given up" not in [kept.name for kept in large.checkpoints()]
+    assert large.digest() == digest
+
+
+@pytest.mark.parametrize("call", LONG_CALLS.values(), ids=LONG_CALLS)
+def test_ctrl_c_ends_the_call(
+    large: mmsb.State, tmp_path: Path, call: Callable[..., object]
+) -> None:
+    """The signal's handler runs while the call is on its way, not after it."""
+    digest, path = large.digest(), tmp_path / "image"
+
+    def handler(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.005)
+        with pytest.raises(KeyboardInterrupt):
+            call(large, path)
+            signal.pause()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert not path.exists(), "the call was over"
+    assert "given up" not in [kept.name for kept in large.checkpoints()]
+    assert large.digest() == digest
+
+
+def test_a_callback_may_use_the_state_but_not_nest_checkpoints(large: mmsb.State) -> None:
+    refused: list[str] = []
+
+    def use(_: int) -> None:
+        large[1].write(0, b"from inside")
+        large.checkpoints()
+        try:
+            large.checkpoint()
+        except mmsb.InvalidArgument as error:
+            refused.append(str(error))
+
+    large.checkpoint(progress=use)
+    assert refused
+    assert "already" in refused[0]
+    assert large[1].read(0, 11) == b"from inside"

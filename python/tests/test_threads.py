@@ -226,11 +226,11 @@ def test_a_checkpoint_by_itself_lets_other_threads_run() -> None:
     thread.start()
     try:
         with mmsb.State(segment_bytes=1 << 20, history_bytes=0) as state:
-            for _ in range(200):
+            for _ in range(40):
                 state.create_page(1 << 18)
             page = state.create_page(8000)
             made, held = 0, 0
-            for i in range(3000):
+            for i in range(5000):
                 content = bytes([i % 251 + 1]) * 8000
                 last = state.stats()["checkpoint_lsn"]
                 before = ticks

@@ -422,8 +422,8 @@ impl Image {
     }
 
     /// Checks every byte: entries, metadata, content, and the zeros between. Only for an image
-    /// that no table uses. `progress` is told the bytes checked.
-    pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<()> {
+    /// that no table uses. `progress` is told the bytes of each page; its error ends the check.
+    pub fn verify(&self, mut progress: impl FnMut(u64) -> Result<()>) -> Result<()> {
         let mut last = 0;
         let mut end = HEADER_BYTES;
         for at in 0..self.pages {
@@ -439,7 +439,7 @@ impl Image {
             }
             self.meta(&entry)?;
             end = entry.offset + entry.len;
-            progress(entry.len as u64);
+            progress(entry.len as u64)?;
         }
         let metas: usize = (0..self.pages).map(|at| self.entry(at).map_or(0, |e| e.meta.1)).sum();
         self.zeros(end + metas, self.entries_at)

@@ -1,12 +1,12 @@
 //! Checkpoints: kept in the state's directory, or written to a file of their own.
 
 use super::pointer::{Out, copy_items, optional_out, optional_text, text};
-use super::state::set;
+use super::state::{MmsbProgress, set, told};
 use super::status::{MmsbStatus, call, call_state};
 use super::{MmsbState, handle};
 use crate::limits::CHECKPOINT_NAME_BYTES_MAX;
 use crate::state::{CheckpointInfo, State};
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
 /// A checkpoint that is kept.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,31 @@ pub unsafe extern "C" fn rust_checkpoint_create(
         // SAFETY: the caller's promise.
         let (name, out) = unsafe { (optional_text(name, "name")?, optional_out(lsn, "lsn")?) };
         set(out, state.checkpoint(name)?.lsn.0);
+        Ok(())
+    })
+}
+
+/// As `rust_checkpoint_create`; `progress` is told the bytes of pages written so far. It must not
+/// make another checkpoint of the state (InvalidArgument).
+///
+/// Errors: also Cancelled; what is kept is then as before.
+///
+/// # Safety
+/// As `rust_checkpoint_create`; `progress` is null or may be called with `context`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_checkpoint_create_with(
+    state: MmsbState,
+    name: *const c_char,
+    progress: MmsbProgress,
+    context: *mut c_void,
+    lsn: *mut u64,
+) -> MmsbStatus {
+    call_state(state.id, |state| {
+        // SAFETY: the caller's promise, here and below.
+        let (name, out) = unsafe { (optional_text(name, "name")?, optional_out(lsn, "lsn")?) };
+        // SAFETY: as above.
+        let made = state.checkpoint_with(name, unsafe { told(progress, context) })?;
+        set(out, made.lsn.0);
         Ok(())
     })
 }
@@ -105,6 +130,29 @@ pub unsafe extern "C" fn rust_checkpoint_write(
         // SAFETY: the caller's promise.
         let (path, out) = unsafe { (text(path, "path")?, optional_out(lsn, "lsn")?) };
         set(out, state.export_checkpoint(path)?.0);
+        Ok(())
+    })
+}
+
+/// As `rust_checkpoint_write`; `progress` is told the bytes of pages written so far.
+///
+/// Errors: also Cancelled; then no file is left behind.
+///
+/// # Safety
+/// As `rust_checkpoint_write`; `progress` is null or may be called with `context`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_checkpoint_write_with(
+    state: MmsbState,
+    path: *const c_char,
+    progress: MmsbProgress,
+    context: *mut c_void,
+    lsn: *mut u64,
+) -> MmsbStatus {
+    call_state(state.id, |state| {
+        // SAFETY: the caller's promise, here and below.
+        let (path, out) = unsafe { (text(path, "path")?, optional_out(lsn, "lsn")?) };
+        // SAFETY: as above.
+        set(out, state.export_checkpoint_with(path, unsafe { told(progress, context) })?.0);
         Ok(())
     })
 }

@@ -92,7 +92,6 @@ static CELLS: Mutex<CellList> = Mutex::new(CellList { all: Vec::new(), free: Vec
 
 struct Mine {
     cells: Cell<Option<&'static Cells>>,
-    depth: Cell<usize>,
 }
 
 impl Drop for Mine {
@@ -105,7 +104,7 @@ impl Drop for Mine {
 }
 
 thread_local! {
-    static MINE: Mine = const { Mine { cells: Cell::new(None), depth: Cell::new(0) } };
+    static MINE: Mine = const { Mine { cells: Cell::new(None) } };
 }
 
 #[cold]
@@ -220,10 +219,7 @@ pub fn with<T: Object, R>(handle: u64, use_it: impl FnOnce(&T) -> Result<R>) -> 
         None => Err(Error::new(ErrorKind::Internal, "a call ran twice")),
     };
     // A thread whose locals are already gone (it runs destructors) borrows cells for one call.
-    MINE.try_with(&mut run).unwrap_or_else(|_| {
-        let mine = Mine { cells: Cell::new(None), depth: Cell::new(0) };
-        run(&mine)
-    })
+    MINE.try_with(&mut run).unwrap_or_else(|_| run(&Mine { cells: Cell::new(None) }))
 }
 
 #[inline]
@@ -239,15 +235,7 @@ fn with_mine<T: Object, R>(
     let Some(entry) = live.filter(|entry| entry.live.load(Ordering::Relaxed) == handle) else {
         return Err(refusal(handle, T::KIND));
     };
-    let cells = mine.cells.get().unwrap_or_else(|| take_cells(mine));
-    let depth = mine.depth.get();
-    let Some(cell) = cells.in_use.get(depth) else {
-        let message = format!("{DEPTH} handles in use by one thread; that is the limit");
-        return Err(Error::new(ErrorKind::TooManyHandles, message));
-    };
-    let _busy = Busy { cell, mine, depth };
-    mine.depth.set(depth + 1);
-    cell.store(handle, Ordering::SeqCst);
+    let _busy = Busy::with(mine, handle)?;
     if entry.live.load(Ordering::SeqCst) != handle {
         return Err(refusal(handle, T::KIND));
     }
@@ -270,16 +258,27 @@ pub fn with_message<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> Option<R> {
     MINE.try_with(run).ok()
 }
 
-struct Busy<'a> {
-    cell: &'a AtomicU64,
-    mine: &'a Mine,
-    depth: usize,
+/// A cell that holds a handle. Cells are given back in any order, by any thread: a callback may be a
+/// coroutine of its host, which others overtake and which goes on elsewhere.
+struct Busy(&'static AtomicU64);
+
+impl Busy {
+    #[inline]
+    fn with(mine: &Mine, handle: u64) -> Result<Busy> {
+        let cells = mine.cells.get().unwrap_or_else(|| take_cells(mine));
+        // Who waits for a cell to empty reads it; none but its own thread fills it.
+        let Some(cell) = cells.in_use.iter().find(|cell| cell.load(Ordering::Relaxed) == 0) else {
+            let message = format!("{DEPTH} handles in use by one thread; that is the limit");
+            return Err(Error::new(ErrorKind::TooManyHandles, message));
+        };
+        cell.store(handle, Ordering::SeqCst);
+        Ok(Busy(cell))
+    }
 }
 
-impl Drop for Busy<'_> {
+impl Drop for Busy {
     fn drop(&mut self) {
-        self.cell.store(0, Ordering::Release);
-        self.mine.depth.set(self.depth);
+        self.0.store(0, Ordering::Release);
     }
 }
 
@@ -362,6 +361,21 @@ mod tests {
         assert_ne!(next, handle);
         assert_eq!(kind(with::<Thing, _>(handle, |_| Ok(()))), ErrorKind::StaleHandle);
         remove::<Thing>(next).unwrap();
+    }
+
+    #[test]
+    fn cells_are_given_back_in_any_order() {
+        let mine = Mine { cells: Cell::new(None) };
+        let first = Busy::with(&mine, 1).unwrap();
+        let second = Busy::with(&mine, 2).unwrap();
+        std::thread::spawn(move || drop(first)).join().unwrap();
+        let third = Busy::with(&mine, 3).unwrap();
+        let cells = mine.cells.get().unwrap();
+        assert!(!holds(cells, 1) && holds(cells, 2) && holds(cells, 3));
+        let rest: Vec<_> = (3..=DEPTH as u64).map(|n| Busy::with(&mine, n + 10).unwrap()).collect();
+        assert_eq!(kind(Busy::with(&mine, 99)), ErrorKind::TooManyHandles);
+        drop((second, third, rest));
+        assert!(cells.in_use.iter().all(|cell| cell.load(Ordering::SeqCst) == 0));
     }
 
     #[test]

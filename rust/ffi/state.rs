@@ -11,7 +11,8 @@ use crate::stdx::hist::Latency;
 use crate::types::{Location, Lsn, PageId};
 use crate::{bail, state};
 use parking_lot::Mutex;
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_int, c_void};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// What an update waits for, and what a crash can take.
@@ -467,6 +468,31 @@ pub unsafe extern "C" fn rust_state_replay_to(
     })
 }
 
+/// As `rust_state_replay_to`; `progress` is told the LSN of each record that is about to be applied.
+///
+/// Errors: also Cancelled.
+///
+/// # Safety
+/// `progress` is null or may be called with `context`; `out` is null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_state_replay_with(
+    state: MmsbState,
+    lsn: u64,
+    progress: MmsbProgress,
+    context: *mut c_void,
+    out: *mut MmsbState,
+) -> MmsbStatus {
+    call_state(state.id, |state| {
+        // SAFETY: the caller's promise, here and below.
+        let out = unsafe { Out::new(out, "out") }?;
+        // SAFETY: as above.
+        let mut told = unsafe { told(progress, context) };
+        let past = state.replay_with(Lsn(lsn), |lsn| told(lsn.0))?;
+        out.set(MmsbState { id: handle::insert(past)? });
+        Ok(())
+    })
+}
+
 /// A page's content when everything up to `lsn` had happened: copied to `buf`, which has room for
 /// `capacity` bytes; `len` receives the page's size, also when the buffer is too small. `epoch`
 /// may be null.
@@ -495,9 +521,27 @@ pub unsafe extern "C" fn rust_page_at(
     })
 }
 
-/// Told how many bytes were checked so far. Called on the calling thread; must not call into the
-/// state's close.
-pub type MmsbProgress = Option<unsafe extern "C" fn(context: *mut c_void, bytes: u64)>;
+/// Told how far a long call has come, on the calling thread; `context` is the caller's own. Returns 0
+/// to go on; anything else stops the call, which then returns Cancelled and has changed nothing.
+///
+/// It may call the engine, but not end the object that it is called for, and must not leave by an
+/// exception or `longjmp`.
+pub type MmsbProgress = Option<unsafe extern "C" fn(context: *mut c_void, done: u64) -> c_int>;
+
+/// A caller's progress callback as the engine takes it.
+///
+/// # Safety
+/// `progress` is null or may be called with `context` as long as the result is.
+pub unsafe fn told(
+    progress: MmsbProgress,
+    context: *mut c_void,
+) -> impl FnMut(u64) -> ControlFlow<()> {
+    move |done| match progress {
+        // SAFETY: the caller's promise.
+        Some(progress) if unsafe { progress(context, done) } != 0 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    }
+}
 
 /// What a verification looked at.
 #[derive(Clone, Copy, Debug)]
@@ -523,9 +567,10 @@ impl From<Verified> for MmsbVerified {
 }
 
 /// Checks everything that is stored: each record of the kept log, each byte of the images, and
-/// that a replay of the log gives the live state. `progress` may be null. `out` may be null.
+/// that a replay of the log gives the live state. `progress` may be null; it is told the bytes of
+/// images and log checked so far. `out` may be null.
 ///
-/// Errors: Corrupt with file, offset and reason. HistoryDropped for a replayed state, which has no
+/// Errors: Corrupt with file, offset and reason. Cancelled by `progress`. HistoryDropped for a replayed state, which has no
 /// log to be compared with.
 ///
 /// # Safety
@@ -538,15 +583,10 @@ pub unsafe extern "C" fn rust_state_verify(
     out: *mut MmsbVerified,
 ) -> MmsbStatus {
     call_state(state.id, |state| {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's promise, here and below.
         let out = unsafe { optional_out(out, "out") }?;
-        let verified = state.verify(|bytes| {
-            if let Some(progress) = progress {
-                // SAFETY: the caller's promise.
-                unsafe { progress(context, bytes) }
-            }
-        })?;
-        set(out, verified.into());
+        // SAFETY: as above.
+        set(out, state.verify_with(unsafe { told(progress, context) })?.into());
         Ok(())
     })
 }

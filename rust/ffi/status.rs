@@ -52,6 +52,8 @@ pub enum MmsbStatus {
     KeyNotFound = 117,
     /// No checkpoint of that name is kept.
     CheckpointNotFound = 118,
+    /// The call's own progress callback asked it to stop: nothing was changed.
+    Cancelled = 119,
     /// Memory could not be had, or a memory limit is reached.
     OutOfMemory = 301,
     /// The disk is full: nothing was changed.
@@ -104,6 +106,7 @@ impl From<ErrorKind> for MmsbStatus {
             ErrorKind::HistoryDropped => S::HistoryDropped,
             ErrorKind::KeyNotFound => S::KeyNotFound,
             ErrorKind::CheckpointNotFound => S::CheckpointNotFound,
+            ErrorKind::Cancelled => S::Cancelled,
             ErrorKind::OutOfMemory => S::OutOfMemory,
             ErrorKind::NoSpace => S::NoSpace,
             ErrorKind::TooLarge => S::TooLarge,

@@ -233,7 +233,7 @@ impl Log {
 
     /// Whether a checkpoint is due, or would be once `bytes` more were flushed.
     pub fn is_checkpoint_near(&self, bytes: u64) -> bool {
-        self.grown.load(Ordering::Relaxed) + bytes >= self.options.checkpoint_every
+        self.grown.load(Ordering::Relaxed) + bytes >= self.checkpoint_every()
     }
 
     /// True for one caller each time a checkpoint is due.

@@ -3,13 +3,17 @@
 use super::State;
 use super::core::{Catalog, Core, EAGER_FLUSH_BYTES};
 use super::digest::digest_of;
+use super::ending;
 use super::snapshot::Snapshot;
 use crate::bail;
 use crate::checkpoint::{Image, ImagePage, ImageRef, ImageWriter};
+use crate::config::Durability;
 use crate::env::{OsStorage, Storage};
 use crate::error::{Error, Result};
 use crate::limits::CHECKPOINT_NAME_BYTES_MAX;
+use crate::page::slot::Seen;
 use crate::types::Lsn;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -56,24 +60,41 @@ impl State {
     ///
     /// Cost: writing all pages once, and a few syncs.
     pub fn checkpoint(&self, name: Option<&str>) -> Result<CheckpointInfo> {
+        self.checkpoint_with(name, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`checkpoint`](State::checkpoint); `progress` is told the bytes of pages written so far,
+    /// and may give the checkpoint up. It may use the state, but for making another checkpoint
+    /// (`InvalidArgument`).
+    ///
+    /// # Errors
+    /// `Cancelled` if `progress` breaks: what is kept is as before.
+    pub fn checkpoint_with(
+        &self,
+        name: Option<&str>,
+        progress: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<CheckpointInfo> {
         self.check_open()?;
         let name = name.unwrap_or("");
         if name.len() > CHECKPOINT_NAME_BYTES_MAX {
             let (n, max) = (name.len(), CHECKPOINT_NAME_BYTES_MAX);
             bail!(TooLong, "a checkpoint name of {n} bytes; the limit is {max}");
         }
-        self.core().checkpoint(name)
+        self.core().checkpoint(name, ending(progress))
     }
 
     /// Whether the next change may be the one that makes the checkpoint that the log's growth asks
     /// for ([`Config::history_bytes`](crate::Config::history_bytes)), and so takes as long as
-    /// writing all pages: one is due, or will be with the next flush. For callers that hold a lock
+    /// writing all pages: one is due, or will be with the next flush. Never in
+    /// [`Durability::Buffered`], where a background thread makes them. For callers that hold a lock
     /// of their own around changes.
     ///
     /// Cost: about 1 ns.
     #[inline]
     pub fn is_checkpoint_due(&self) -> bool {
-        self.core().log.is_checkpoint_near(EAGER_FLUSH_BYTES)
+        let core = self.core();
+        core.config.durability != Durability::Buffered
+            && core.log.is_checkpoint_near(EAGER_FLUSH_BYTES)
     }
 
     /// Gives a named checkpoint up. Its files go with the next checkpoint.
@@ -109,10 +130,23 @@ impl State {
     ///
     /// Cost: writing all pages once, and two syncs.
     pub fn export_checkpoint(&self, path: impl AsRef<Path>) -> Result<Lsn> {
+        self.export_checkpoint_with(path, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`export_checkpoint`](State::export_checkpoint); `progress` is told the bytes of pages
+    /// written so far, and may give the export up.
+    ///
+    /// # Errors
+    /// `Cancelled` if `progress` breaks: no file stays.
+    pub fn export_checkpoint_with(
+        &self,
+        path: impl AsRef<Path>,
+        progress: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Lsn> {
         let snapshot = self.snapshot()?;
         let (storage, name) = split_path(path.as_ref())?;
         let identity = self.core().catalog.lock().manifest.identity;
-        write_image(&storage, &name, identity, &snapshot)?;
+        write_image(&storage, &name, identity, &snapshot, ending(progress))?;
         let fail = |error| Error::io(format_args!("sync {:?}", storage.describe("")), error);
         storage.sync_dir().map_err(fail)?;
         Ok(snapshot.lsn())
@@ -138,12 +172,23 @@ impl State {
     }
 
     /// Checks everything that is stored: each record of the kept log, each byte of the images, and
-    /// that a replay of the log gives the live state. `progress` is told bytes checked so far.
+    /// that a replay of the log gives the live state.
     ///
     /// # Errors
     /// `Corrupt` with file, offset and reason. `HistoryDropped` for a state that shows the past: it
     /// has no log of its own to be compared with; verify the state that it was replayed from.
-    pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<Verified> {
+    ///
+    /// Cost: one pass over images and log, a replay, and two digests.
+    pub fn verify(&self) -> Result<Verified> {
+        self.verify_with(|_| ControlFlow::Continue(()))
+    }
+
+    /// As [`verify`](State::verify); `progress` is told the bytes of images and log checked so far
+    /// (the number stands still while the state is replayed and compared), and may end the check.
+    ///
+    /// # Errors
+    /// `Cancelled` if `progress` breaks.
+    pub fn verify_with(&self, progress: impl FnMut(u64) -> ControlFlow<()>) -> Result<Verified> {
         self.check_open()?;
         let core = self.core();
         if self.is_read_only() {
@@ -152,10 +197,10 @@ impl State {
         }
         let snapshot = self.snapshot()?;
         self.flush()?;
-        let mut done = 0;
+        let (mut done, mut progress) = (0, ending(progress));
         let mut step = |bytes| {
             done += bytes;
-            progress(done);
+            progress(done)
         };
         let images = core.open_images()?;
         for image in &images {
@@ -166,10 +211,11 @@ impl State {
         while let Some(record) = reader.next_record()? {
             records += 1;
             record_bytes += record.len() as u64;
-            step(record.len() as u64);
+            step(record.len() as u64)?;
         }
-        let digest = digest_of(&snapshot)?;
-        if core.replay_to(snapshot.lsn(), |_| ())?.digest()? != digest {
+        let digest = digest_of(&snapshot, |_| step(0))?;
+        let replayed = core.replay_to(snapshot.lsn(), |_| step(0))?;
+        if digest_of(&replayed.snapshot()?, |_| step(0))? != digest {
             bail!(Corrupt, "a replay up to {} does not give the live state", snapshot.lsn());
         }
         let images = images.len() as u64;
@@ -202,12 +248,17 @@ fn write_image(
     name: &str,
     identity: [u8; 16],
     snapshot: &Snapshot,
+    mut progress: impl FnMut(u64) -> Result<()>,
 ) -> Result<u64> {
     let mut writer = ImageWriter::create(storage, name, identity)?;
-    let pages = snapshot.for_each(|id, seen, bytes| {
-        let meta = seen.meta.as_deref();
+    let each = |id, seen: &Seen, bytes: &[u8]| {
         let (epoch, lsn, location) = (seen.epoch, seen.lsn, seen.location);
-        writer.add(&ImagePage { id, epoch, lsn, location, bytes, meta })
+        writer.add(&ImagePage { id, epoch, lsn, location, bytes, meta: seen.meta.as_deref() })
+    };
+    let mut done = 0;
+    let pages = snapshot.for_each(each, |bytes| {
+        done += bytes;
+        progress(done)
     });
     let written = pages.and_then(|()| writer.finish(snapshot.next_id(), snapshot.lsn()));
     written.inspect_err(|_| {
@@ -216,42 +267,57 @@ fn write_image(
     })
 }
 
-/// The newest image, if no record was published since it was begun and it can take the name.
-fn reusable(catalog: &Catalog, published: u64, name: &str) -> Option<usize> {
-    let at = catalog.manifest.images.len().checked_sub(1)?;
-    let nameless = name.is_empty() || catalog.manifest.images[at].name.is_empty();
-    (catalog.imaged == Some(published) && nameless).then_some(at)
+/// Whether no record was published since the newest image was begun, and it can take the name.
+fn is_reusable(catalog: &Catalog, published: u64, name: &str) -> bool {
+    let can_take = |image: &ImageRef| name.is_empty() || image.name.is_empty();
+    catalog.imaged == Some(published) && catalog.manifest.images.last().is_some_and(can_take)
+}
+
+/// Gives the newest image the name, if there is one to give.
+fn take_name(catalog: &mut Catalog, name: &str) -> Result<CheckpointInfo> {
+    let Some(image) = catalog.manifest.images.last_mut() else {
+        bail!(Internal, "the image that was just made is not in the manifest");
+    };
+    if !name.is_empty() {
+        image.name = name.to_owned();
+    }
+    Ok(CheckpointInfo::from(&*image))
 }
 
 impl Core {
-    pub(super) fn checkpoint(self: &Arc<Core>, name: &str) -> Result<CheckpointInfo> {
-        let mut catalog = self.catalog.lock();
-        // A background checkpoint may come late: what was closed in order stays so.
-        self.check_open()?;
-        if !name.is_empty() && catalog.manifest.images.iter().any(|image| image.name == name) {
+    pub(super) fn checkpoint(
+        self: &Arc<Core>,
+        name: &str,
+        progress: impl FnMut(u64) -> Result<()>,
+    ) -> Result<CheckpointInfo> {
+        let Some(_making) = self.making.enter() else {
+            bail!(InvalidArgument, "this thread is making a checkpoint of this state already");
+        };
+        let named = |image: &ImageRef| !name.is_empty() && image.name == name;
+        if self.catalog.lock().manifest.images.iter().any(named) {
             bail!(InvalidArgument, "a checkpoint named {name:?} is kept already");
         }
         let start = self.wall.monotonic_ns();
+        self.check_open()?;
         self.check_writable()?;
         let published = self.log.records();
         let snapshot = Snapshot::take(self.clone());
         // The log first: an image must never be ahead of what the log can tell.
         self.log.sync()?;
-        let info = match reusable(&catalog, published, name) {
-            Some(at) => {
-                if !name.is_empty() {
-                    catalog.manifest.images[at].name = name.to_owned();
-                }
-                CheckpointInfo::from(&catalog.manifest.images[at])
-            }
-            None => {
-                let image = self.make_image(&catalog, &snapshot, name)?;
-                catalog.manifest.images.push(image.clone());
-                catalog.imaged = Some(published);
-                CheckpointInfo::from(&image)
-            }
-        };
+        let reuse = is_reusable(&self.catalog.lock(), published, name);
+        let made = if reuse { None } else { Some(self.make_image(&snapshot, progress)?) };
         drop(snapshot);
+        let mut catalog = self.catalog.lock();
+        // A background checkpoint may come late: what was closed in order stays so.
+        if let Err(closed) = self.check_open() {
+            made.inspect(|image| drop(self.storage.remove(&image.file_name())));
+            return Err(closed);
+        }
+        if let Some(image) = made {
+            catalog.manifest.images.push(image);
+            catalog.imaged = Some(published);
+        }
+        let info = take_name(&mut catalog, name)?;
         let dropped = self.prune(&mut catalog);
         self.write_manifest(&mut catalog)?;
         for image in dropped {
@@ -274,11 +340,16 @@ impl Core {
         origin.chain(kept).collect()
     }
 
-    fn make_image(&self, catalog: &Catalog, snapshot: &Snapshot, name: &str) -> Result<ImageRef> {
+    fn make_image(
+        &self,
+        snapshot: &Snapshot,
+        progress: impl FnMut(u64) -> Result<()>,
+    ) -> Result<ImageRef> {
         let storage = &*self.storage;
-        let mut image = ImageRef { lsn: snapshot.lsn(), bytes: 0, name: name.to_owned() };
+        let identity = self.catalog.lock().manifest.identity;
+        let mut image = ImageRef { lsn: snapshot.lsn(), bytes: 0, name: String::new() };
         let (file, aside) = (image.file_name(), format!("{}.new", image.file_name()));
-        image.bytes = write_image(storage, &aside, catalog.manifest.identity, snapshot)?;
+        image.bytes = write_image(storage, &aside, identity, snapshot, progress)?;
         let fail =
             |error| Error::io(format_args!("rename to {:?}", storage.describe(&file)), error);
         storage.rename(&aside, &file).map_err(fail)?;
@@ -319,8 +390,9 @@ impl Core {
     /// one; the log only grows longer.
     #[cold]
     pub(super) fn checkpoint_when_due(self: &Arc<Core>) {
-        if self.log.take_checkpoint_due() {
-            let _ = self.checkpoint("");
+        // Nobody waits for one that is being made; after it, the next change asks again.
+        if !self.making.is_busy() && self.log.take_checkpoint_due() {
+            let _ = self.checkpoint("", |_| Ok(()));
         }
     }
 

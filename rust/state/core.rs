@@ -8,11 +8,12 @@ use crate::log::{Background, Log, LogOptions, Recovered};
 use crate::page::table::Table;
 use crate::stdx::hist::Histogram;
 use crate::stdx::lock::Lock;
-use crate::stdx::sync::Mutex;
+use crate::stdx::sync::{Condvar, Mutex};
 use crate::types::Lsn;
 use crate::version::Snapshots;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::thread::{self, ThreadId};
 
 /// States that wait for reuse; more are dropped.
 const POOLED_MAX: usize = 16;
@@ -34,6 +35,46 @@ pub struct Catalog {
     pub lock: Option<Box<dyn Send + Sync>>,
 }
 
+/// Lets one thread at a time make a checkpoint, which takes long; taken before the catalog, which
+/// is held for short.
+#[derive(Default)]
+pub struct Making {
+    maker: Mutex<Option<ThreadId>>,
+    done: Condvar,
+}
+
+/// The making of one checkpoint; ends on drop.
+pub struct Made<'a>(&'a Making);
+
+impl Making {
+    /// Waits for other threads; `None` if the calling one is making a checkpoint already: it asks
+    /// from its progress callback.
+    pub fn enter(&self) -> Option<Made<'_>> {
+        let me = thread::current().id();
+        let mut maker = self.maker.lock();
+        while let Some(other) = *maker {
+            if other == me {
+                return None;
+            }
+            self.done.wait(&mut maker);
+        }
+        *maker = Some(me);
+        Some(Made(self))
+    }
+
+    /// Whether a checkpoint is being made.
+    pub fn is_busy(&self) -> bool {
+        self.maker.lock().is_some()
+    }
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        *self.0.maker.lock() = None;
+        self.0.done.notify_one();
+    }
+}
+
 /// All parts of a state.
 pub struct Core {
     pub table: Table,
@@ -42,8 +83,8 @@ pub struct Core {
     pub config: Config,
     pub storage: Arc<dyn Storage>,
     pub wall: Arc<dyn Clock>,
-    /// Held while a checkpoint is made.
     pub catalog: Mutex<Catalog>,
+    pub making: Making,
     pub background: Mutex<Option<Background>>,
     pub recovered: Recovered,
     /// The file that a state was loaded from, and its LSN.
@@ -97,6 +138,7 @@ impl Core {
                 imaged: None,
                 lock: None,
             }),
+            making: Making::default(),
             background: Mutex::new(None),
             recovered: Recovered::default(),
             origin: None,

@@ -58,13 +58,15 @@ impl Digester {
     }
 }
 
-pub fn digest_of(snapshot: &Snapshot) -> Result<[u8; 32]> {
+/// The digest of what a snapshot shows. `step` is told the bytes of each page; its error ends it.
+pub fn digest_of(snapshot: &Snapshot, step: impl FnMut(u64) -> Result<()>) -> Result<[u8; 32]> {
     let mut digester = Digester { hasher: blake3::Hasher::new(), buffer: Vec::new() };
     digester.push(DOMAIN);
-    snapshot.for_each(|id, seen, bytes| {
+    let each = |id, seen: &Seen, bytes: &[u8]| {
         digester.page(id, seen, bytes);
         Ok(())
-    })?;
+    };
+    snapshot.for_each(each, step)?;
     Ok(digester.finish())
 }
 

@@ -6,6 +6,7 @@
 use super::State;
 use super::apply::{apply, overwrite};
 use super::core::Core;
+use super::ending;
 use super::op::{Op, Written};
 use crate::bail;
 use crate::checkpoint::{Image, ImageCopy, ImageRef};
@@ -17,6 +18,7 @@ use crate::page::{Delta, Stamp};
 use crate::types::{Epoch, Location, Lsn, PageId};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -308,14 +310,21 @@ impl State {
     /// # Ok(()) }
     /// ```
     pub fn replay_to(&self, lsn: Lsn) -> Result<State> {
-        self.check_past(lsn)?;
-        self.core().replay_to(lsn, |_| ())
+        self.replay_with(lsn, |_| ControlFlow::Continue(()))
     }
 
-    /// As [`replay_to`](State::replay_to); `progress` is told the LSN of each record.
-    pub fn replay_with(&self, lsn: Lsn, progress: impl FnMut(Lsn)) -> Result<State> {
+    /// As [`replay_to`](State::replay_to); `progress` is told the LSN of each record that is about
+    /// to be applied, and may end the replay.
+    ///
+    /// # Errors
+    /// `Cancelled` if `progress` breaks.
+    pub fn replay_with(
+        &self,
+        lsn: Lsn,
+        progress: impl FnMut(Lsn) -> ControlFlow<()>,
+    ) -> Result<State> {
         self.check_past(lsn)?;
-        self.core().replay_to(lsn, progress)
+        self.core().replay_to(lsn, ending(progress))
     }
 
     /// Flushes, and refuses an LSN above everything that was written.
@@ -383,7 +392,12 @@ impl Core {
         Ok(None)
     }
 
-    pub(super) fn replay_to(&self, lsn: Lsn, mut progress: impl FnMut(Lsn)) -> Result<State> {
+    /// Up to `lsn`, which was written. An error of `progress` ends the replay.
+    pub(super) fn replay_to(
+        &self,
+        lsn: Lsn,
+        mut progress: impl FnMut(Lsn) -> Result<()>,
+    ) -> Result<State> {
         let base = self.base(lsn)?;
         let after = base.as_ref().map_or(Lsn::ZERO, |image| image.lsn);
         let mut core = Core::take();
@@ -398,7 +412,7 @@ impl Core {
         past.log.clock.gate.fetch_or(gate::READ_ONLY, Ordering::SeqCst);
         let mut reader = self.log.reader(after, lsn)?;
         while let Some(record) = reader.next_record()? {
-            progress(record.lsn);
+            progress(record.lsn)?;
             apply(&mut past.table, &record)?;
         }
         Ok(State::from_core(core))

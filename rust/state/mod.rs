@@ -10,7 +10,9 @@
 //!   checkpoint         image + manifest, retention
 //! ```
 //!
-//! Lock order: pages in ascending order of ids, then the lane. The catalog is taken before both.
+//! Lock order: pages in ascending order of ids, then the lane. The catalog is taken before both, the
+//! making of a checkpoint before the catalog. A caller's progress callback is called with nothing
+//! held but the making.
 
 mod allocator;
 mod apply;
@@ -38,6 +40,7 @@ use crate::log::{Background, Log, gate};
 use crate::page::table::check_size;
 use crate::types::Lsn;
 use core::{Core, log_options};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -156,7 +159,7 @@ impl State {
             let checkpoint = Box::new(move || {
                 if let Some(core) = core.upgrade() {
                     // What goes wrong is told to whoever asks for a checkpoint.
-                    let _ = core.checkpoint("");
+                    let _ = core.checkpoint("", |_| core.check_open());
                 }
             });
             let background =
@@ -243,6 +246,14 @@ impl State {
 impl Drop for State {
     fn drop(&mut self) {
         let _ = self.end();
+    }
+}
+
+/// A caller's progress callback as the rooms below take it: a break is the error `Cancelled`.
+fn ending<T>(mut progress: impl FnMut(T) -> ControlFlow<()>) -> impl FnMut(T) -> Result<()> {
+    move |done| match progress(done) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => bail!(Cancelled, "stopped by the call's own progress callback"),
     }
 }
 

@@ -120,14 +120,18 @@ impl Snapshot {
         }
     }
 
-    /// Calls `each` with every page, ascending by id.
+    /// Calls `each` with every page, ascending by id, and then `step` with the page's size and
+    /// nothing locked.
     pub(super) fn for_each(
         &self,
         mut each: impl FnMut(PageId, &Seen, &[u8]) -> Result<()>,
+        mut step: impl FnMut(u64) -> Result<()>,
     ) -> Result<()> {
         for id in (1..self.next_id).map(PageId) {
-            if let Some(result) = self.with(id, |seen, bytes| each(id, seen, bytes))? {
-                result?;
+            let size = |seen: &Seen| u64::from(seen.size);
+            let done = self.with(id, |seen, bytes| each(id, seen, bytes).map(|()| size(seen)))?;
+            if let Some(size) = done.transpose()? {
+                step(size)?;
             }
         }
         Ok(())
@@ -147,7 +151,7 @@ impl Snapshot {
 
     /// Digest of the content; see [`State::digest`].
     pub fn digest(&self) -> Result<[u8; 32]> {
-        digest_of(self)
+        digest_of(self, |_| Ok(()))
     }
 }
 

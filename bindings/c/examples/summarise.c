@@ -132,15 +132,16 @@ typedef struct {
 } Progress;
 
 /* At most ten times a second: a line that is written over on a terminal. */
-static void tell_progress(void *context, uint64_t bytes) {
+static int tell_progress(void *context, uint64_t bytes) {
     Progress *progress = context;
     clock_t now = clock();
-    if (progress->quiet || now - progress->told < CLOCKS_PER_SEC / 10) return;
+    if (progress->quiet || now - progress->told < CLOCKS_PER_SEC / 10) return 0;
     progress->told = now;
     progress->shown = true;
     fprintf(stderr, "\rverifying: %" PRIu64 " of about %" PRIu64 " MB", bytes / 1000000,
             progress->total / 1000000);
     fflush(stderr);
+    return 0; /* go on */
 }
 
 /* -------------------------------------------------------------------------------------- reading */

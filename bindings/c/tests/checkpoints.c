@@ -149,11 +149,46 @@ static void paths_of_files_are_checked(void) {
     OK(rust_state_close(&state));
 }
 
+static int stop_at_bytes(void *context, uint64_t done) { return done >= *(uint64_t *)context; }
+
+static int make_another(void *context, uint64_t done) {
+    MmsbState state = *(MmsbState *)context;
+    size_t count = 0;
+    UNUSED(done);
+    FAILS(INVALID_ARGUMENT, rust_checkpoint_create(state, NULL, NULL), "already");
+    OK(rust_checkpoint_list(state, NULL, 0, &count)); /* nothing is kept yet, nothing is locked */
+    EQ(count, 0);
+    return 0;
+}
+
+static void a_callback_gives_them_up(void) {
+    const char *folder = scratch(), *file = path_in(folder, "given-up.image");
+    MmsbState state = open_durable(path_in(folder, "state"), MMSB_DURABILITY_MEMORY);
+    uint64_t at = 3000, never = UINT64_MAX, lsn = 77;
+    size_t count = 77;
+    for (int i = 0; i < 4; i++) ramp_page(state, 1000);
+    FAILS(CANCELLED, rust_checkpoint_create_with(state, "a", stop_at_bytes, &at, &lsn), "progress");
+    FAILS(CANCELLED, rust_checkpoint_write_with(state, file, stop_at_bytes, &at, &lsn), "progress");
+    EQ(lsn, 77);
+    CHECK(!exists(file));
+    OK(rust_checkpoint_list(state, NULL, 0, &count));
+    EQ(count, 0);
+    OK(rust_checkpoint_create_with(state, NULL, make_another, &state, NULL));
+    OK(rust_checkpoint_create_with(state, "a", stop_at_bytes, &never, &lsn));
+    CHECK(lsn != 77);
+    OK(rust_checkpoint_create_with(state, "b", NULL, NULL, NULL));
+    OK(rust_checkpoint_write_with(state, file, stop_at_bytes, &never, &lsn));
+    CHECK(exists(file));
+    OK(rust_state_verify(state, NULL, NULL, NULL));
+    OK(rust_state_close(&state));
+}
+
 int main(void) {
     static const Test tests[] = {
         TEST(named_ones_are_kept_and_listed), TEST(names_have_limits_and_are_utf8),
         TEST(opening_begins_at_the_newest),   TEST(history_goes_when_nothing_keeps_it),
         TEST(a_file_is_a_state_of_its_own),   TEST(paths_of_files_are_checked),
+        TEST(a_callback_gives_them_up),
     };
     return RUN(tests);
 }

@@ -71,9 +71,12 @@ CALL(batch_apply_delta, rust_batch_apply(B(it.live[BATCH]), D(h)))
 CALL(batch_metadata_set, rust_batch_metadata_set(B(h), it.page, sixteen, 2, sixteen, 3))
 CALL(batch_metadata_remove, rust_batch_metadata_remove(B(h), it.page, sixteen, 2))
 CALL(checkpoint_create, rust_checkpoint_create(S(h), NULL, o.at[0]))
+CALL(checkpoint_create_with, rust_checkpoint_create_with(S(h), NULL, NULL, NULL, o.at[0]))
 CALL(checkpoint_drop, rust_checkpoint_drop(S(h), "none such"))
 CALL(checkpoint_list, rust_checkpoint_list(S(h), (MmsbCheckpoint *)(void *)buffer, 4, o.at[0]))
 CALL(checkpoint_write, rust_checkpoint_write(S(h), "/nonexistent/image", o.at[0]))
+CALL(checkpoint_write_with,
+     rust_checkpoint_write_with(S(h), "/nonexistent/image", NULL, NULL, o.at[0]))
 CALL(delta_with_note, rust_delta_with_note(D(h), "who", "why", o.at[0]))
 CALL(delta_apply, rust_delta_apply(D(h), it.live[STATE], o.at[0]))
 CALL(delta_apply_owner, rust_delta_apply(D(it.live[DELTA]), h, o.at[0]))
@@ -128,6 +131,7 @@ CALL(state_recovered, rust_state_recovered(S(h), o.at[0]))
 CALL(state_stats, rust_state_stats(S(h), o.at[0]))
 CALL(state_stats_json, rust_state_stats_json(S(h), buffer, sizeof buffer, o.at[0]))
 CALL(state_replay_to, rust_state_replay_to(S(h), 512, o.at[0]))
+CALL(state_replay_with, rust_state_replay_with(S(h), 512, NULL, NULL, o.at[0]))
 CALL(state_verify, rust_state_verify(S(h), NULL, NULL, o.at[0]))
 CALL(state_query, rust_state_query(S(h), NULL, o.at[0]))
 CALL(page_create, rust_page_create(S(h), 8, MMSB_LOCATION_CPU, NULL, o.at[0]))
@@ -155,9 +159,11 @@ static const Row rows[] = {
     ROW_OF_BYTES(batch_metadata_set, BIT(BATCH), 0),
     ROW_OF_BYTES(batch_metadata_remove, BIT(BATCH), 0),
     ROW(checkpoint_create, BIT(STATE), 0),
+    ROW(checkpoint_create_with, BIT(STATE), 0),
     ROW_OF_BYTES(checkpoint_drop, BIT(STATE), 0),
     ROW(checkpoint_list, BIT(STATE), 1),
     ROW(checkpoint_write, BIT(STATE), 0),
+    ROW(checkpoint_write_with, BIT(STATE), 0),
     ROW(delta_with_note, BIT(DELTA), 1),
     ROW(delta_apply, BIT(DELTA), 0),
     ROW(delta_apply_owner, ON_PAGE, 0),
@@ -212,6 +218,7 @@ static const Row rows[] = {
     ROW(state_stats, BIT(STATE), 1),
     ROW(state_stats_json, BIT(STATE), 1),
     ROW(state_replay_to, BIT(STATE), 1),
+    ROW(state_replay_with, BIT(STATE), 1),
     ROW(state_verify, BIT(STATE), 0),
     ROW(state_query, BIT(STATE), 1),
     ROW(page_create, BIT(STATE), 1),

@@ -263,18 +263,27 @@ static void readers_outlive_their_state(void) {
     OK(rust_tlog_reader_free(&reader));
 }
 
-static void note_bytes(void *context, uint64_t bytes) {
+static int note_bytes(void *context, uint64_t bytes) {
     uint64_t *last = context;
     CHECK(bytes >= *last);
     *last = bytes;
+    return 0;
 }
 
-static void close_meanwhile(void *context, uint64_t bytes) {
+/* Stops when the number it was given has come down to 0. */
+static int count_down(void *context, uint64_t done) {
+    int *left = context;
+    UNUSED(done);
+    return --*left == 0;
+}
+
+static int close_meanwhile(void *context, uint64_t bytes) {
     MmsbState same = *(MmsbState *)context;
     UNUSED(bytes);
     FAILS(INVALID_ARGUMENT, rust_state_close(&same), "in use");
     CHECK(same.id != 0);
     EQ(byte_at((MmsbPage){same.id, 1}, 3), 3); /* other calls are fine */
+    return 0;
 }
 
 static void verification_looks_at_everything(void) {
@@ -294,6 +303,36 @@ static void verification_looks_at_everything(void) {
     OK(rust_state_close(&state));
 }
 
+static void a_callback_ends_what_it_is_told_of(void) {
+    MmsbState state = memory_state(), past = {77};
+    MmsbPage page = new_page(state, 16);
+    MmsbVerified verified;
+    uint64_t lsn = 0;
+    memset(&verified, 77, sizeof verified);
+    for (uint8_t i = 1; i <= 9; i++) OK(rust_page_write(page, 0, &i, 1, NULL, &lsn));
+    Digest digest = digest_of(state);
+    for (int at = 1; at <= 10; at++) {
+        int left = at;
+        FAILS(CANCELLED, rust_state_verify(state, count_down, &left, &verified), "progress");
+        EQ(left, 0);
+        EQ(verified.records, UINT64_C(0x4d4d4d4d4d4d4d4d));
+        left = at;
+        FAILS(CANCELLED, rust_state_replay_with(state, lsn, count_down, &left, &past), "progress");
+        EQ(left, 0);
+        EQ(past.id, 77);
+    }
+    int left = 1000;
+    OK(rust_state_replay_with(state, lsn, count_down, &left, &past));
+    EQ(left, 990); /* once per record */
+    SAME(digest_of(past), digest);
+    OK(rust_state_close(&past));
+    OK(rust_state_replay_with(state, lsn, NULL, NULL, &past));
+    SAME(digest_of(past), digest);
+    OK(rust_state_close(&past));
+    OK(rust_state_verify(state, NULL, NULL, NULL));
+    OK(rust_state_close(&state));
+}
+
 int main(void) {
     static const Test tests[] = {
         TEST(every_change_tells_who_why_and_what),
@@ -306,6 +345,7 @@ int main(void) {
         TEST(times_that_are_not_are_refused),
         TEST(readers_outlive_their_state),
         TEST(verification_looks_at_everything),
+        TEST(a_callback_ends_what_it_is_told_of),
     };
     return RUN(tests);
 }

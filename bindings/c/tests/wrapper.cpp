@@ -235,6 +235,41 @@ void verification() {
     CHECK(state.stats().pages == 1 && state.stats_json().front() == '{');
 }
 
+/// A callback that throws ends the call that it was passed to, at once.
+template <class Call> void stops(Call call) {
+    int calls = 0;
+    mmsb::Progress enough = [&](std::uint64_t) {
+        calls++;
+        throw std::runtime_error("enough");
+    };
+    try {
+        call(enough);
+        CHECK(!"what the callback throws comes through");
+    } catch (const std::runtime_error &error) {
+        EQ(std::strcmp(error.what(), "enough"), 0);
+    }
+    EQ(calls, 1);
+}
+
+void long_calls_stop() {
+    std::string image = std::string(scratch()) + "/stopped.image";
+    auto state = mmsb::State::memory();
+    mmsb::Lsn last = state.create_page(8).write(0, "x");
+    state.create_page(8);
+    stops([&](auto &progress) { state.verify(progress); });
+    stops([&](auto &progress) { state.replay_to(last, progress); });
+    stops([&](auto &progress) { state.checkpoint("kept", progress); });
+    stops([&](auto &progress) { state.write_checkpoint(image, progress); });
+    CHECK(state.checkpoints().empty() && !exists(image.c_str()));
+    std::uint64_t told = 0;
+    mmsb::Progress note = [&](std::uint64_t done) { told = done; };
+    CHECK(state.replay_to(last, note).page_count() == 1);
+    EQ(told, last);
+    CHECK(state.checkpoint("kept", note) > last);
+    EQ(told, 16);
+    CHECK(state.write_checkpoint(image, note) > last && exists(image.c_str()));
+}
+
 void directories() {
     std::string folder = scratch(), path = folder + "/state", image = folder + "/it.image";
     mmsb::Digest digest;
@@ -338,7 +373,7 @@ int main(int argc, char **argv) {
         TEST(pages),   TEST(errors),       TEST(moves),       TEST(batches),
         TEST(deltas),  TEST(the_past),     TEST(history),     TEST(verification),
         TEST(threads), TEST(directories),  TEST(allocators_and_logs),
-        TEST(a_global_is_closed),
+        TEST(long_calls_stop), TEST(a_global_is_closed),
     };
     self = argv[0];
     return argc == 3 ? leave_a_global(argv[2]) : RUN(tests);

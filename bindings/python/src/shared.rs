@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use std::any::Any;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
@@ -267,10 +267,6 @@ fn guard<T: Closable, R>(
 
 #[cold]
 fn caught<T: Closable>(value: &T, panic: Box<dyn Any + Send>) -> Failure {
-    let panic = match panic.downcast::<Raised>() {
-        Ok(raised) => return Failure::Python(raised.0),
-        Err(panic) => panic,
-    };
     let reason = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(reason), _) => reason,
         (_, Some(reason)) => reason.as_str(),
@@ -281,18 +277,12 @@ fn caught<T: Closable>(value: &T, panic: Box<dyn Any + Send>) -> Failure {
     Error::new(ErrorKind::Panic, message).into()
 }
 
-/// An exception on its way through the engine, from a callback to the call that it is part of.
-struct Raised(PyErr);
-
-/// Runs `callback` in a call that `long` made. An exception ends that call: it unwinds through the
-/// engine, which has no other way to be told to stop, and is raised by the call.
-pub fn call_back(callback: impl FnOnce(Python<'_>) -> PyResult<()>) {
+/// Runs `callback` in a call that `long` made.
+pub fn call_back(callback: impl FnOnce(Python<'_>) -> PyResult<()>) -> PyResult<()> {
     CALLBACKS.set(CALLBACKS.get() + 1);
     let result = Python::attach(callback);
     CALLBACKS.set(CALLBACKS.get() - 1);
-    if let Err(error) = result {
-        resume_unwind(Box::new(Raised(error)));
-    }
+    result
 }
 
 /// Counts this process as forked.

@@ -15,6 +15,7 @@ use crate::typed::Extent;
 use mmsb::{Durability, Location, Note, PageId};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -129,29 +130,49 @@ fn pairs(metadata: &Bound<'_, PyAny>) -> PyResult<Vec<(Vec<u8>, Vec<u8>)>> {
     Ok(pairs)
 }
 
-/// Calls `tell` at most every [`PROGRESS_EVERY`] with what `step` is told, and lets signals in.
+/// Calls `tell` at most every [`PROGRESS_EVERY`] with how far a call has come, and lets signals in.
+/// An exception of either ends the call.
 struct Ticker<'a> {
     last: Instant,
+    done: u64,
     tell: Option<&'a Py<PyAny>>,
+    raised: Option<PyErr>,
 }
 
 impl<'a> Ticker<'a> {
     fn new(tell: Option<&'a Py<PyAny>>) -> Ticker<'a> {
-        Ticker { last: Instant::now(), tell }
+        Ticker { last: Instant::now(), done: 0, tell, raised: None }
     }
 
-    fn step(&mut self, value: u64) {
-        if self.last.elapsed() >= PROGRESS_EVERY {
-            self.tell(value);
-            self.last = Instant::now();
+    fn step(&mut self, done: u64) -> ControlFlow<()> {
+        self.done = done;
+        if self.last.elapsed() < PROGRESS_EVERY {
+            return ControlFlow::Continue(());
+        }
+        self.last = Instant::now();
+        self.raised = self.tell(done).err();
+        match self.raised {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
         }
     }
 
-    fn tell(&self, value: u64) {
+    fn tell(&self, done: u64) -> PyResult<()> {
         call_back(|py| {
             py.check_signals()?;
-            self.tell.map_or(Ok(()), |tell| tell.call1(py, (value,)).map(drop))
-        });
+            self.tell.map_or(Ok(()), |tell| tell.call1(py, (done,)).map(drop))
+        })
+    }
+
+    /// What the call came to. Its end is told, too.
+    fn finish<R>(self, result: mmsb::Result<R>) -> Result<R, Failure> {
+        // What ended it is the error, not that it was ended.
+        if let Some(raised) = self.raised {
+            return Err(raised.into());
+        }
+        let result = result?;
+        self.tell(self.done)?;
+        Ok(result)
     }
 }
 
@@ -435,6 +456,9 @@ impl State {
     ///
     /// - `name`: keeps this checkpoint, and history back to it, until `drop_checkpoint`; at most
     ///   64 bytes. `None` for one that later ones replace.
+    /// - `progress`: called now and then, and at the end, with the bytes of pages written so far; an
+    ///   exception gives the checkpoint up, as does Ctrl-C: what is kept is then as before. One that
+    ///   is raised at the end comes after the checkpoint.
     ///
     /// Raises `TooLong`, `InvalidArgument` for a name that is taken, `ReadOnly` for a replayed
     /// state, `NoSpace`, `IoError`. Cost: writing all pages once, and a few syncs.
@@ -444,9 +468,18 @@ impl State {
     /// ...     page = state.create_page(4)
     /// ...     state.checkpoint("before").name
     /// 'before'
-    #[pyo3(signature = (name = None))]
-    fn checkpoint(&self, py: Python<'_>, name: Option<&str>) -> Result<Checkpoint, Failure> {
-        self.shared.long(py, |state| Ok(Checkpoint::from(&state.checkpoint(name)?)))
+    #[pyo3(signature = (name = None, progress = None))]
+    fn checkpoint(
+        &self,
+        py: Python<'_>,
+        name: Option<&str>,
+        progress: Option<Py<PyAny>>,
+    ) -> Result<Checkpoint, Failure> {
+        self.shared.long(py, |state| {
+            let mut ticker = Ticker::new(progress.as_ref());
+            let made = state.checkpoint_with(name, |bytes| ticker.step(bytes));
+            Ok(Checkpoint::from(&ticker.finish(made)?))
+        })
     }
 
     /// The checkpoints that are kept, oldest first.
@@ -473,13 +506,24 @@ impl State {
     }
 
     /// Writes an image of the state as of now to the file `path`, which must not exist: a backup
-    /// that `load_checkpoint` opens. Returns the LSN that it stands at.
+    /// that `load_checkpoint` opens. Returns the LSN that it stands at. `progress` is as of
+    /// `checkpoint`.
     ///
     /// Raises `InvalidArgument` for a file that exists (it is left alone), `FileNotFound` for the
     /// folder, `NoSpace`; then no file is left behind.
     /// Example: see `load_checkpoint`.
-    fn export_checkpoint(&self, py: Python<'_>, path: PathBuf) -> Result<u64, Failure> {
-        self.shared.long(py, |state| Ok(state.export_checkpoint(path)?.0))
+    #[pyo3(signature = (path, progress = None))]
+    fn export_checkpoint(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        progress: Option<Py<PyAny>>,
+    ) -> Result<u64, Failure> {
+        self.shared.long(py, |state| {
+            let mut ticker = Ticker::new(progress.as_ref());
+            let written = state.export_checkpoint_with(path, |bytes| ticker.step(bytes));
+            Ok(ticker.finish(written)?.0)
+        })
     }
 
     /// 256-bit digest of the content: 32 bytes, the same for all states that applied the same
@@ -533,7 +577,8 @@ impl State {
     /// memory. It holds content, not the log that led to it: it has no past of its own, nothing to
     /// verify it by, and makes no checkpoint; `export_checkpoint` takes it.
     ///
-    /// - `progress`: called now and then with the LSN replayed to; an exception ends the replay.
+    /// - `progress`: called now and then, and at the end, with the LSN replayed to; an exception
+    ///   ends the replay, as does Ctrl-C.
     ///
     /// Raises `HistoryDropped`, `LsnInFuture`. Cost: opening the newest image at or below `lsn`,
     /// and the records from there.
@@ -556,9 +601,9 @@ impl State {
         let lsn = args::lsn(lsn)?;
         let past = self.shared.long(py, |state| {
             let mut ticker = Ticker::new(progress.as_ref());
-            let past = state.replay_with(lsn, |lsn| ticker.step(lsn.0))?;
-            ticker.tell(lsn.0);
-            Ok(past)
+            let past = state.replay_with(lsn, |lsn| ticker.step(lsn.0));
+            ticker.done = lsn.0;
+            ticker.finish(past)
         })?;
         Ok(State::new(past))
     }
@@ -643,8 +688,8 @@ impl State {
     /// Checks everything that is stored: each record of the kept log, each byte of the images, and
     /// that a replay gives the live state.
     ///
-    /// - `progress`: called now and then, and at the end, with the bytes checked so far; an
-    ///   exception ends the check.
+    /// - `progress`: called now and then, and at the end, with the bytes of images and log checked
+    ///   so far; an exception ends the check, as does Ctrl-C.
     ///
     /// Raises `Corrupt` with file, offset and reason; `HistoryDropped` for a replayed state, which
     /// has no log to be compared with.
@@ -657,13 +702,9 @@ impl State {
     #[pyo3(signature = (progress = None))]
     fn verify(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> Result<Verified, Failure> {
         self.shared.long(py, |state| {
-            let (mut ticker, mut done) = (Ticker::new(progress.as_ref()), 0);
-            let verified = state.verify(|bytes| {
-                done = bytes;
-                ticker.step(bytes);
-            })?;
-            ticker.tell(done);
-            Ok(Verified::from(verified))
+            let mut ticker = Ticker::new(progress.as_ref());
+            let verified = state.verify_with(|bytes| ticker.step(bytes));
+            Ok(Verified::from(ticker.finish(verified)?))
         })
     }
 

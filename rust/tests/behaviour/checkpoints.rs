@@ -32,7 +32,7 @@ fn open_takes_the_image_and_the_log_after_it() {
     // The image is never written to.
     state.update(PageId(4), &[9; 300], Note::NONE).unwrap();
     let digest = state.digest().unwrap();
-    state.verify(|_| ()).unwrap();
+    state.verify().unwrap();
     state.close().unwrap();
     let state = State::open(config()).unwrap();
     assert_eq!(state.digest().unwrap(), digest);
@@ -78,7 +78,7 @@ fn history_goes_back_to_what_is_kept_and_no_further() {
     state.close().unwrap();
     let state = State::open(config).unwrap();
     assert_eq!(state.digest().unwrap(), digest);
-    state.verify(|_| ()).unwrap();
+    state.verify().unwrap();
 }
 
 #[test]
@@ -229,13 +229,13 @@ fn every_damaged_byte_of_an_export_is_corrupt_and_not_foreign() {
     }
     state.export_checkpoint(&file).unwrap();
     let digest = state.digest().unwrap();
-    let verified = State::load_checkpoint(&file).unwrap().verify(|_| ()).unwrap();
+    let verified = State::load_checkpoint(&file).unwrap().verify().unwrap();
     assert_eq!((verified.digest, verified.images), (digest, 1));
     let sound = fs::read(&file).unwrap();
     let find = |bytes: &[u8]| {
         fs::write(&file, bytes).unwrap();
         let loaded = State::load_checkpoint(&file)?;
-        loaded.verify(|_| ()).map(drop)
+        loaded.verify().map(drop)
     };
     for at in 0..sound.len() {
         let mut bytes = sound.clone();
@@ -293,7 +293,7 @@ fn listing_touches_no_content() {
     for error in [
         state.read_all(damaged).unwrap_err(),
         snapshot.read_all(damaged).unwrap_err(),
-        state.verify(|_| ()).unwrap_err(),
+        state.verify().unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
@@ -327,7 +327,7 @@ fn writers_go_on_while_a_checkpoint_is_made() {
         }
     });
     let digest = state.digest().unwrap();
-    state.verify(|_| ()).unwrap();
+    state.verify().unwrap();
     state.close().unwrap();
     assert_eq!(State::open(config()).unwrap().digest().unwrap(), digest);
 }

@@ -133,7 +133,7 @@ fn a_replayed_state_has_no_past_of_its_own() {
     }
     // What it shows cannot be compared with a log, nor become the beginning of one.
     let digest = past.digest().unwrap();
-    let error = past.verify(|_| ()).unwrap_err();
+    let error = past.verify().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::HistoryDropped, "{error}");
     assert!(error.message().contains(&last.to_string()), "{error}");
     assert_eq!(past.checkpoint(None).unwrap_err().kind(), ErrorKind::ReadOnly);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
 mod batches;
+mod cancelling;
 mod checkpoints;
 mod closing;
 mod history;

@@ -38,7 +38,7 @@ fn what_was_closed_comes_back_in_every_durability() {
         assert_eq!(state.recovered().records, 101);
         assert_eq!(state.recovered().torn, None);
         assert_eq!(state.create_page(1, Note::NONE).unwrap(), PageId(2));
-        let verified = state.verify(|_| ()).unwrap();
+        let verified = state.verify().unwrap();
         assert_eq!(verified.records, 102);
     }
 }

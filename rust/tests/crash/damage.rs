@@ -28,7 +28,7 @@ fn closed() -> (SimStorage, [u8; 32]) {
 /// Opens and verifies. `Err` says how the damage was noticed.
 fn examine(disk: &SimStorage, digest: [u8; 32]) -> Result<(), String> {
     let state = open(disk, Durability::Memory).map_err(|error| format!("open: {error}"))?;
-    let verified = state.verify(|_| ()).map_err(|error| format!("verify: {error}"))?;
+    let verified = state.verify().map_err(|error| format!("verify: {error}"))?;
     assert_eq!(verified.digest, digest, "accepted in silence");
     Ok(())
 }

@@ -71,7 +71,7 @@ fn check(disk: &SimStorage, durability: Durability, run: &Run, at_least: usize, 
         run.digests.len(),
         run.digests.iter().position(|known| *known == digest),
     );
-    state.verify(|_| ()).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    state.verify().unwrap_or_else(|error| panic!("{what}: {error:?}"));
     // It goes on from there.
     let page = state.create_page(8, mmsb::Note::NONE).unwrap();
     state.update(page, &[1; 8], mmsb::Note::NONE).unwrap();

@@ -96,7 +96,7 @@ fn what_was_acknowledged_survives_sigkill() {
             last = found;
         }
         if round % 5 == 0 {
-            state.verify(|_| ()).unwrap();
+            state.verify().unwrap();
         }
         state.close().unwrap();
     }

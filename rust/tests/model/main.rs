@@ -58,7 +58,7 @@ fn common_history(state: &State, threads: u64, seed: u64) {
     // Freed pages would make others' writes fail half the time; the generator frees its own.
     on_threads(state, threads, seed);
     replay_is_live(state);
-    state.verify(|_| ()).unwrap();
+    state.verify().unwrap();
 }
 
 #[test]

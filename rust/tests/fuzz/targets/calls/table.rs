@@ -14,7 +14,7 @@ use mmsb::ffi::state::*;
 use mmsb::ffi::status::*;
 use mmsb::ffi::view::*;
 use mmsb::ffi::{MmsbState, MmsbView, rust_mmsb_version};
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
 type Call = fn(&mut Args<'_>) -> MmsbStatus;
@@ -98,12 +98,25 @@ fn look(a: &Args<'_>, change: MmsbChange) {
     }
 }
 
-/// Calls back into the interface: reading is fine, closing is refused.
-unsafe extern "C" fn call_back(context: *mut c_void, _bytes: u64) {
+/// Calls back into the interface: reading is fine, closing is refused. Ends some calls.
+unsafe extern "C" fn call_back(context: *mut c_void, done: u64) -> c_int {
     let mut state = unsafe { context.cast::<MmsbState>().read() };
     let mut count = 0;
     unsafe { rust_state_page_count(state, &mut count) };
     assert_ne!(unsafe { rust_state_close(&mut state) }, MmsbStatus::Ok);
+    c_int::from(done % 5 == 1)
+}
+
+/// A call that tells its progress, or not.
+fn long(
+    a: &mut Args<'_>,
+    mut state: MmsbState,
+    call: impl FnOnce(&mut Args<'_>, MmsbProgress, *mut c_void) -> MmsbStatus,
+) -> MmsbStatus {
+    match a.input.once_in(2) {
+        true => call(a, Some(call_back), (&raw mut state).cast()),
+        false => call(a, None, ptr::null_mut()),
+    }
 }
 
 /// Name and call of every function.
@@ -156,13 +169,19 @@ pub const CALLS: &[(&str, Call)] = &[
         let (state, lsn) = (a.state(), a.lsn());
         make(a, STATE, |out| unsafe { rust_state_replay_to(state, lsn, out) })
     }),
+    ("rust_state_replay_with", |a| {
+        let (state, lsn) = (a.state(), a.lsn());
+        long(a, state, |a, progress, context| {
+            make(a, STATE, |out| unsafe {
+                rust_state_replay_with(state, lsn, progress, context, out)
+            })
+        })
+    }),
     ("rust_state_verify", |a| {
-        let (mut state, out) = (a.state(), a.out());
-        let context = (&raw mut state).cast();
-        match a.input.once_in(2) {
-            true => unsafe { rust_state_verify(state, Some(call_back), context, out) },
-            false => unsafe { rust_state_verify(state, None, ptr::null_mut(), out) },
-        }
+        let (state, out) = (a.state(), a.out());
+        long(a, state, |_, progress, context| unsafe {
+            rust_state_verify(state, progress, context, out)
+        })
     }),
     ("rust_state_query", |a| {
         let (state, query) = (a.state(), a.query());
@@ -341,6 +360,14 @@ pub const CALLS: &[(&str, Call)] = &[
         let (state, name) = (a.state(), a.text());
         tell(a, |lsn| unsafe { rust_checkpoint_create(state, name, lsn) })
     }),
+    ("rust_checkpoint_create_with", |a| {
+        let (state, name) = (a.state(), a.text());
+        long(a, state, |a, progress, context| {
+            tell(a, |lsn| unsafe {
+                rust_checkpoint_create_with(state, name, progress, context, lsn)
+            })
+        })
+    }),
     ("rust_checkpoint_drop", |a| {
         let (state, name) = (a.state(), a.text());
         unsafe { rust_checkpoint_drop(state, name) }
@@ -352,6 +379,14 @@ pub const CALLS: &[(&str, Call)] = &[
     ("rust_checkpoint_write", |a| {
         let (state, path) = (a.state(), a.path());
         tell(a, |lsn| unsafe { rust_checkpoint_write(state, path, lsn) })
+    }),
+    ("rust_checkpoint_write_with", |a| {
+        let (state, path) = (a.state(), a.path());
+        long(a, state, |a, progress, context| {
+            tell(a, |lsn| unsafe {
+                rust_checkpoint_write_with(state, path, progress, context, lsn)
+            })
+        })
     }),
     ("rust_checkpoint_load", |a| {
         let path = a.path();
