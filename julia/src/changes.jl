@@ -130,7 +130,7 @@ end
 The changes that are kept, in the order of their LSNs: an iterator of [`Change`](@ref)s. `state`
 may be a [`TLog`](@ref) as well.
 
-- `page`: only of this page, found by its own chain of records, without a scan.
+- `page`: only of this page, found by its own chain of records where a scan would be longer.
 - `after`, `to`: LSNs; only above `after`, only up to `to`.
 - `from_time`, `to_time`: wall clock, milliseconds since 1970-01-01 UTC, both inclusive.
 - `source`: only with exactly this label.

@@ -611,7 +611,8 @@ impl State {
     /// A page as it was when everything up to `lsn` had happened.
     ///
     /// Raises `PageNotFound` as of then, `HistoryDropped`, `LsnInFuture`. Cost: about 1 µs per
-    /// change of the page after the newest image at or below `lsn`.
+    /// change of the page after the newest image at or below `lsn`, or a pass over the log from
+    /// there to `lsn` where that is less.
     ///
     /// >>> import mmsb
     /// >>> with mmsb.State() as state:
@@ -655,7 +656,8 @@ impl State {
     /// - `limit`: at most so many.
     ///
     /// Returns an iterator of `Change`. Raises `HistoryDropped`, `PageNotFound`, while iterating
-    /// `Corrupt`. Cost: with `page` about 1 µs per change of it, else one pass over the range.
+    /// `Corrupt`. Cost: one pass over the range; with `page` about 1 µs per change of it above
+    /// `after`, where that is less.
     ///
     /// >>> import mmsb
     /// >>> with mmsb.State() as state:

@@ -1,7 +1,7 @@
 //! The past can be read, page by page and as a whole.
 
 use crate::memory;
-use mmsb::{Change, ErrorKind, Lsn, Note, PageId, Query, State};
+use mmsb::{Change, Config, Durability, ErrorKind, Lsn, Note, PageId, Query, State};
 
 fn changes(state: &State, query: Query) -> Vec<mmsb::Changed> {
     state.query(query).unwrap().collect::<Result<_, _>>().unwrap()
@@ -147,4 +147,80 @@ fn a_replayed_state_has_no_past_of_its_own() {
     assert_eq!(past.digest().unwrap(), digest);
     assert_eq!(past.stats().unwrap().history_floor, last);
     assert!(changes(&past, Query::default()).is_empty(), "history begins where it ends");
+}
+
+/// A state in which one page takes most changes and another one few, in several segments, and the
+/// LSNs of the former's.
+fn hot_and_cold(state: &State) -> (PageId, PageId, Vec<Lsn>) {
+    let hot = state.create_page(8, Note::NONE).unwrap();
+    let cold = state.create_page(8, Note::NONE).unwrap();
+    let mut lsns = Vec::new();
+    for i in 1..=6000u64 {
+        lsns.extend(state.update(hot, &i.to_le_bytes(), Note::NONE).unwrap());
+        if i % 1500 == 0 {
+            state.update(cold, &i.to_le_bytes(), Note::from("cold")).unwrap();
+        }
+    }
+    (hot, cold, lsns)
+}
+
+/// By links or by a scan, whichever is shorter: the same is found.
+#[test]
+fn a_pages_changes_are_those_of_a_scan_in_every_range() {
+    let config = Config { segment_bytes: 64 << 10, ..Config::memory() };
+    let state = State::open(config).unwrap();
+    let (hot, cold, lsns) = hot_and_cold(&state);
+    let all = changes(&state, Query::default());
+    assert!(state.stats().unwrap().segments > 3);
+    let bounds = [0, 1, 700, 2999, 3000, 5990, 5999].map(|at| Some(lsns[at]));
+    for page in [hot, cold] {
+        for after in bounds.into_iter().chain([None]) {
+            for to in bounds.into_iter().chain([None]) {
+                for limit in [None, Some(3)] {
+                    let query = Query { after, to, limit, ..Query::page(page) };
+                    let expected = all.iter().filter(|change| {
+                        change.page == page
+                            && after.is_none_or(|after| change.lsn > after)
+                            && to.is_none_or(|to| change.lsn <= to)
+                    });
+                    let expected = expected.take(limit.unwrap_or(u64::MAX) as usize);
+                    assert!(changes(&state, query.clone()).iter().eq(expected), "{query:?}");
+                }
+            }
+        }
+    }
+    for at in (0..6000).step_by(333) {
+        let page = state.page_at(hot, lsns[at]).unwrap();
+        assert_eq!(
+            (page.bytes, page.epoch),
+            ((at as u64 + 1).to_le_bytes().to_vec(), at as u64 + 1)
+        );
+        assert_eq!(state.page_at(cold, lsns[at]).unwrap().epoch, (at as u64) / 1500);
+    }
+}
+
+/// Damage in what came later is met only by who goes there.
+#[test]
+fn an_early_part_of_a_pages_past_does_not_read_what_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let durability = Durability::Memory;
+    let state = State::open(Config { durability, ..Config::durable(dir.path()) }).unwrap();
+    let (hot, cold, lsns) = hot_and_cold(&state);
+    state.flush().unwrap();
+    let log = dir.path().join("0000000000000001.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let damaged = lsns[4000].0.to_le_bytes();
+    let at = bytes.windows(8).position(|window| window == damaged).unwrap();
+    bytes[at + 40] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    let early = Query { to: Some(lsns[100]), ..Query::page(hot) };
+    assert_eq!(changes(&state, early).len(), 102);
+    assert_eq!(state.page_at(hot, lsns[100]).unwrap().epoch, 101);
+    let first = Query { limit: Some(2), ..Query::page(hot) };
+    assert_eq!(changes(&state, first).len(), 2);
+    let late = Query { after: Some(lsns[5000]), ..Query::page(hot) };
+    assert_eq!(changes(&state, late).len(), 999);
+    assert_eq!(changes(&state, Query::page(cold)).len(), 5, "it has its own links");
+    let whole: mmsb::Result<Vec<_>> = state.query(Query::page(hot)).unwrap().collect();
+    assert_eq!(whole.unwrap_err().kind(), ErrorKind::Corrupt);
 }
