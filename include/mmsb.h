@@ -488,7 +488,8 @@ typedef struct {
      */
     uint64_t page;
     /**
-     * Only above this LSN; `UINT64_MAX` begins where history begins.
+     * Only above this LSN: 0 is before the very first record, which is HistoryDropped once that is
+     * no longer kept. `UINT64_MAX`, which no record's LSN reaches, begins where history begins.
      */
     uint64_t after;
     /**
@@ -1300,7 +1301,8 @@ MmsbStatus rust_tlog_sync(MmsbTLog log, uint64_t *lsn);
 MmsbStatus rust_tlog_summary(MmsbTLog log, MmsbTLogSummary *out);
 
 /**
- * A reader over the records above `after` and up to `to` (`UINT64_MAX` for all that are written).
+ * A reader over the records above `after` and up to `to`; both as in `MmsbQuery`: `UINT64_MAX`
+ * begins where history begins, and reads all that are written.
  *
  * Ownership: `out` is freed with `rust_tlog_reader_free`, in any order: it stays valid when the log
  * is closed.

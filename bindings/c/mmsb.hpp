@@ -533,7 +533,8 @@ struct Query {
     MmsbQuery raw() const {
         auto query = detail::fetch<MmsbQuery>([](auto out) { return rust_query_default(out); });
         query.page = page.value_or(query.page);
-        query.after = after.value_or(query.after);
+        // The library's own word for "where history begins" is an LSN that a caller may name.
+        if (after) query.after = *after == UINT64_MAX ? UINT64_MAX - 1 : *after;
         query.to = to.value_or(query.to);
         query.from_ms = from_ms.value_or(query.from_ms);
         query.to_ms = to_ms.value_or(query.to_ms);

@@ -304,7 +304,8 @@ Which changes to read. Fill it with `rust_query_default` first.
 struct MmsbQuery
     "Only this page; 0 for all."
     page::UInt64
-    "Only above this LSN; `UINT64_MAX` begins where history begins."
+    "Only above this LSN: 0 is before the very first record, which is HistoryDropped once that is
+no longer kept. `UINT64_MAX`, which no record's LSN reaches, begins where history begins."
     after::UInt64
     "Only up to this LSN."
     to::UInt64
@@ -1193,7 +1194,8 @@ Errors: Corrupt with file, offset and reason.
 """
     rust_tlog_reader_new(log::MmsbTLog, after::UInt64, to::UInt64, out::Ptr{MmsbReader})::Int32
 
-A reader over the records above `after` and up to `to` (`UINT64_MAX` for all that are written).
+A reader over the records above `after` and up to `to`; both as in `MmsbQuery`: `UINT64_MAX`
+begins where history begins, and reads all that are written.
 
 Ownership: `out` is freed with `rust_tlog_reader_free`, in any order: it stays valid when the log
 is closed.

@@ -1,7 +1,7 @@
 //! Logs by themselves.
 
 use super::pointer::{Out, optional_out, reference, text};
-use super::state::{MmsbConfig, MmsbQuery, query_at, set};
+use super::state::{MmsbConfig, MmsbQuery, bound, query_at, set};
 use super::status::{MmsbStatus, call, call_log};
 use super::{MmsbDelta, MmsbReader, MmsbTLog, ReaderObject, handle, take};
 use crate::config::Config;
@@ -170,7 +170,8 @@ pub unsafe extern "C" fn rust_tlog_summary(log: MmsbTLog, out: *mut MmsbTLogSumm
     })
 }
 
-/// A reader over the records above `after` and up to `to` (`UINT64_MAX` for all that are written).
+/// A reader over the records above `after` and up to `to`; both as in `MmsbQuery`: `UINT64_MAX`
+/// begins where history begins, and reads all that are written.
 ///
 /// Ownership: `out` is freed with `rust_tlog_reader_free`, in any order: it stays valid when the log
 /// is closed.
@@ -184,7 +185,8 @@ pub unsafe extern "C" fn rust_tlog_reader_new(
     to: u64,
     out: *mut MmsbReader,
 ) -> MmsbStatus {
-    let query = Query { after: Some(Lsn(after)), to: Some(Lsn(to)), ..Query::default() };
+    let [after, to] = [after, to].map(bound);
+    let query = Query { after, to, ..Query::default() };
     // SAFETY: the caller's promise.
     unsafe { open_reader(log, out, || Ok(query)) }
 }

@@ -597,7 +597,8 @@ pub unsafe extern "C" fn rust_state_verify(
 pub struct MmsbQuery {
     /// Only this page; 0 for all.
     pub page: u64,
-    /// Only above this LSN; `UINT64_MAX` begins where history begins.
+    /// Only above this LSN: 0 is before the very first record, which is HistoryDropped once that is
+    /// no longer kept. `UINT64_MAX`, which no record's LSN reaches, begins where history begins.
     pub after: u64,
     /// Only up to this LSN.
     pub to: u64,
@@ -611,6 +612,11 @@ pub struct MmsbQuery {
     pub limit: u64,
 }
 
+/// A bound of a range; `UINT64_MAX` is none.
+pub fn bound(lsn: u64) -> Option<Lsn> {
+    (lsn != u64::MAX).then_some(Lsn(lsn))
+}
+
 impl MmsbQuery {
     /// # Safety
     /// `source` is null or a zero-terminated string.
@@ -620,8 +626,8 @@ impl MmsbQuery {
         let source = unsafe { optional_text(self.source, "source") }?;
         Ok(Query {
             page: (self.page != 0).then_some(PageId(self.page)),
-            after: some(self.after).map(Lsn),
-            to: some(self.to).map(Lsn),
+            after: bound(self.after),
+            to: bound(self.to),
             from_ms: (self.from_ms != 0).then_some(self.from_ms),
             to_ms: some(self.to_ms),
             source: source.map(str::to_owned),

@@ -120,6 +120,10 @@ static void queries_select(void) {
     query.after = UINT64_MAX;
     query.to = third;
     EQ(count_of(state, &query), 4);
+    query.after = UINT64_MAX - 1;
+    EQ(count_of(state, &query), 0);
+    query.after = 0;
+    EQ(count_of(state, &query), 4);
     query = all();
     query.source = "y";
     EQ(count_of(state, &query), 5);

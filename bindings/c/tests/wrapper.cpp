@@ -212,6 +212,9 @@ void history() {
     EQ(delta.info().lsn, change->lsn());
     CHECK(!reader.next() && !reader.next());
     throws(MMSB_STATUS_INVALID_ARGUMENT, "no change", [&] { reader.delta(); });
+    query = {};
+    query.after = UINT64_MAX; // after all, not from the beginning
+    CHECK(!state.query(query).next());
     std::size_t removed = 0;
     for (const mmsb::Change &each : state.query()) {
         if (each.kind() == MMSB_CHANGE_KIND_METADATA && !each.value()) removed++;
