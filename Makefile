@@ -54,6 +54,8 @@ test-python:
 ## make build              the shared and static library, optimised
 build:
 	$(CARGO) build --release --lib
+	@cd $${CARGO_TARGET_DIR:-target}/release && \
+	    if [ -f libmmsb.so ]; then ln -sf libmmsb.so libmmsb.so.0; fi
 
 ## make bench ROOM=page    measures a room against its peers, one line per row
 bench:

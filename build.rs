@@ -1,4 +1,6 @@
-//! Gives the shared library its name on systems where a linker asks for one.
+//! Gives the shared library its name on systems where a linker asks for one. `make build` puts a link
+//! of that name beside the file, so that programs run from the build folder, too; a build script runs
+//! too early for it, and in the builds of programs that depend on this crate.
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {

@@ -74,6 +74,26 @@ check_staging() {
         [ -z "$(files_of "$out/staged")" ]
 }
 
+# What is installed has names, and nothing that only a debugger needs; STRIP=true leaves it in.
+check_slim() {
+    [ "$(uname -s)" != Darwin ] || return 0
+    sections() { readelf --sections --wide "$1" | awk '{print $2, $3}'; }
+    ! sections "$prefix/lib/libmmsb.so" | grep -q '\.debug_' || return 1
+    sections "$prefix/lib/libmmsb.so" | grep -q '\.symtab' || return 1
+    ! sections "$prefix/lib/libmmsb.a" | grep -q '\.debug_info' || return 1
+    STRIP=true "$here/install.sh" "$out/whole" &&
+        cmp "$out/whole/lib/libmmsb.so" "$target/release/libmmsb.so" &&
+        ! STRIP=false "$here/install.sh" "$out/none" && rm -r "$out/whole"
+}
+
+# A program links and runs against the folder of the build, without an installation.
+check_build_folder() {
+    [ "$(uname -s)" != Darwin ] || return 0
+    cc -I"$root/include" -o "$out/scratch/in-place" "$here/examples/quickstart.c" \
+        -L"$target/release" -lmmsb &&
+        LD_LIBRARY_PATH=$target/release "$out/scratch/in-place" >"$out/scratch/in-place.out"
+}
+
 # No file of the installed tree knows where it was installed or built.
 check_relocatable() {
     ! grep -rl --include='*.pc' --include='*.cmake' --include='*.h*' -e "$out" -e "$root" "$prefix"
@@ -88,7 +108,7 @@ check_wrong_use() {
 }
 
 install_all() {
-    (cd "$root" && cargo build --release --lib --quiet)
+    make -s -C "$root" build
     rm -rf "$out"
     mkdir -p "$results" "$out/scratch"
     step "install under a prefix" "$here/install.sh" "$out/first"
@@ -97,6 +117,8 @@ install_all() {
     step "stage and uninstall" check_staging
     step "no path in the installed tree" check_relocatable
     step "install refuses wrong use" check_wrong_use
+    step "installed without debug information" check_slim
+    step "a program in the build folder" check_build_folder
     "$here/tests/symbols.sh" "$prefix" >"$log" || cat "$log"
     count symbols "$(tail -n 1 "$log")"
     echo "        names: $(tail -n 1 "$log")"
