@@ -73,6 +73,8 @@ pub struct LogOptions {
     pub zero_ahead: bool,
 }
 
+/// A checkpoint is overdue at that many times the growth that makes it due.
+const OVERDUE: u64 = 4;
 /// Threads with this number and above share the last lane.
 const SHARED_LANE: usize = LANES_MAX - 1;
 
@@ -219,6 +221,11 @@ impl Log {
     #[inline]
     pub fn is_checkpoint_due(&self) -> bool {
         self.grown.load(Ordering::Relaxed) >= self.checkpoint_every()
+    }
+
+    /// Whether it has grown so far that it must not go on without one.
+    pub fn is_checkpoint_overdue(&self) -> bool {
+        self.grown.load(Ordering::Relaxed) / OVERDUE >= self.checkpoint_every()
     }
 
     /// Bytes of log that make a checkpoint due.

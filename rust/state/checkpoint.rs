@@ -85,16 +85,18 @@ impl State {
 
     /// Whether the next change may be the one that makes the checkpoint that the log's growth asks
     /// for ([`Config::history_bytes`](crate::Config::history_bytes)), and so takes as long as
-    /// writing all pages: one is due, or will be with the next flush. Never in
-    /// [`Durability::Buffered`], where a background thread makes them. For callers that hold a lock
-    /// of their own around changes.
+    /// writing all pages: one is due, or will be with the next flush. In
+    /// [`Durability::Buffered`] a background thread makes them, and a change waits only where that
+    /// is left far behind. For callers that hold a lock of their own around changes.
     ///
     /// Cost: about 1 ns.
     #[inline]
     pub fn is_checkpoint_due(&self) -> bool {
         let core = self.core();
-        core.config.durability != Durability::Buffered
-            && core.log.is_checkpoint_near(EAGER_FLUSH_BYTES)
+        match core.config.durability {
+            Durability::Buffered => core.log.is_checkpoint_overdue(),
+            _ => core.log.is_checkpoint_near(EAGER_FLUSH_BYTES),
+        }
     }
 
     /// Gives a named checkpoint up. Its files go with the next checkpoint.
@@ -390,8 +392,13 @@ impl Core {
     /// one; the log only grows longer.
     #[cold]
     pub(super) fn checkpoint_when_due(self: &Arc<Core>) {
-        // Nobody waits for one that is being made; after it, the next change asks again.
-        if !self.making.is_busy() && self.log.take_checkpoint_due() {
+        let ours = match self.config.durability {
+            // The background sees to it, unless it is left behind: then writers wait for it.
+            Durability::Buffered => self.log.is_checkpoint_overdue(),
+            // Nobody waits for one that is being made; after it, the next change asks again.
+            _ => !self.making.is_busy(),
+        };
+        if ours && self.log.take_checkpoint_due() {
             let _ = self.checkpoint("", |_| Ok(()));
         }
     }

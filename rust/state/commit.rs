@@ -88,8 +88,7 @@ impl Core {
             self.log.commit(lsn)?;
             self.counters.commit_ns.add(self.wall.monotonic_ns().saturating_sub(start));
         }
-        // Where there is a flusher, it sees to that.
-        if self.config.durability != Durability::Buffered && self.log.is_checkpoint_due() {
+        if self.log.is_checkpoint_due() {
             self.checkpoint_when_due();
         }
         Ok(())

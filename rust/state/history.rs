@@ -233,11 +233,11 @@ fn range_bytes(segments: &[Arc<Segment>], after: Lsn, to: Lsn) -> Result<u64> {
     let meets = |segment: &&Arc<Segment>| segment.closed() > after && segment.header.base < to;
     for segment in segments.iter().filter(meets) {
         let from = match segment.header.base < after {
-            true => segment.seek(after)?,
+            true => segment.seek(after, &mut 0)?,
             false => SEGMENT_HEADER_BYTES,
         };
         let end = match segment.closed() > to {
-            true => segment.seek(to)? + INDEX_EVERY,
+            true => segment.seek(to, &mut 0)? + INDEX_EVERY,
             // The end of a segment that nobody has read yet is not known.
             false if segment.end() == 0 => segment.header.capacity,
             false => segment.end(),
@@ -307,8 +307,12 @@ impl State {
 
     /// All changes of a page that are kept, oldest first.
     pub fn page_history(&self, id: PageId) -> Result<Vec<Changed>> {
-        // The links were followed already: what was found only changes its form.
-        Ok(self.query(Query::page(id))?.ready.into())
+        let changes = self.query(Query::page(id))?;
+        match changes.reader {
+            Some(_) => changes.collect(),
+            // The links were followed already: what was found only changes its form.
+            None => Ok(changes.ready.into()),
+        }
     }
 
     /// A page as it was when everything up to `lsn` had happened.
