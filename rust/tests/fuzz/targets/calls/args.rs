@@ -254,7 +254,7 @@ impl<'a> Args<'a> {
                 let at = self.input.u8() as usize;
                 pick(&self.shared.seen.lock().unwrap(), at).unwrap_or(0)
             }
-            _ => pick(&live, any as usize / 32 + live.len()).unwrap_or(0),
+            _ => pick(&live, any as usize / 32).unwrap_or(0),
         }
     }
 

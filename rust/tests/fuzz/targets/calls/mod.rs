@@ -32,10 +32,12 @@ pub fn calls(data: &[u8]) {
     // One in eight: what a call left as it was can only be said on one thread.
     if flags % 8 == 7 {
         std::thread::scope(|scope| {
-            for part in program.chunks(program.len().div_ceil(THREADS).max(1)) {
-                let shared = &shared;
-                scope.spawn(move || run(Args::new(shared, Input::new(part), false), false));
-            }
+            let parts = program.chunks(program.len().div_ceil(THREADS).max(1));
+            let run_part = |part| run(Args::new(&shared, Input::new(part), false), false);
+            let threads: Vec<_> = parts.map(|part| scope.spawn(move || run_part(part))).collect();
+            // A scope waits for what its threads do, joining for their end: what they still hold
+            // in their locals would look lost.
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
         });
     } else {
         run(Args::new(&shared, Input::new(program), true), true);
