@@ -9,11 +9,11 @@ use crate::page::table::Table;
 use crate::stdx::hist::Histogram;
 use crate::stdx::lock::Lock;
 use crate::stdx::sync::{Condvar, Mutex};
+use crate::stdx::thread;
 use crate::types::Lsn;
 use crate::version::Snapshots;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::thread::{self, ThreadId};
 
 /// States that wait for reuse; more are dropped.
 const POOLED_MAX: usize = 16;
@@ -39,7 +39,7 @@ pub struct Catalog {
 /// is held for short.
 #[derive(Default)]
 pub struct Making {
-    maker: Mutex<Option<ThreadId>>,
+    maker: Mutex<Option<usize>>,
     done: Condvar,
 }
 
@@ -50,7 +50,7 @@ impl Making {
     /// Waits for other threads; `None` if the calling one is making a checkpoint already: it asks
     /// from its progress callback.
     pub fn enter(&self) -> Option<Made<'_>> {
-        let me = thread::current().id();
+        let me = thread::identity();
         let mut maker = self.maker.lock();
         while let Some(other) = *maker {
             if other == me {

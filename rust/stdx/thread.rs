@@ -40,6 +40,15 @@ impl JoinHandle {
     }
 }
 
+/// A number that no other living thread has. Unlike the standard library's it takes no memory,
+/// which a host's thread would never give back.
+pub fn identity() -> usize {
+    thread_local! {
+        static HERE: Cell<u8> = const { Cell::new(0) };
+    }
+    HERE.with(|here| std::ptr::from_ref(here).addr())
+}
+
 struct Free {
     returned: BinaryHeap<Reverse<u32>>,
     next: u32,
@@ -108,6 +117,13 @@ pub(super) fn take_back_index() {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_thread_is_itself_and_no_other() {
+        let mine = super::identity();
+        assert_eq!(mine, super::identity());
+        assert_ne!(mine, std::thread::spawn(super::identity).join().unwrap());
+    }
+
     #[test]
     fn living_threads_have_distinct_numbers_and_numbers_come_back() {
         let mine = super::index();
