@@ -6,21 +6,23 @@
         seen = []
         note(done) = push!(seen, done)
         found = verify(state; progress=note)
-        @test seen == [found.record_bytes] && seen[1] isa Int
+        # A machine that is busy may be told of more than the end.
+        @test issorted(seen) && seen[end] == found.record_bytes && seen[1] isa Int
         empty!(seen)
         then = replay_log(state; to=last, progress=note)
-        @test seen == [last] && seen[1] isa UInt64 && digest(then) == wanted
+        @test issorted(seen) && seen[end] == last && seen[1] isa UInt64 && digest(then) == wanted
         close(then)
         empty!(seen)
         image = tempname()
-        @test checkpoint!(state; progress=note) > last
+        @test checkpoint!(state; progress=note) > last && seen[end] == 4
+        empty!(seen)
         @test export_checkpoint(state, image; progress=note) > last && isfile(image)
-        @test seen == [4, 4]
+        @test seen[end] == 4
     end
 end
 
 "Calls `use(state)` with a state whose long calls take longer than the time between two tellings."
-const LARGE = """
+const LARGE_STATE = """
 function large_state(use)
     MMSBState() do state
         content = rand(UInt8, 1 << 20)
@@ -32,7 +34,7 @@ function large_state(use)
     end
 end
 """
-include_string(@__MODULE__, LARGE)
+include_string(@__MODULE__, LARGE_STATE)
 
 @testset "what a progress function throws ends the call" begin
     large_state() do state
@@ -60,7 +62,7 @@ end
 
 # A process that interrupts itself as Ctrl-C does: in a progress function, which is told again after
 # that only if nothing ended the call; and while there is none.
-const INTERRUPTED = LARGE * """
+const INTERRUPTED = LARGE_STATE * """
 using MMSB
 Base.exit_on_sigint(false)
 interrupt() = ccall(:kill, Cint, (Cint, Cint), getpid(), 2)
