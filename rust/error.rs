@@ -164,6 +164,16 @@ impl Error {
         Error(Box::new(Inner { kind, message, source: Some(error) }))
     }
 
+    /// The same error as one after which the state is in doubt: `NoSpace` for one says that nothing
+    /// was changed and that the call may be tried again.
+    #[cold]
+    pub(crate) fn fatal(mut self) -> Error {
+        if !self.is_fatal() {
+            self.0.kind = ErrorKind::Io;
+        }
+        self
+    }
+
     /// What went wrong, as a stable number.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -10,7 +10,8 @@
 //! 34 u16 zero
 //! 36 u32 images
 //! 40 u64 closed LSN that the log is known to reach
-//! 48 images, oldest first: u64 LSN, u64 bytes of the file, u8 length, name ("" if it has none)
+//! 48 u64 number of the first log segment that is needed
+//! 56 images, oldest first: u64 LSN, u64 bytes of the file, u8 length, name ("" if it has none)
 //! ```
 //!
 //! Written beside the old one, synced, renamed.
@@ -28,7 +29,7 @@ pub const MANIFEST: &str = "MANIFEST";
 const ASIDE: &str = "MANIFEST.new";
 const MAGIC: &[u8; 8] = b"MMSBMAN\0";
 const FORMAT_VERSION: u32 = 1;
-const FIXED_BYTES: usize = 48;
+const FIXED_BYTES: usize = 56;
 /// More bytes than any manifest has: a thousand images with the longest names.
 const BYTES_MAX: u64 = 1 << 20;
 
@@ -71,6 +72,8 @@ pub struct Manifest {
     pub clean: bool,
     /// The log reaches at least this closed LSN.
     pub durable: Lsn,
+    /// The number of the first log segment that is needed; those before it may be there or not.
+    pub first: u64,
     /// Checkpoints, oldest first.
     pub images: Vec<ImageRef>,
 }
@@ -78,7 +81,7 @@ pub struct Manifest {
 impl Manifest {
     /// The manifest of a new directory.
     pub fn new(identity: [u8; 16], kind: Kind) -> Manifest {
-        Manifest { identity, kind, clean: false, durable: Lsn::ZERO, images: Vec::new() }
+        Manifest { identity, kind, clean: false, durable: Lsn::ZERO, first: 1, images: Vec::new() }
     }
 
     /// Reads the directory's manifest; `None` if there is none.
@@ -95,7 +98,10 @@ impl Manifest {
         };
         let len = file.len().map_err(fail)?;
         if len > BYTES_MAX {
-            bail!(Corrupt, "{path:?} is damaged: {len} bytes are too many for a manifest");
+            bail!(
+                Corrupt,
+                "{path:?} is damaged at offset {BYTES_MAX}: {len} bytes are too many for a manifest"
+            );
         }
         let mut bytes = vec![0; len as usize];
         let got = file.read_at(0, &mut bytes).map_err(fail)?;
@@ -131,6 +137,7 @@ impl Manifest {
         enc.u16(0);
         enc.u32(self.images.len() as u32);
         enc.u64(self.durable.0);
+        enc.u64(self.first);
         for image in &self.images {
             enc.u64(image.lsn.0);
             enc.u64(image.bytes);
@@ -143,17 +150,19 @@ impl Manifest {
     }
 
     fn decode(bytes: &[u8], path: &str) -> Result<Manifest> {
-        let damaged =
-            |reason: &str| Error::new(ErrorKind::Corrupt, format!("{path:?} is damaged: {reason}"));
+        let damaged = |at: usize, reason: &str| {
+            let said = format!("{path:?} is damaged at offset {at}: {reason}");
+            Error::new(ErrorKind::Corrupt, said)
+        };
         let mut dec = Dec::new(bytes);
         if bytes.len() < FIXED_BYTES || dec.bytes(8) != Some(MAGIC) {
-            return Err(damaged("it does not begin as a manifest"));
+            return Err(damaged(0, "it does not begin as a manifest"));
         }
         let version = dec.u32().unwrap_or(0);
         let mut zeroed = bytes.to_vec();
         zeroed[12..16].fill(0);
         if dec.u32() != Some(crc32c(&zeroed)) {
-            return Err(damaged("its checksum does not match"));
+            return Err(damaged(12, "its checksum does not match"));
         }
         if version != FORMAT_VERSION {
             bail!(
@@ -161,7 +170,7 @@ impl Manifest {
                 "{path:?} has manifest format {version}; this build reads {FORMAT_VERSION}"
             );
         }
-        Manifest::decode_body(dec).ok_or_else(|| damaged("its fields do not fit"))
+        Manifest::decode_body(dec).ok_or_else(|| damaged(16, "its fields do not fit"))
     }
 
     fn decode_body(mut dec: Dec<'_>) -> Option<Manifest> {
@@ -176,7 +185,7 @@ impl Manifest {
         dec.u16()?;
         let count = dec.u32()?;
         let mut manifest = Manifest { clean, ..Manifest::new(identity, kind) };
-        manifest.durable = Lsn(dec.u64()?);
+        (manifest.durable, manifest.first) = (Lsn(dec.u64()?), dec.u64()?);
         for _ in 0..count {
             let (lsn, bytes) = (Lsn(dec.u64()?), dec.u64()?);
             let len = dec.u8()?;
@@ -197,7 +206,7 @@ mod tests {
         let storage = MemStorage::new();
         assert_eq!(Manifest::read(&storage).unwrap(), None);
         let mut manifest = Manifest::new([3; 16], Kind::State);
-        manifest.durable = Lsn(77);
+        (manifest.durable, manifest.first) = (Lsn(77), 5);
         manifest.images.push(ImageRef { lsn: Lsn(70), bytes: 9, name: "start".into() });
         manifest.write(&storage).unwrap();
         manifest.clean = true;

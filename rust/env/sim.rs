@@ -156,6 +156,11 @@ impl SimStorage {
         self.world().faults.crashed_in
     }
 
+    /// Simulated time ([`sched::now_ns`]) when an operation first crashed or failed as planned.
+    pub fn first_trouble_ns(&self) -> Option<u64> {
+        self.world().faults.first_trouble_ns
+    }
+
     /// Plans `fault`, beside those planned before.
     pub fn plan(&self, fault: Fault) {
         let mut world = self.world();

@@ -122,7 +122,8 @@ fn flush_loop(log: &Log, every: Duration) {
     let mut idle = 0;
     let mut signals = log.wake.signals.lock();
     while !signals.stop {
-        if std::mem::take(&mut signals.hurry) {
+        let hurried = std::mem::take(&mut signals.hurry);
+        if hurried {
             idle = 0;
         } else if idle < IDLE_ROUNDS {
             log.wake.flusher.wait_for(&mut signals, every);
@@ -144,8 +145,13 @@ fn flush_loop(log: &Log, every: Duration) {
         let flushed = log.check().and_then(|()| log.flush());
         let wrote = flushed.is_ok() && log.written() != before;
         idle = if wrote { 0 } else { idle + 1 };
+        if hurried {
+            // Also if there was nothing to write: then waiting for it is in vain.
+            log.wake_waiting();
+        }
         signals = log.wake.signals.lock();
-        if wrote && !signals.unsynced {
+        // Whoever wrote it: others flush, too.
+        if !signals.unsynced && log.written() > log.durable() {
             signals.unsynced = true;
             log.wake.syncer.notify_one();
         }

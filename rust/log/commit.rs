@@ -49,11 +49,12 @@ impl Log {
     fn lead(&self) -> Result<()> {
         let target = self.flush()?;
         let start = self.wall.monotonic_ns();
-        let dirty = self.writer.lock().take_dirty();
+        let (dirty, closed) = self.writer.lock().take_dirty();
         if let Err(error) = dirty.sync(&*self.storage) {
             self.poison(error.message());
-            return Err(error);
+            return Err(error.fatal());
         }
+        self.synced.fetch_max(closed.0, Ordering::AcqRel);
         self.durable.fetch_max(target.0, Ordering::AcqRel);
         self.sync_ns.add(self.wall.monotonic_ns().saturating_sub(start));
         Ok(())

@@ -104,6 +104,9 @@ pub struct Log {
     committed: Condvar,
     written: AtomicU64,
     durable: AtomicU64,
+    /// Where frames are known to be durable: the end of one, or where the log begins. An image may
+    /// make more durable, up to where no frame ends.
+    synced: AtomicU64,
     /// Bytes of log since a checkpoint was last due, and how many make the next one due.
     grown: AtomicU64,
     due_at: AtomicU64,
@@ -172,6 +175,7 @@ impl Log {
             closing: Mutex::default(),
             written: AtomicU64::new(closed.0),
             durable: AtomicU64::new(closed.0),
+            synced: AtomicU64::new(closed.0),
             grown: AtomicU64::new(0),
             due_at: AtomicU64::new(options.checkpoint_every),
             commit: Mutex::default(),
@@ -210,6 +214,7 @@ impl Log {
         self.clock.raise(lsn.tick());
         *self.written.get_mut() = lsn.0;
         *self.durable.get_mut() = lsn.0;
+        *self.synced.get_mut() = lsn.0;
     }
 
     /// Whether the log has made any file.
@@ -269,6 +274,7 @@ impl Log {
         *self.space.get_mut() = Space::default();
         *self.written.get_mut() = 0;
         *self.durable.get_mut() = 0;
+        *self.synced.get_mut() = 0;
         *self.grown.get_mut() = 0;
         *self.due_at.get_mut() = options.checkpoint_every;
         *self.commit.get_mut() = Commit::default();
@@ -492,12 +498,16 @@ impl Log {
         self.clock.barrier();
         self.check()?;
         self.sync()?;
-        Ok(self.end())
+        Ok(self.synced())
     }
 
-    /// `closed` of the last frame in the files: what a later [`Log::open`] must find.
-    pub fn end(&self) -> Lsn {
-        self.writer.lock().segments.back().map_or(Lsn::ZERO, |segment| segment.closed())
+    /// `closed` of the last frame in the files that is durable: what a later [`Log::open`] must
+    /// find. [`Lsn::ZERO`] if no frame is.
+    pub fn synced(&self) -> Lsn {
+        let synced = Lsn(self.synced.load(Ordering::Acquire));
+        let writer = self.writer.lock();
+        let first = writer.segments.front();
+        first.filter(|first| first.header.base < synced).map_or(Lsn::ZERO, |_| synced)
     }
 
     /// Counts and positions.

@@ -50,6 +50,13 @@ impl Log {
         Reader::new(segments, after, to.min(self.written()))
     }
 
+    /// As [`reader`](Self::reader), over all records that are kept.
+    pub fn reader_of_kept(&self, to: Lsn) -> Result<Reader> {
+        let segments = self.segments();
+        let floor = segments.first().map_or(self.written(), |segment| segment.header.base);
+        Reader::new(segments, floor, to.min(self.written()))
+    }
+
     /// The record with the LSN `lsn`, through `window`, which keeps what it read.
     ///
     /// # Errors
@@ -113,6 +120,11 @@ impl Lookup {
     pub fn new(log: &Log) -> Lookup {
         let (segments, window) = (log.segments(), Window::default());
         Lookup { segments, current: None, near: usize::MAX, stride: 0, window }
+    }
+
+    /// Nothing at or below it is found.
+    pub fn floor(&self) -> Lsn {
+        self.segments.first().map_or(Lsn::MAX, |segment| segment.header.base)
     }
 
     /// Where to look for `lsn` in `segment`. Links of a page often lead back in even steps.
@@ -195,11 +207,14 @@ impl Reader {
             if !record::is_len(len) || len > left {
                 return Err(segment.corrupt(self.offset, "a record's length does not fit"));
             }
+            if lsn > self.after && lsn <= self.to {
+                return Ok(Some((lsn, len)));
+            }
+            // What ends the walk, or is passed over, must be what it says.
+            let bytes = self.window.get(segment, self.offset, len)?;
+            Record::parse(bytes).map_err(|reason| segment.corrupt(self.offset, reason))?;
             if lsn > self.to {
                 return Ok(None);
-            }
-            if lsn > self.after {
-                return Ok(Some((lsn, len)));
             }
             self.offset += len as u64;
         }

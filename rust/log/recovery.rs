@@ -33,6 +33,7 @@ use crate::bail;
 use crate::env::{Clock, File, OpenMode, Storage};
 use crate::error::{Error, Result};
 use crate::types::Lsn;
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -65,6 +66,8 @@ pub struct Recovered {
 pub struct Known {
     /// Which log it must be.
     pub identity: Identity,
+    /// Segments before this number are not needed: what is left of them goes.
+    pub first: u64,
     /// Records at or below it are not needed.
     pub after: Lsn,
     /// The log was durable up to here.
@@ -81,6 +84,8 @@ struct Stop {
     good: Lsn,
     /// What is wrong there; `None` where zeros, or too little room for a frame, end the segment.
     reason: Option<&'static str>,
+    /// What is there may have been a frame after `good`.
+    followed: bool,
     /// The frame that counts in part, and where it stands.
     partial: Option<(u64, FrameHeader)>,
 }
@@ -113,9 +118,17 @@ impl Log {
         let mut at = files.start(known.after)?;
         let mut good = files.segments.get(at).map_or(Lsn::ZERO, |first| first.header.base);
         let mut window = Window::default();
-        let mut scanned = Vec::new();
+        let (mut scanned, mut unproven) = (Vec::new(), Unproven::default());
         while let Some(segment) = files.segments.get(at).cloned() {
-            let stop = scan(&segment, &mut window, good, known.after, &mut found, &mut apply)?;
+            let mut taken = |record: Record<'_>| {
+                if record.lsn > known.after {
+                    found.records += 1;
+                    found.bytes += record.len() as u64;
+                    apply(record)?;
+                }
+                Ok(())
+            };
+            let stop = scan(&segment, &mut window, good, &mut unproven, &mut taken)?;
             good = stop.good;
             segment.set_reach(stop.offset, good);
             scanned.push(segment.clone());
@@ -127,8 +140,9 @@ impl Log {
             break;
         }
         files.check_missing(&*storage, &known, &mut found)?;
-        sync(&*storage, &scanned)?;
-        let next = files.segments.last().map_or(1, |last| last.header.number + 1);
+        unproven.prove(known.must);
+        make_durable(&*storage, &scanned, &unproven)?;
+        let next = files.segments.last().map_or(known.first, |last| last.header.number + 1);
         let segments = VecDeque::from(files.segments);
         let writer = Writer::resume(known.identity, known.after, next, segments);
         let log = Log::with(storage, wall, options, writer);
@@ -140,10 +154,27 @@ impl Log {
 /// The segments of a directory.
 struct Files {
     segments: Vec<Arc<Segment>>,
-    /// Path of the first file, in order, whose header is damaged; later ones are not opened.
-    unreadable: Option<String>,
+    /// Where they do not go on although files follow, if so; those are not opened.
+    broken: Option<Broken>,
     /// Names of the files from there on.
     rest: Vec<String>,
+}
+
+/// A file that is not the next segment.
+struct Broken {
+    path: String,
+    offset: u64,
+    reason: String,
+}
+
+impl Broken {
+    fn error(&self) -> Error {
+        corrupt(&self.path, self.offset, &self.reason)
+    }
+
+    fn torn(self) -> Torn {
+        Torn { path: self.path, offset: self.offset, bytes: 0, reason: self.reason }
+    }
 }
 
 impl Files {
@@ -158,9 +189,14 @@ impl Files {
             .filter_map(|name| Some((Segment::parse_name(&name)?, name)))
             .collect();
         numbered.sort();
-        let mut files = Files { segments: Vec::new(), unreadable: None, rest: Vec::new() };
+        let mut files = Files { segments: Vec::new(), broken: None, rest: Vec::new() };
         for (number, name) in numbered {
-            if files.unreadable.is_some() {
+            if number < known.first {
+                // A checkpoint began to recycle it. Its header may be that of a later segment.
+                let _ = storage.remove(&name);
+                continue;
+            }
+            if files.broken.is_some() {
                 files.rest.push(name);
                 continue;
             }
@@ -183,27 +219,37 @@ impl Files {
                 "{path} has log format {version}; this build reads {FORMAT_VERSION}"
             ),
             Err(HeaderError::Damaged) => {
-                self.unreadable = Some(path);
-                self.rest.push(name);
+                let reason = "the segment header's checksum does not match";
+                self.break_at(path, 0, reason.to_owned(), name);
             }
             Ok(segment) => {
+                let last = self.segments.last();
+                let next = last.map_or(known.first, |last| last.header.number + 1);
                 if segment.header.identity != known.identity {
                     bail!(Foreign, "{path} belongs to another state");
-                }
-                if segment.header.number != number {
-                    return Err(corrupt(&path, 32, "its number is not the one in its name"));
-                }
-                if let Some(last) = self.segments.last() {
-                    if last.header.number + 1 != number {
-                        let reason = format!("segment {} before it is missing", number - 1);
-                        return Err(corrupt(&path, 0, &reason));
+                } else if segment.header.number != number {
+                    // The name of a segment made of an old one's file, without its new header.
+                    let reason = "its number is not the one in its name";
+                    self.break_at(path, 32, reason.to_owned(), name);
+                } else if number != next {
+                    let reason = format!("segment {next} before it is missing");
+                    self.break_at(path, 0, reason, name);
+                } else {
+                    if let Some(last) = last {
+                        last.set_sealed(segment.header.base);
                     }
-                    last.set_sealed(segment.header.base);
+                    self.segments.push(Arc::new(segment));
                 }
-                self.segments.push(Arc::new(segment));
             }
         }
         Ok(())
+    }
+
+    /// The log does not go on with the file `name`: whether that is damage or a torn tail, what
+    /// else is known decides.
+    fn break_at(&mut self, path: String, offset: u64, reason: String, name: String) {
+        self.broken = Some(Broken { path, offset, reason });
+        self.rest.push(name);
     }
 
     /// Where records above `after` begin.
@@ -211,10 +257,8 @@ impl Files {
         if let Some(first) = self.segments.first()
             && first.header.base > after
         {
-            let reason = format!(
-                "the log begins after {}, records above {after} are needed",
-                first.header.base
-            );
+            let base = first.header.base;
+            let reason = format!("the log begins after {base}, records above {after} are needed");
             return Err(corrupt(&first.path, 40, &reason));
         }
         let upper = self.segments.partition_point(|segment| segment.header.base <= after);
@@ -237,23 +281,24 @@ impl Files {
         if proof > stop.good {
             let reason = stop.reason.unwrap_or("records are missing");
             let reason = format!("{reason}, although it was durable up to {proof}");
-            return Err(match &self.unreadable {
-                Some(path) if stop.reason.is_none() => {
-                    corrupt(path, 0, "the segment header's checksum does not match")
-                }
+            return Err(match &self.broken {
+                Some(broken) if stop.reason.is_none() => broken.error(),
                 _ => segment.corrupt(stop.offset, &reason),
             });
         }
         let later = at + 1 < self.segments.len() || !self.rest.is_empty();
-        let end = stop.reason.is_none() || (known.clean && stop.good == known.must);
+        let left_over = known.clean && stop.good == known.must && !stop.followed;
+        let end = stop.reason.is_none() || left_over;
         if end && !beyond.frames && !later {
             return Ok(());
         }
+        let broken = self.broken.take();
         let bytes = self.cut(storage, at, stop)?;
-        if let Some(reason) = stop.reason {
+        let torn = stop.reason.map(|reason| {
             let (path, offset) = (segment.path.clone(), stop.offset);
-            found.torn = Some(Torn { path, offset, bytes, reason: reason.to_owned() });
-        }
+            Torn { path, offset, bytes, reason: reason.to_owned() }
+        });
+        found.torn = torn.or(broken.map(Broken::torn));
         Ok(())
     }
 
@@ -284,7 +329,6 @@ impl Files {
                 .remove(&name)
                 .map_err(|error| Error::io(format_args!("remove {path}"), error))?;
         }
-        self.unreadable = None;
         let segment = &self.segments[at];
         let fail = |error| Error::io(format_args!("cut {}", segment.path), error);
         let bytes = zero_tail(segment, stop.offset).map_err(fail)?;
@@ -307,10 +351,12 @@ impl Files {
         if !self.segments.is_empty() {
             return Ok(());
         }
-        let proof = self.beyond(storage, 0, 0)?.proof.max(known.must);
-        if proof > Lsn::ZERO {
-            return Err(match &self.unreadable {
-                Some(path) => corrupt(path, 0, "the segment header's checksum does not match"),
+        let proof = self.beyond(storage, 0, 0)?.proof;
+        // A log that was durable somewhere has a file, whether its records are needed or not.
+        if proof > known.after || known.must > Lsn::ZERO {
+            let proof = proof.max(known.must);
+            return Err(match &self.broken {
+                Some(broken) => broken.error(),
                 None => {
                     let reason =
                         format!("its log is missing, although it was durable up to {proof}");
@@ -324,25 +370,63 @@ impl Files {
                 .remove(&name)
                 .map_err(|error| Error::io(format_args!("remove {path}"), error))?;
         }
-        if let Some(path) = self.unreadable.take() {
-            let reason = "the segment header's checksum does not match".to_owned();
-            found.torn = Some(Torn { path, offset: 0, bytes: 0, reason });
-        }
+        found.torn = self.broken.take().map(Broken::torn);
         Ok(())
     }
 }
 
+/// Frames of which nothing says that they are durable, in order: the end of each, the segment's
+/// number and the offset in it.
+#[derive(Default)]
+struct Unproven(VecDeque<(Lsn, u64, u64)>);
+
+impl Unproven {
+    /// Frames up to `synced` are durable.
+    fn prove(&mut self, synced: Lsn) {
+        while self.0.front().is_some_and(|(closed, ..)| *closed <= synced) {
+            self.0.pop_front();
+        }
+    }
+}
+
 /// What was read may stand only in the operating system's memory: new records must not become
-/// durable before it.
-fn sync(storage: &dyn Storage, scanned: &[Arc<Segment>]) -> Result<()> {
+/// durable before it. Where nothing says that it is durable, a sync is not enough: if one failed
+/// before, the system may take for written what is not. So that is written once more.
+fn make_durable(
+    storage: &dyn Storage,
+    scanned: &[Arc<Segment>],
+    unproven: &Unproven,
+) -> Result<()> {
+    let (number, offset) =
+        unproven.0.front().map_or((u64::MAX, 0), |&(_, number, at)| (number, at));
     for segment in scanned {
-        segment
-            .file
-            .sync()
-            .map_err(|error| Error::io(format_args!("sync {}", segment.path), error))?;
+        let fail = |error| Error::io(format_args!("sync {}", segment.path), error);
+        let bare = segment.end() <= SEGMENT_HEADER_BYTES;
+        let from = match segment.header.number.cmp(&number) {
+            Ordering::Less if !bare => segment.end(),
+            Ordering::Equal if offset > SEGMENT_HEADER_BYTES => offset,
+            // Not even the header of a segment without a frame that is known to be durable.
+            _ => 0,
+        };
+        write_again(segment, from).map_err(fail)?;
+        segment.file.sync().map_err(fail)?;
     }
     let dir = storage.describe("");
     storage.sync_dir().map_err(|error| Error::io(format_args!("sync directory {dir}"), error))
+}
+
+/// Writes what stands in a segment from `offset` on where it stands.
+fn write_again(segment: &Segment, offset: u64) -> io::Result<()> {
+    const BLOCK: u64 = 64 << 10;
+    let (mut at, end) = (offset, segment.end());
+    let mut block = vec![0; BLOCK.min(end.saturating_sub(at)) as usize];
+    while at < end {
+        let len = BLOCK.min(end - at) as usize;
+        let got = segment.file.read_at(at, &mut block[..len])?;
+        segment.file.write_at(at, &[IoSlice::new(&block[..got])])?;
+        at += len as u64;
+    }
+    Ok(())
 }
 
 /// Walks the frames of a segment from its start, as far as they are sound and follow `good`.
@@ -350,16 +434,15 @@ fn scan(
     segment: &Segment,
     window: &mut Window,
     good: Lsn,
-    after: Lsn,
-    found: &mut Recovered,
-    apply: &mut impl FnMut(Record<'_>) -> Result<()>,
+    unproven: &mut Unproven,
+    take: &mut impl FnMut(Record<'_>) -> Result<()>,
 ) -> Result<Stop> {
     window.clear();
     let mut places = segment.rebuild_index();
     let offset = SEGMENT_HEADER_BYTES;
-    let mut stop = Stop { offset, good, reason: None, partial: None };
+    let mut stop = Stop { offset, good, reason: None, followed: false, partial: None };
     loop {
-        let frame = match next_frame(segment, window, &stop)? {
+        let frame = match next_frame(segment, window, &mut stop)? {
             Ok(frame) => frame,
             Err(reason) => {
                 stop.reason = reason;
@@ -367,6 +450,8 @@ fn scan(
             }
         };
         let start = stop.offset;
+        unproven.prove(frame.synced);
+        unproven.0.push_back((frame.closed, segment.header.number, start));
         let (mut at, mut last, mut records) = (start + FRAME_HEADER_BYTES as u64, stop.good, 0);
         let end = at + frame.bytes;
         while at < end {
@@ -392,11 +477,7 @@ fn scan(
             (last, records) = (record.lsn, records + 1);
             places.note(last, at);
             at += record.len() as u64;
-            if last > after {
-                found.records += 1;
-                found.bytes += record.len() as u64;
-                apply(record)?;
-            }
+            take(record)?;
         }
         (stop.offset, stop.good) = (end, frame.closed);
     }
@@ -406,7 +487,7 @@ fn scan(
 fn next_frame(
     segment: &Segment,
     window: &mut Window,
-    stop: &Stop,
+    stop: &mut Stop,
 ) -> Result<Result<FrameHeader, Option<&'static str>>> {
     let left = segment.header.capacity.saturating_sub(stop.offset);
     if left < FRAME_HEADER_BYTES as u64 {
@@ -417,6 +498,7 @@ fn next_frame(
     };
     let Some(frame) = FrameHeader::decode(head, segment.header.number) else {
         let zeros = head.iter().all(|&byte| byte == 0);
+        stop.followed = FrameHeader::followed(head, stop.good);
         let reason = "a frame header's checksum does not match";
         return Ok(Err((!zeros).then_some(reason)));
     };

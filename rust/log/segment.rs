@@ -163,6 +163,16 @@ impl FrameHeader {
         Some(FrameHeader { closed, prev_closed, synced, records, bytes: dec.u64()? })
     }
 
+    /// Whether bytes that are no header may once have been one of a frame after `good`. What is left
+    /// of a file's earlier life names earlier LSNs.
+    pub fn followed(bytes: &[u8], good: Lsn) -> bool {
+        let mut dec = Dec::new(bytes);
+        let magic = dec.u32() == Some(FRAME_MAGIC);
+        dec.u32();
+        let (closed, prev_closed) = (dec.u64().map(Lsn), dec.u64().map(Lsn));
+        prev_closed == Some(good) || (magic && closed > Some(good))
+    }
+
     fn checksum(bytes: &[u8; FRAME_HEADER_BYTES], number: u64) -> u32 {
         let mut covered = [0; FRAME_HEADER_BYTES];
         covered[..8].copy_from_slice(&number.to_le_bytes());
@@ -364,6 +374,7 @@ impl Segment {
     fn walk(&self, index: &mut Index) -> Result<()> {
         let (mut window, mut at) = (Window::default(), SEGMENT_HEADER_BYTES);
         let mut closed = self.header.base;
+        let mut last = closed;
         *index = Index::default();
         while closed < self.closed() {
             let head = window.get(self, at, FRAME_HEADER_BYTES)?;
@@ -378,6 +389,11 @@ impl Segment {
                 if !record::is_len(len) || len as u64 > end - at {
                     return Err(self.corrupt(at, "a record's length does not fit"));
                 }
+                // In order it may be another one, and a search still finds the right place.
+                if lsn <= last || lsn > frame.closed {
+                    return Err(self.corrupt(at, "a record is out of order"));
+                }
+                last = lsn;
                 index.note(lsn, at);
                 at += len as u64;
             }

@@ -129,11 +129,12 @@ impl Log {
     }
 
     /// Waits until chunks of `bytes` more may be in lanes: for the flusher, which goes on writing
-    /// while this thread fills what it has written, or by flushing where there is none. A chunk
-    /// alone is never too much.
+    /// while this thread fills what it has written, or by flushing where there is none. Waits for
+    /// what a flush can give back alone: each lane keeps its last chunk, and those of many lanes
+    /// may be more than is allowed.
     fn wait_for_room(&self, bytes: u64) -> Result<MutexGuard<'_, Space>> {
         let full = |space: &Space| {
-            space.outstanding > 0 && space.outstanding + bytes > self.options.pending_bytes_max
+            space.outstanding + bytes > self.options.pending_bytes_max && self.is_pending()
         };
         let mut space = self.space.lock();
         if full(&space) && !self.wake.is_running() {

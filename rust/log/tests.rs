@@ -21,7 +21,7 @@ fn create(storage: &Arc<MemStorage>) -> Log {
 }
 
 fn open(storage: &Arc<MemStorage>, must: Lsn, clean: bool) -> Result<(Log, Vec<Lsn>)> {
-    let known = Known { identity: [7; 16], after: Lsn::ZERO, must, clean };
+    let known = Known { identity: [7; 16], first: 1, after: Lsn::ZERO, must, clean };
     let mut seen = Vec::new();
     let wall = Arc::new(OsClock);
     let (log, _) = Log::open(storage.clone(), wall, known, options(), |record| {
@@ -141,7 +141,7 @@ fn recycled_segments_do_not_bring_old_records_back() {
             prev = append(&log, 1, prev, &[round; 1000]).unwrap();
         }
         let closed = log.sync().unwrap();
-        log.retire(closed).unwrap();
+        log.retire(log.first_needed(closed)).unwrap();
     }
     let floor = log.history_floor();
     assert!(floor > Lsn::ZERO);
@@ -153,8 +153,9 @@ fn recycled_segments_do_not_bring_old_records_back() {
         last = record.lsn;
     }
     assert_eq!(last, prev);
+    let first = log.first_needed(Lsn::ZERO);
     drop(log);
-    let known = Known { identity: [7; 16], after: floor, must: floor, clean: false };
+    let known = Known { identity: [7; 16], first, after: floor, must: floor, clean: false };
     let wall = Arc::new(OsClock);
     let mut seen = Lsn::ZERO;
     Log::open(storage, wall, known, options(), |record| {

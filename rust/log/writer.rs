@@ -101,8 +101,9 @@ impl Writer {
         after.map(|segment| segment.end()).sum()
     }
 
-    pub fn take_dirty(&mut self) -> Dirty {
-        std::mem::take(&mut self.dirty)
+    /// What the next sync must cover, and up to where frames are durable then.
+    pub fn take_dirty(&mut self) -> (Dirty, Lsn) {
+        (std::mem::take(&mut self.dirty), self.closed())
     }
 
     fn mark_dirty(&mut self, segment: &Arc<Segment>) {
@@ -268,7 +269,7 @@ impl Log {
         writer.heads = heads;
         if let Err(error) = result {
             self.poison(error.message());
-            return Err(error);
+            return Err(error.fatal());
         }
         self.flush_ns.add(self.wall.monotonic_ns().saturating_sub(start));
         Ok(self.written())
@@ -317,7 +318,7 @@ impl Log {
         let header = FrameHeader {
             closed: if all { closed } else { frame.last },
             prev_closed: segment.closed(),
-            synced: self.durable(),
+            synced: Lsn(self.synced.load(Ordering::Acquire)),
             records: frame.records,
             bytes: frame.bytes as u64,
         };
@@ -373,15 +374,22 @@ impl Log {
         Ok(segment)
     }
 
-    /// Recycles the oldest segments that hold nothing above `needed`, which a checkpoint has made
-    /// unnecessary and durably so.
-    pub fn retire(&self, needed: Lsn) -> Result<()> {
+    /// The number of the segment from which on all records above `needed` stand. It is durable: a
+    /// log whose first segment a power cut took would be none.
+    pub fn first_needed(&self, needed: Lsn) -> u64 {
+        let writer = self.writer.lock();
+        let synced = Lsn(self.synced.load(Ordering::Acquire));
+        let fits = |base: Lsn| base <= needed && base < synced;
+        let first = writer.segments.iter().rfind(|segment| fits(segment.header.base));
+        first.or(writer.segments.front()).map_or(1, |segment| segment.header.number)
+    }
+
+    /// Recycles the segments before number `first`: a manifest must say durably that they are not
+    /// needed, since some of their names may survive a power cut, and others not.
+    pub fn retire(&self, first: u64) -> Result<()> {
         let mut writer = self.writer.lock();
-        while writer.segments.len() > 1
-            && let Some(oldest) = writer.segments.front()
-            && oldest.closed() <= needed
+        while let Some(oldest) = writer.segments.pop_front_if(|oldest| oldest.header.number < first)
         {
-            let Some(oldest) = writer.segments.pop_front() else { break };
             // What waits to be synced in it is no longer needed, and the list would keep it from
             // being reused.
             writer.dirty.segments.retain(|dirty| !Arc::ptr_eq(dirty, &oldest));

@@ -9,7 +9,7 @@ use crate::bail;
 use crate::checkpoint::{Image, ImagePage, ImageRef, ImageWriter};
 use crate::config::Durability;
 use crate::env::{OsStorage, Storage};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::CHECKPOINT_NAME_BYTES_MAX;
 use crate::page::slot::Seen;
 use crate::types::Lsn;
@@ -197,7 +197,7 @@ impl State {
             let at = core.log.history_floor();
             bail!(HistoryDropped, "the state as of {at} has no log of its own to be verified by");
         }
-        let snapshot = self.snapshot()?;
+        let mut snapshot = self.snapshot()?;
         self.flush()?;
         let (mut done, mut progress) = (0, ending(progress));
         let mut step = |bytes| {
@@ -208,15 +208,24 @@ impl State {
         for image in &images {
             image.verify(&mut step)?;
         }
-        let mut reader = core.log.reader(core.log.history_floor(), Lsn::MAX)?;
+        let mut reader = core.log.reader_of_kept(Lsn::MAX)?;
         let (mut records, mut record_bytes) = (0, 0);
         while let Some(record) = reader.next_record()? {
             records += 1;
             record_bytes += record.len() as u64;
             step(record.len() as u64)?;
         }
-        let digest = digest_of(&snapshot, |_| step(0))?;
-        let replayed = core.replay_to(snapshot.lsn(), |_| step(0))?;
+        let (digest, replayed) = loop {
+            let digest = digest_of(&snapshot, |_| step(0))?;
+            match core.replay_to(snapshot.lsn(), |_| step(0)) {
+                // A checkpoint was made meanwhile, and what leads to the snapshot is gone.
+                Err(error) if error.kind() == ErrorKind::HistoryDropped => {
+                    snapshot = self.snapshot()?;
+                    self.flush()?;
+                }
+                past => break (digest, past?),
+            }
+        };
         if digest_of(&replayed.snapshot()?, |_| step(0))? != digest {
             bail!(Corrupt, "a replay up to {} does not give the live state", snapshot.lsn());
         }
@@ -321,12 +330,14 @@ impl Core {
         }
         let info = take_name(&mut catalog, name)?;
         let dropped = self.prune(&mut catalog);
+        let first = self.log.first_needed(self.needed(&catalog));
+        catalog.manifest.first = first;
         self.write_manifest(&mut catalog)?;
         for image in dropped {
             let _ = self.storage.remove(&image.file_name());
         }
         self.log.note_image(info.bytes);
-        self.log.retire(self.needed(&catalog))?;
+        self.log.retire(first)?;
         self.counters.checkpoint.store(info.lsn.0, Ordering::Relaxed);
         self.counters.checkpoint_ns.add(self.wall.monotonic_ns().saturating_sub(start));
         Ok(info)
@@ -351,6 +362,8 @@ impl Core {
         let identity = self.catalog.lock().manifest.identity;
         let mut image = ImageRef { lsn: snapshot.lsn(), bytes: 0, name: String::new() };
         let (file, aside) = (image.file_name(), format!("{}.new", image.file_name()));
+        // One that was left half made and could not be removed when the state was opened.
+        let _ = storage.remove(&aside);
         image.bytes = write_image(storage, &aside, identity, snapshot, progress)?;
         let fail =
             |error| Error::io(format_args!("rename to {:?}", storage.describe(&file)), error);
@@ -362,7 +375,7 @@ impl Core {
 
     pub(super) fn write_manifest(&self, catalog: &mut Catalog) -> Result<()> {
         let manifest = &mut catalog.manifest;
-        (manifest.clean, manifest.durable) = (false, self.log.end());
+        (manifest.clean, manifest.durable) = (false, self.log.synced());
         manifest.write(&*self.storage)
     }
 

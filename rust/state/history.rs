@@ -282,24 +282,27 @@ impl State {
     pub fn query(&self, query: Query) -> Result<Changes> {
         let written = self.flush()?;
         let core = self.core();
-        let floor = core.log.history_floor();
-        let (after, to) = (query.after.unwrap_or(floor), query.to.unwrap_or(written));
-        if after < floor {
+        let (floor, to) = (core.log.history_floor(), query.to.unwrap_or(written));
+        if let Some(after) = query.after.filter(|&after| after < floor) {
             bail!(
                 HistoryDropped,
                 "the log at {after} is no longer kept; history begins after {floor}"
             );
         }
+        let scan = || match query.after {
+            Some(after) => core.log.reader(after, to),
+            None => core.log.reader_of_kept(to),
+        };
         let Some(page) = query.page else {
-            return Ok(Changes::of_range(core.log.reader(after, to)?, query));
+            return Ok(Changes::of_range(scan()?, query));
         };
         let mut ready = VecDeque::with_capacity(core.changes_about(page));
-        let walked = core.walk(page, after, to, |record| match query.takes(record) {
+        let walked = core.walk(page, query.after, to, |record| match query.takes(record) {
             true => collect(record, Some(page), &mut ready),
             false => Ok(()),
         })?;
         if !walked {
-            return Ok(Changes::of_range(core.log.reader(after, to)?, query));
+            return Ok(Changes::of_range(scan()?, query));
         }
         let left = query.limit.unwrap_or(u64::MAX);
         Ok(Changes { reader: None, query, left, ready })
@@ -377,20 +380,26 @@ impl State {
 }
 
 impl Core {
-    /// Calls `visit` with the records of a page above `after` and up to `to`, newest first: the
-    /// order of the links, which begin at the page's newest record. Gives up, with `false`, where a
-    /// scan of the range is the shorter way: what was visited by then is to be forgotten.
+    /// Calls `visit` with the records of a page above `after`, or all that are kept, and up to
+    /// `to`, newest first: the order of the links, which begin at the page's newest record. Gives
+    /// up, with `false`, where a scan of the range is the shorter way: what was visited by then is
+    /// to be forgotten.
     fn walk(
         &self,
         id: PageId,
-        after: Lsn,
+        after: Option<Lsn>,
         to: Lsn,
         mut visit: impl FnMut(&Record<'_>) -> Result<()>,
     ) -> Result<bool> {
         let Some(mut lsn) = self.table.lock_any(id)?.map(|page| page.lsn) else {
             bail!(PageNotFound, "{id} does not exist");
         };
+        if lsn > self.log.written() {
+            // Others may have changed the page since the caller flushed.
+            self.log.flush()?;
+        }
         let mut lookup = Lookup::new(&self.log);
+        let after = after.unwrap_or(lookup.floor());
         let mut steps = range_bytes(&self.log.segments(), after, to)? / STEP_BYTES;
         while lsn > after {
             let Some(left) = steps.checked_sub(1) else { return Ok(false) };
@@ -465,7 +474,7 @@ impl Core {
         };
         // Newest first from the links; applied oldest first.
         let mut records = Vec::new();
-        let walked = self.walk(id, after, lsn, |record| {
+        let walked = self.walk(id, Some(after), lsn, |record| {
             records.push(record.to_bytes());
             Ok(())
         })?;

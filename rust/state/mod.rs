@@ -299,6 +299,7 @@ impl Core {
         self.counters.checkpoint.store(after.0, Ordering::Relaxed);
         let known = Known {
             identity: manifest.identity,
+            first: manifest.first,
             after,
             must: manifest.durable,
             clean: manifest.clean,

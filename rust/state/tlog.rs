@@ -95,6 +95,7 @@ impl TLog {
         let manifest = read_manifest(&*storage, Kind::Log, config.must_exist)?;
         let known = Known {
             identity: manifest.identity,
+            first: manifest.first,
             after: Lsn::ZERO,
             must: manifest.durable,
             clean: manifest.clean,

@@ -28,6 +28,12 @@ impl Prng {
         self.below(2) == 1
     }
 
+    /// A number below `2^bits`, as often one of few bits as one of many.
+    pub fn scaled(&mut self, bits: u64) -> u64 {
+        let n = 2 << self.below(bits);
+        self.below(n)
+    }
+
     /// True once in `n` times.
     pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0

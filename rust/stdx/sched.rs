@@ -44,8 +44,11 @@ const TURN_NS_MAX: u64 = 1_000;
 /// Stack of a simulated thread, bytes.
 const STACK_BYTES: usize = 1 << 20;
 
+/// Told everything that is [`note`]d, by the thread that does so, which has the turn.
+pub type Watch = Arc<dyn Fn(&str, &[u64], &[u8]) + Send + Sync>;
+
 /// What decides a run, and what ends one that does not end by itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Who is next, how long turns take, and what random bytes are.
     pub seed: u64,
@@ -53,6 +56,8 @@ pub struct Settings {
     pub turns_max: u64,
     /// The run fails after this much simulated time.
     pub time_max: Duration,
+    /// For who wants to see what happens. Changes nothing of it.
+    pub watch: Option<Watch>,
 }
 
 /// What came of a run.
@@ -155,6 +160,9 @@ pub fn random(buf: &mut [u8]) -> bool {
 /// Makes what happened part of the run's trace.
 pub fn note(what: &str, numbers: &[u64], bytes: &[u8]) {
     with_seat(|world, _| {
+        if let Some(watch) = &world.settings.watch {
+            watch(what, numbers, bytes);
+        }
         let mut schedule = world.schedule.lock();
         schedule.trace(u64::from(crc32c(what.as_bytes())));
         numbers.iter().for_each(|&number| schedule.trace(number));

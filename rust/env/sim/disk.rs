@@ -72,6 +72,15 @@ impl NameChange {
         }
     }
 
+    /// Whether it is about the same file or the same name.
+    fn clashes(&self, other: &NameChange) -> bool {
+        let name = |change: &NameChange| match change {
+            NameChange::Link { name, .. } => Some(name.clone()),
+            NameChange::Unlink { .. } => None,
+        };
+        self.node() == other.node() || (name(self).is_some() && name(self) == name(other))
+    }
+
     fn node(&self) -> NodeId {
         match self {
             NameChange::Link { node, .. } | NameChange::Unlink { node } => *node,
@@ -132,16 +141,14 @@ impl<C> Unsynced<C> {
     }
 
     /// Takes out the changes that `takes` picks.
-    fn take(&mut self, mut takes: impl FnMut(&Waiting<C>) -> bool) -> Vec<C> {
-        self.changes
-            .extract_if(.., |waiting| takes(waiting))
-            .map(|waiting| waiting.change)
-            .collect()
+    fn take(&mut self, mut takes: impl FnMut(&Waiting<C>) -> bool) -> Vec<Waiting<C>> {
+        self.changes.extract_if(.., |waiting| takes(waiting)).collect()
     }
 
     /// Takes out those that came before `mark`.
     fn take_to(&mut self, mark: Mark) -> Vec<C> {
-        self.take(|waiting| waiting.number < mark.0)
+        let done = self.take(|waiting| waiting.number < mark.0);
+        done.into_iter().map(|waiting| waiting.change).collect()
     }
 
     fn mark(&self) -> Mark {
@@ -338,8 +345,12 @@ impl Disk {
 
     /// Some changes become durable, the others stay unsynced.
     pub(super) fn fail_sync_dir(&mut self, prng: &mut Prng) {
-        for change in self.changes.take(|_| prng.coin()) {
-            change.apply(&mut self.durable);
+        for done in self.changes.take(|_| prng.coin()) {
+            done.change.apply(&mut self.durable);
+            // What it replaces does not come after it.
+            self.changes.changes.retain(|waiting| {
+                waiting.number > done.number || !waiting.change.clashes(&done.change)
+            });
         }
     }
 

@@ -171,6 +171,8 @@ pub struct Fired {
     pub crashes: u64,
     /// Operations that failed as planned, doing nothing.
     pub failures: u64,
+    /// Those of them that failed for want of space.
+    pub failures_no_space: u64,
     /// Writes of which only the first bytes landed.
     pub short_writes: u64,
     /// Syncs that failed and forgot.
@@ -246,6 +248,8 @@ pub(super) struct Faults {
     crashed: bool,
     /// The simulated thread in whose operation that was.
     pub(super) crashed_in: Option<usize>,
+    /// Simulated time when an operation first failed as planned.
+    pub(super) first_trouble_ns: Option<u64>,
     pub(super) fired: Fired,
 }
 
@@ -326,8 +330,18 @@ impl Faults {
             What::Stall(_) | What::Capacity(_) => return Verdict::Pass,
         };
         *counter += 1;
+        if let Verdict::Fail(error) = &verdict
+            && error.kind() == io::ErrorKind::StorageFull
+        {
+            self.fired.failures_no_space += 1;
+        }
         if what == What::Crash {
             (self.crashed, self.crashed_in) = (true, sched::task());
+        }
+        let harmless = matches!(verdict, Verdict::LieSync | Verdict::LateSync(_));
+        let read = matches!(what, What::FailRead(_) | What::ShortRead(_));
+        if !harmless && !read {
+            self.first_trouble_ns = self.first_trouble_ns.or(sched::now_ns());
         }
         verdict
     }

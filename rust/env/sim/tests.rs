@@ -484,6 +484,26 @@ fn a_failing_sync_of_the_directory_keeps_some_names() {
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["", "a", "ab", "b"]);
 }
 
+/// A rename that became durable is not undone by the creation before it, which did not.
+#[test]
+fn a_failing_sync_of_the_directory_keeps_the_order_of_a_files_names() {
+    let mut seen = BTreeSet::new();
+    for seed in SEEDS {
+        let disk = SimStorage::new(seed);
+        synced_file(&disk, "file", b"old");
+        put(&*create(&disk, "aside"), 0, b"new").unwrap();
+        disk.rename("aside", "file").unwrap();
+        disk.plan(Fault::failing_sync(0));
+        assert_eq!(code_of(disk.sync_dir()), Some(libc::EIO));
+        for style in [PowerLoss::DropUnsynced, PowerLoss::Random(seed), PowerLoss::KeepAll] {
+            let names = disk.crash(style).list().unwrap().join(" ");
+            assert!(names.contains("file"), "seed {seed}, {style:?}: {names}");
+            seen.insert(names);
+        }
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["aside file", "file"]);
+}
+
 #[test]
 fn a_lying_sync_makes_nothing_durable() {
     let disk = SimStorage::new(0);
@@ -549,8 +569,8 @@ fn reads_fail_as_planned_and_go_on() {
 #[test]
 fn simulated_threads_share_a_disk_in_turns() {
     let work = |seed: u64, byte: u8| {
-        let settings =
-            sched::Settings { seed, turns_max: 10_000, time_max: Duration::from_secs(60) };
+        let time_max = Duration::from_secs(60);
+        let settings = sched::Settings { seed, turns_max: 10_000, time_max, watch: None };
         sched::run(settings, move || {
             let disk = SimStorage::new(1);
             disk.plan(Fault::stall(5, Duration::from_secs(2)));

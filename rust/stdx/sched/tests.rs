@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 
 fn settings(seed: u64) -> Settings {
-    Settings { seed, turns_max: 100_000, time_max: Duration::from_secs(600) }
+    Settings { seed, turns_max: 100_000, time_max: Duration::from_secs(600), watch: None }
 }
 
 fn spawn(body: impl FnOnce() + Send + 'static) -> thread::JoinHandle {
@@ -230,4 +230,12 @@ fn what_is_noted_is_part_of_the_trace() {
         [trace("a", 1, b"x"), trace("b", 1, b"x"), trace("a", 2, b"x"), trace("a", 1, b"y")];
     assert_eq!(BTreeSet::from(traces).len(), 4);
     assert_eq!(traces[0], trace("a", 1, b"x"));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let saw = seen.clone();
+    let watch: Watch = Arc::new(move |what, numbers, bytes| {
+        saw.lock().push((what.to_owned(), numbers.to_vec(), bytes.to_vec(), now_ns().is_some()));
+    });
+    let watched = run(Settings { watch: Some(watch), ..settings(1) }, || note("a", &[1], b"x"));
+    assert_eq!(watched.trace, traces[0]);
+    assert_eq!(*seen.lock(), [("a".to_owned(), vec![1], b"x".to_vec(), true)]);
 }
