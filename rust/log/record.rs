@@ -29,8 +29,10 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{INTENT_BYTES_MAX, RECORD_BYTES_MAX, SOURCE_BYTES_MAX};
 use crate::stdx::codec::{Dec, Enc};
-use crate::stdx::crc::crc32c;
+use crate::stdx::crc::{Crc, crc32c};
+use crate::stdx::prefetch;
 use crate::types::{Epoch, Lsn, Note};
+use smallvec::SmallVec;
 
 /// Bytes before the source label.
 pub const HEADER_BYTES: usize = 24;
@@ -94,13 +96,20 @@ pub fn len_max(note: Note<'_>, entries: usize, bodies: usize) -> usize {
         + bodies
 }
 
-/// Writes the entries of a record; see [`write`].
-pub struct EntryEnc<'a> {
+/// Content at least this long gets its checksum where it comes from. The buffer, a lane, is seldom
+/// in the core's caches: what was just written there is slow to be read again.
+const LONG_BYTES_MIN: usize = 256;
+
+/// Writes the entries of a record; see [`write`]. Long content comes from memory that lives for
+/// `'s`.
+pub struct EntryEnc<'a, 's> {
     enc: Enc<'a>,
     lsn: Lsn,
+    /// Where in the record long content was copied to, and from where.
+    long: SmallVec<[(usize, &'s [u8]); 2]>,
 }
 
-impl<'a> EntryEnc<'a> {
+impl<'a, 's> EntryEnc<'a, 's> {
     /// Writes an entry's head; exactly `body_len` bytes of body go into what it returns.
     #[inline]
     pub fn entry(&mut self, head: EntryHead, body_len: usize) -> &mut Enc<'a> {
@@ -120,18 +129,43 @@ impl<'a> EntryEnc<'a> {
         }
         &mut self.enc
     }
+
+    /// Writes content, part of the body of the entry that was begun last.
+    #[inline]
+    pub fn content(&mut self, bytes: &'s [u8]) {
+        if bytes.len() >= LONG_BYTES_MIN {
+            self.long.push((self.enc.pos(), bytes));
+        }
+        self.enc.bytes(bytes);
+    }
+}
+
+/// The checksum of a record, taken of `long` content where it came from.
+#[inline]
+fn checksum(record: &[u8], long: &[(usize, &[u8])]) -> u32 {
+    let Some((_, last)) = long.last() else { return crc32c(&record[8..]) };
+    // The next record is likely to be as long.
+    prefetch::for_write(record.as_ptr_range().end, last.len());
+    let (mut crc, mut at) = (Crc::new(), 8);
+    for (start, bytes) in long {
+        crc.update(&record[at..*start]);
+        crc.update(bytes);
+        at = start + bytes.len();
+    }
+    crc.update(&record[at..]);
+    crc.finish()
 }
 
 /// Writes one record of `entries` entries, as `body` gives them, into `buf`, which holds at least
 /// [`len_max`] bytes; `note` has passed [`check_note`]. Returns the record's length.
 #[inline]
-pub fn write(
+pub fn write<'s>(
     buf: &mut [u8],
     lsn: Lsn,
     time_ms: u64,
     note: Note<'_>,
     entries: usize,
-    body: impl FnOnce(&mut EntryEnc<'_>),
+    body: impl FnOnce(&mut EntryEnc<'_, 's>),
 ) -> usize {
     let mut enc = Enc::new(buf);
     let intent = if note.intent.is_some() { FLAG_INTENT } else { 0 };
@@ -150,10 +184,10 @@ pub fn write(
     if entries != 1 {
         enc.u32(entries as u32);
     }
-    let mut entries = EntryEnc { enc, lsn };
+    let mut entries = EntryEnc { enc, lsn, long: SmallVec::new() };
     body(&mut entries);
-    let len = entries.enc.pos();
-    let crc = crc32c(&buf[8..len]);
+    let (len, long) = (entries.enc.pos(), entries.long);
+    let crc = checksum(&buf[..len], &long);
     buf[..8].copy_from_slice(&(len as u64 | u64::from(crc) << 32).to_le_bytes());
     len
 }

@@ -275,7 +275,7 @@ impl<'a> Planned<'a> {
         self.entries > 0 && self.fresh.is_none() && !self.change.free && core.must_keep(&self.page)
     }
 
-    fn encode(&self, entries: &mut record::EntryEnc<'_>) {
+    fn encode<'s>(&'s self, entries: &mut record::EntryEnc<'_, 's>) {
         let id = self.change.id;
         let prev = self.page.lsn;
         let head = |kind, epoch| EntryHead { kind, object: id.0, prev, epoch };
@@ -286,8 +286,8 @@ impl<'a> Planned<'a> {
         }
         if !self.written.is_empty() {
             epoch += 1;
-            let enc = entries.entry(head(kind::WRITE, epoch), self.write_len());
-            op::encode_write(enc, self.written.iter().copied());
+            let (head, pieces) = (head(kind::WRITE, epoch), self.written.iter().copied());
+            op::encode_write(entries, head, self.write_len(), pieces);
         }
         for &(key, value) in &self.meta_changes {
             let enc = entries.entry(head(kind::META, epoch), op::meta_len(key, value));

@@ -12,20 +12,19 @@ use super::op::{self, Pieces, kind};
 use crate::config::Durability;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::EntryHead;
-use crate::log::record::{self, check_note};
+use crate::log::record::{self, EntryEnc, check_note};
 use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
 use crate::page::slot::SlotGuard;
 use crate::page::table::check_size;
 use crate::page::{Delta, Run, Runs, diff_at, mask_runs};
-use crate::stdx::codec::Enc;
 use crate::types::{Location, Lsn, Note, PageId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl Core {
-    /// Writes one entry on one locked page as a group of its own, and changes the page with
-    /// `change`. On error nothing changed.
+    /// Changes a locked page with `change` and records that as one entry, a group of its own, which
+    /// `encode` makes of the page's new content. On error nothing changed.
     #[inline]
     fn commit_one(
         &self,
@@ -33,8 +32,8 @@ impl Core {
         page: &mut SlotGuard<'_>,
         note: Note<'_>,
         entry: (u8, bool, usize),
-        body: impl Fn(&mut Enc<'_>),
-        change: impl FnOnce(&mut SlotGuard<'_>, &[u8]),
+        change: impl FnOnce(&mut SlotGuard<'_>),
+        encode: impl for<'s> FnOnce(&mut EntryEnc<'_, 's>, EntryHead, &'s [u8]),
     ) -> Result<Lsn> {
         let (kind, content, body_len) = entry;
         let time_ms = self.wall.wall_ms();
@@ -52,15 +51,15 @@ impl Core {
         };
         let epoch = page.epoch + u64::from(content);
         let head = EntryHead { kind, object: id.0, prev: page.lsn, epoch };
-        let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
-            body(entries.entry(head, body_len));
-        });
         if let Some(fresh) = fresh {
             self.displace(id, page, Some(fresh));
         }
-        // From the record, not from the caller's memory: whatever another thread does to that
-        // meanwhile, the page and the log hold the same bytes.
-        change(page, &append.buf()[len - body_len..len]);
+        // The record is made of the page, not of the caller's memory: whatever another thread does
+        // to that meanwhile, the page and the log hold the same bytes.
+        change(page);
+        let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
+            encode(entries, head, page.bytes());
+        });
         (page.lsn, page.epoch) = (lsn, epoch);
         append.publish(len);
         Ok(lsn)
@@ -126,18 +125,17 @@ impl Core {
             return Ok(None);
         }
         let payload: usize = pieces.clone().map(|(_, bytes)| bytes.len()).sum();
-        let entry = (kind::WRITE, true, op::write_len(pieces.len(), payload));
-        let encode = |enc: &mut Enc<'_>| op::encode_write(enc, pieces.clone());
-        let change = |page: &mut SlotGuard<'_>, body: &[u8]| {
-            let mut payload = &body[body.len() - payload..];
-            let recorded = pieces.clone().map(|(offset, bytes)| {
-                let (recorded, rest) = payload.split_at(bytes.len());
-                payload = rest;
-                (offset, recorded)
+        let body_len = op::write_len(pieces.len(), payload);
+        let change = |page: &mut SlotGuard<'_>| overwrite(page.bytes_mut(), pieces.clone());
+        let entry = (kind::WRITE, true, body_len);
+        self.commit_one(id, page, note, entry, change, |entries, head, content| {
+            let changed = pieces.clone().map(|(offset, bytes)| {
+                let from = offset as usize;
+                (offset, &content[from..from + bytes.len()])
             });
-            overwrite(page.bytes_mut(), recorded);
-        };
-        self.commit_one(id, page, note, entry, encode, change).map(Some)
+            op::encode_write(entries, head, body_len, changed);
+        })
+        .map(Some)
     }
 }
 
@@ -386,10 +384,12 @@ impl State {
             _ => meta.set(key, value),
         }
         meta.check_total()?;
-        let entry = (kind::META, false, op::meta_len(key, value));
-        let encode = |enc: &mut Enc<'_>| op::encode_meta(enc, key, value);
-        let change = |page: &mut SlotGuard<'_>, _: &[u8]| page.set_meta(meta);
-        let lsn = core.commit_one(id, &mut page, note, entry, encode, change)?;
+        let body_len = op::meta_len(key, value);
+        let change = |page: &mut SlotGuard<'_>| page.set_meta(meta);
+        let entry = (kind::META, false, body_len);
+        let lsn = core.commit_one(id, &mut page, note, entry, change, |entries, head, _| {
+            op::encode_meta(entries.entry(head, body_len), key, value);
+        })?;
         drop(page);
         core.acknowledged(Some(lsn))
     }

@@ -7,7 +7,8 @@
 //! kind 4 metadata  u8 key length, key, u8 1 and the value, or u8 0 to take the key away
 //! ```
 
-use crate::log::Entry;
+use crate::log::record::EntryEnc;
+use crate::log::{Entry, EntryHead};
 use crate::stdx::codec::{Dec, Enc};
 use crate::types::Location;
 use smallvec::SmallVec;
@@ -129,18 +130,21 @@ pub fn write_len(runs: usize, payload: usize) -> usize {
     4 + runs * RUN_BYTES + payload
 }
 
-/// Writes a write's body, [`write_len`] bytes.
+/// Writes a write, with a body of [`write_len`] bytes.
 #[inline]
-pub fn encode_write<'a>(
-    enc: &mut Enc<'_>,
-    pieces: impl ExactSizeIterator<Item = (u32, &'a [u8])> + Clone,
+pub fn encode_write<'s>(
+    entries: &mut EntryEnc<'_, 's>,
+    head: EntryHead,
+    body_len: usize,
+    pieces: impl ExactSizeIterator<Item = (u32, &'s [u8])> + Clone,
 ) {
+    let enc = entries.entry(head, body_len);
     enc.u32(pieces.len() as u32);
     for (offset, bytes) in pieces.clone() {
         enc.u64(u64::from(offset) | (bytes.len() as u64) << 32);
     }
     for (_, bytes) in pieces {
-        enc.bytes(bytes);
+        entries.content(bytes);
     }
 }
 

@@ -145,7 +145,7 @@ impl TLog {
         let lsn = append.stamp(prev);
         let entry = EntryHead { kind: kind::WRITE, object: delta.page().0, prev, epoch };
         let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
-            op::encode_write(entries.entry(entry, body_len), pieces.iter().copied());
+            op::encode_write(entries, entry, body_len, pieces.iter().copied());
         });
         append.publish(len);
         *head = (lsn, epoch);

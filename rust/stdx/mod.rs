@@ -5,6 +5,7 @@ pub mod codec;
 pub mod crc;
 pub mod hist;
 pub mod lock;
+pub mod prefetch;
 pub mod prng;
 pub mod sched;
 pub mod sync;
