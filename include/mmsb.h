@@ -418,7 +418,8 @@ typedef struct {
      */
     uint64_t segment_bytes;
     /**
-     * Bytes of records that wait to be flushed before an update has to wait.
+     * Bytes of records that wait to be flushed before an update has to wait. In `Buffered` an
+     * update waits, too, while eight times as many wait to be synced.
      */
     uint64_t pending_bytes_max;
     /**
@@ -709,6 +710,10 @@ typedef struct {
      * Bytes that wait in lanes.
      */
     uint64_t pending_bytes;
+    /**
+     * Bytes handed to the operating system and not synced.
+     */
+    uint64_t unsynced_bytes;
     /**
      * Lanes in use.
      */

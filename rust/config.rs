@@ -84,7 +84,8 @@ pub struct Config {
     pub sync_every: Duration,
     /// Size of a log segment, bytes; a larger record gets a segment of its own.
     pub segment_bytes: u64,
-    /// Bytes of records that wait to be flushed before an update has to wait.
+    /// Bytes of records that wait to be flushed before an update has to wait. In `Buffered` an
+    /// update waits, too, while eight times as many wait to be synced.
     pub pending_bytes_max: u64,
     /// History to keep, bytes of log. Log beyond it is recycled once a checkpoint makes it
     /// unnecessary. Such a checkpoint is made by itself whenever a quarter of that, and as much
@@ -103,7 +104,7 @@ impl Config {
             flush_every: Duration::from_millis(1),
             sync_every: Duration::from_millis(100),
             segment_bytes: 16 << 20,
-            pending_bytes_max: 16 << 20,
+            pending_bytes_max: 8 << 20,
             history_bytes: 256 << 20,
         }
     }

@@ -260,7 +260,8 @@ struct MmsbConfig
     sync_every_us::UInt64
     "Size of a log segment, bytes."
     segment_bytes::UInt64
-    "Bytes of records that wait to be flushed before an update has to wait."
+    "Bytes of records that wait to be flushed before an update has to wait. In `Buffered` an
+update waits, too, while eight times as many wait to be synced."
     pending_bytes_max::UInt64
     "History to keep, bytes of log."
     history_bytes::UInt64
@@ -434,6 +435,8 @@ struct MmsbStats
     record_bytes::UInt64
     "Bytes that wait in lanes."
     pending_bytes::UInt64
+    "Bytes handed to the operating system and not synced."
+    unsynced_bytes::UInt64
     "Lanes in use."
     lanes::UInt64
     "Log segments kept."

@@ -17,7 +17,8 @@ what `use` returned. Any task on any thread may use a state.
 - `must_exist`: refuse to create the directory.
 - `flush_every_us`, `sync_every_us`: microseconds, for `:buffered` (1,000 and 100,000).
 - `segment_bytes`: size of a log segment (16 MiB).
-- `pending_bytes_max`: bytes of records that may wait before an update has to (16 MiB).
+- `pending_bytes_max`: bytes of records that may wait to be flushed before an update has to (8 MiB);
+  in `:buffered` eight times as many may wait to be synced.
 - `history_bytes`: log to keep for reading back (1 GiB on disk, 256 MiB in memory).
 
 Errors: `InvalidArgumentError`, `SizeOutOfRangeError`, `LockedError` (open already),

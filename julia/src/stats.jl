@@ -10,6 +10,7 @@ A named tuple of counts, bytes, log positions and latencies:
 - `pages`, `page_bytes`, `next_page_id`: live pages;
 - `frame_bytes`, `version_bytes`, `snapshots`: memory of pages, of it what older versions hold;
 - `records`, `record_bytes`: written since the state was opened; `pending_bytes`, `lanes`: waiting;
+  `unsynced_bytes`: handed to the operating system, not yet synced;
 - `segments`, `log_bytes`, `history_floor`: the log that is kept, and the LSN above which it is;
 - `written_lsn`, `durable_lsn`: everything at or below was handed to the operating system, is on
   stable storage; `checkpoint_lsn`, `checkpoints`;

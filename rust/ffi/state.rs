@@ -65,7 +65,8 @@ pub struct MmsbConfig {
     pub sync_every_us: u64,
     /// Size of a log segment, bytes.
     pub segment_bytes: u64,
-    /// Bytes of records that wait to be flushed before an update has to wait.
+    /// Bytes of records that wait to be flushed before an update has to wait. In `Buffered` an
+    /// update waits, too, while eight times as many wait to be synced.
     pub pending_bytes_max: u64,
     /// History to keep, bytes of log.
     pub history_bytes: u64,
@@ -352,6 +353,8 @@ pub struct MmsbStats {
     pub record_bytes: u64,
     /// Bytes that wait in lanes.
     pub pending_bytes: u64,
+    /// Bytes handed to the operating system and not synced.
+    pub unsynced_bytes: u64,
     /// Lanes in use.
     pub lanes: u64,
     /// Log segments kept.
@@ -394,6 +397,7 @@ impl From<&Stats> for MmsbStats {
             records: stats.records,
             record_bytes: stats.record_bytes,
             pending_bytes: stats.pending_bytes,
+            unsynced_bytes: stats.unsynced_bytes,
             lanes: stats.lanes,
             segments: stats.segments,
             log_bytes: stats.log_bytes,

@@ -25,6 +25,8 @@ struct Signals {
     unsynced: bool,
     /// Writers wait for room: flush at once.
     hurry: bool,
+    /// Writers wait for a sync, or soon will: sync at once.
+    hurry_sync: bool,
     /// A checkpoint is due.
     due: bool,
 }
@@ -52,6 +54,13 @@ impl Wake {
     pub fn hurry(&self) {
         self.signals.lock().hurry = true;
         self.flusher.notify_all();
+    }
+
+    /// Has the syncer sync at once.
+    pub fn hurry_sync(&self) {
+        let mut signals = self.signals.lock();
+        (signals.unsynced, signals.hurry_sync) = (true, true);
+        self.syncer.notify_all();
     }
 }
 
@@ -117,6 +126,13 @@ impl Log {
     }
 }
 
+/// How long no record will have waited for `every` yet. Whoever flushes, flushes for all: on a busy
+/// machine this thread takes the processor from a writer.
+fn until_due(log: &Log, every: Duration) -> Duration {
+    let since = log.wall.monotonic_ns().saturating_sub(log.flushed_at.load(Ordering::Relaxed));
+    every.saturating_sub(Duration::from_nanos(since))
+}
+
 /// Errors poison the log where they arise; the threads go on to be told to stop.
 fn flush_loop(log: &Log, every: Duration) {
     let mut idle = 0;
@@ -126,7 +142,7 @@ fn flush_loop(log: &Log, every: Duration) {
         if hurried {
             idle = 0;
         } else if idle < IDLE_ROUNDS {
-            log.wake.flusher.wait_for(&mut signals, every);
+            log.wake.flusher.wait_for(&mut signals, until_due(log, every));
         } else {
             log.clock.asleep.store(1, Ordering::SeqCst);
             log.clock.barrier();
@@ -142,9 +158,11 @@ fn flush_loop(log: &Log, every: Duration) {
         }
         drop(signals);
         let before = log.written();
-        let flushed = log.check().and_then(|()| log.flush());
-        let wrote = flushed.is_ok() && log.written() != before;
-        idle = if wrote { 0 } else { idle + 1 };
+        let due = hurried || until_due(log, every).is_zero();
+        let flushed = due && log.check().and_then(|()| log.flush()).is_ok();
+        let wrote = flushed && log.written() != before;
+        idle = if wrote || !due { 0 } else { idle + 1 };
+        log.stock_up();
         if hurried {
             // Also if there was nothing to write: then waiting for it is in vain.
             log.wake_waiting();
@@ -153,6 +171,11 @@ fn flush_loop(log: &Log, every: Duration) {
         // Whoever wrote it: others flush, too.
         if !signals.unsynced && log.written() > log.durable() {
             signals.unsynced = true;
+            log.wake.syncer.notify_one();
+        }
+        // Early enough that no writer waits if the medium keeps up.
+        if !signals.hurry_sync && log.unsynced() > log.options.unsynced_bytes_max() / 2 {
+            signals.hurry_sync = true;
             log.wake.syncer.notify_one();
         }
         if wrote && log.take_checkpoint_due() {
@@ -169,12 +192,14 @@ fn sync_loop(log: &Log, every: Duration) {
             log.wake.syncer.wait(&mut signals);
             continue;
         }
-        // Woken early only to stop.
-        log.wake.syncer.wait_for(&mut signals, every);
+        if !signals.hurry_sync {
+            // Woken early only to hurry, or to stop.
+            log.wake.syncer.wait_for(&mut signals, every);
+        }
         if signals.stop {
             break;
         }
-        signals.unsynced = false;
+        (signals.unsynced, signals.hurry_sync) = (false, false);
         drop(signals);
         let _ = log.check().and_then(|()| log.sync().map(drop));
         signals = log.wake.signals.lock();

@@ -49,13 +49,19 @@ impl Log {
     fn lead(&self) -> Result<()> {
         let target = self.flush()?;
         let start = self.wall.monotonic_ns();
-        let (dirty, closed) = self.writer.lock().take_dirty();
+        let (dirty, closed, bytes) = {
+            let mut writer = self.writer.lock();
+            let (dirty, closed) = writer.take_dirty();
+            (dirty, closed, self.frame_bytes.load(Ordering::Acquire))
+        };
         if let Err(error) = dirty.sync(&*self.storage) {
             self.poison(error.message());
             return Err(error.fatal());
         }
         self.synced.fetch_max(closed.0, Ordering::AcqRel);
         self.durable.fetch_max(target.0, Ordering::AcqRel);
+        self.synced_bytes.store(bytes, Ordering::Release);
+        self.wake_waiting();
         self.sync_ns.add(self.wall.monotonic_ns().saturating_sub(start));
         Ok(())
     }

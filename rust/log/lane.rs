@@ -5,7 +5,7 @@
 //!   cursor (flusher)                       tail (holder)
 //!      v                                     v
 //!   [chunk ....]--next-->[chunk ........]-->[chunk ...........      ]
-//!    drained chunks go to the pool, the hottest is used first
+//!    drained chunks go to the pool, a lane's hottest is used first
 //! ```
 //!
 //! Invariants:
@@ -29,6 +29,8 @@ pub struct Chunk {
     pub used: AtomicUsize,
     /// Space on the medium that is promised to what it holds.
     pub owes: u64,
+    /// The lane that it was in last: its bytes are in the caches of that lane's core, if of any.
+    lane: usize,
     bytes: NonNull<u8>,
     capacity: usize,
 }
@@ -40,7 +42,7 @@ impl Chunk {
         // SAFETY: the layout is not empty.
         let bytes = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         let (next, used) = (AtomicPtr::default(), AtomicUsize::new(0));
-        Some(Box::new(Chunk { next, used, owes: 0, bytes, capacity: len }))
+        Some(Box::new(Chunk { next, used, owes: 0, lane: 0, bytes, capacity: len }))
     }
 
     /// Bytes that it holds.
@@ -224,15 +226,20 @@ impl ChunkPool {
     /// Idle chunks beyond this many bytes go back to the system.
     const IDLE_BYTES_MAX: usize = 16 << 20;
 
-    /// A chunk of at least `len` bytes, but no wasteful one.
-    pub fn take(&self, len: usize) -> Option<Box<Chunk>> {
+    /// A chunk of at least `len` bytes for the lane `lane`, but no wasteful one: one that it had
+    /// before, if there is any.
+    pub fn take(&self, len: usize, lane: usize) -> Option<Box<Chunk>> {
+        let mut chunk = self.reuse(len, lane).or_else(|| Chunk::new(len))?;
+        chunk.lane = lane;
+        Some(chunk)
+    }
+
+    fn reuse(&self, len: usize, lane: usize) -> Option<Box<Chunk>> {
         let mut idle = self.0.lock();
-        let fits = len..=len.saturating_mul(4);
-        if let Some(at) = idle.iter().rposition(|chunk| fits.contains(&chunk.capacity())) {
-            return Some(idle.remove(at));
-        }
-        drop(idle);
-        Chunk::new(len)
+        let fits = |chunk: &Chunk| (len..=len.saturating_mul(4)).contains(&chunk.capacity());
+        let own = idle.iter().rposition(|chunk| chunk.lane == lane && fits(chunk));
+        let at = own.or_else(|| idle.iter().rposition(|chunk| fits(chunk)))?;
+        Some(idle.remove(at))
     }
 
     /// Takes a drained chunk back.

@@ -107,6 +107,11 @@ pub struct Log {
     /// Where frames are known to be durable: the end of one, or where the log begins. An image may
     /// make more durable, up to where no frame ends.
     synced: AtomicU64,
+    /// When nothing was known to wait for longer, monotonic nanoseconds: a flush began.
+    flushed_at: AtomicU64,
+    /// Bytes of frames written, and of those that a sync covered.
+    frame_bytes: AtomicU64,
+    synced_bytes: AtomicU64,
     /// Bytes of log since a checkpoint was last due, and how many make the next one due.
     grown: AtomicU64,
     due_at: AtomicU64,
@@ -128,6 +133,8 @@ pub struct LogStats {
     pub record_bytes: u64,
     /// Bytes that wait in lanes.
     pub pending_bytes: u64,
+    /// Bytes of frames written and not synced.
+    pub unsynced_bytes: u64,
     /// Lanes in use.
     pub lanes: u64,
     /// Segments kept.
@@ -176,6 +183,9 @@ impl Log {
             written: AtomicU64::new(closed.0),
             durable: AtomicU64::new(closed.0),
             synced: AtomicU64::new(closed.0),
+            flushed_at: AtomicU64::new(0),
+            frame_bytes: AtomicU64::new(0),
+            synced_bytes: AtomicU64::new(0),
             grown: AtomicU64::new(0),
             due_at: AtomicU64::new(options.checkpoint_every),
             commit: Mutex::default(),
@@ -365,7 +375,7 @@ impl Log {
             if self.clock.gate.load(Ordering::SeqCst) != 0 {
                 return Err(self.refusal());
             }
-            let chunk = self.grant(len_max)?;
+            let chunk = self.grant(len_max, index)?;
             while lane.clock.enter(self.alone(index)).is_none() {
                 backoff.wait();
             }
@@ -439,6 +449,13 @@ impl Log {
     /// Records published since the log was opened.
     pub fn records(&self) -> u64 {
         self.lanes().map(|lane| lane.counters.records.load(Ordering::Acquire)).sum()
+    }
+
+    /// Bytes handed to the storage and not synced.
+    fn unsynced(&self) -> u64 {
+        // In this order: the other way round a sync between the two would make it negative.
+        let synced = self.synced_bytes.load(Ordering::Acquire);
+        self.frame_bytes.load(Ordering::Acquire) - synced
     }
 
     /// Whether bytes wait in a lane or a group is being written.
@@ -515,6 +532,7 @@ impl Log {
         let mut stats = LogStats {
             written: self.written(),
             durable: self.durable(),
+            unsynced_bytes: self.unsynced(),
             flush: self.flush_ns.read(),
             sync: self.sync_ns.read(),
             ..LogStats::default()

@@ -65,6 +65,12 @@ impl LogOptions {
         (self.segment_bytes as usize / 16).clamp(4 << 10, 256 << 10)
     }
 
+    /// Bytes written above which writers wait for a sync, where syncs are made in the background:
+    /// what a power cut takes is bounded, however slow the medium is.
+    pub fn unsynced_bytes_max(&self) -> u64 {
+        self.pending_bytes_max.saturating_mul(8).max(self.segment_bytes)
+    }
+
     /// Bytes of `room` in a segment that ordinary records can count on.
     fn usable(&self, room: u64) -> u64 {
         room.saturating_sub(self.chunk_bytes() as u64)
@@ -112,14 +118,14 @@ impl Log {
 
     /// A chunk for a record of `len` bytes, with space reserved for what it will hold. Waits for a
     /// flush where too much is pending.
-    pub(super) fn grant(&self, len: usize) -> Result<Box<Chunk>> {
+    pub(super) fn grant(&self, len: usize, lane: usize) -> Result<Box<Chunk>> {
         let capacity = len.max(self.options.chunk_bytes());
         let mut space = self.wait_for_room(capacity as u64)?;
         let owes = self.options.owes(len);
         if self.options.reserve {
             self.reserve(&mut space, len, owes)?;
         }
-        let Some(mut chunk) = self.pool.take(capacity) else {
+        let Some(mut chunk) = self.pool.take(capacity, lane) else {
             bail!(OutOfMemory, "no memory for {capacity} bytes of log buffer");
         };
         chunk.owes = owes;
@@ -129,42 +135,62 @@ impl Log {
     }
 
     /// Waits until chunks of `bytes` more may be in lanes: for the flusher, which goes on writing
-    /// while this thread fills what it has written, or by flushing where there is none. Waits for
-    /// what a flush can give back alone: each lane keeps its last chunk, and those of many lanes
-    /// may be more than is allowed.
+    /// while this thread fills what it has written, or by flushing where there is none; and for the
+    /// syncer, if there is one. Waits for what a flush can give back alone: each lane keeps its last
+    /// chunk, and those of many lanes may be more than is allowed.
     fn wait_for_room(&self, bytes: u64) -> Result<MutexGuard<'_, Space>> {
-        let full = |space: &Space| {
+        let is_full = |space: &Space| {
             space.outstanding + bytes > self.options.pending_bytes_max && self.is_pending()
         };
         let mut space = self.space.lock();
-        if full(&space) && !self.wake.is_running() {
+        while self.wake.is_running() {
+            if is_full(&space) {
+                self.wake.hurry();
+            } else if self.unsynced() > self.options.unsynced_bytes_max() {
+                self.wake.hurry_sync();
+            } else {
+                return Ok(space);
+            }
+            self.check()?;
+            self.drained.wait(&mut space);
+        }
+        if is_full(&space) {
             drop(space);
             self.flush()?;
-            return Ok(self.space.lock());
-        }
-        while full(&space) && self.wake.is_running() {
-            self.check()?;
-            self.wake.hurry();
-            self.drained.wait(&mut space);
+            space = self.space.lock();
         }
         Ok(space)
     }
 
     fn reserve(&self, space: &mut Space, len: usize, owes: u64) -> Result<()> {
         while self.free(space) < space.owed + owes {
-            let spare = self.new_spare(space, self.options.segment_bytes)?;
+            let spare = self.new_spare(space.name(), self.options.segment_bytes)?;
             space.spares.push(spare);
         }
         if !self.options.fits_ordinary(len) {
             // The writer takes the smallest spare that fits: nothing else takes this one.
-            let spare = self.new_spare(space, segment_need(len))?;
+            let spare = self.new_spare(space.name(), segment_need(len))?;
             space.spares.push(spare);
         }
         Ok(())
     }
 
-    fn new_spare(&self, space: &mut Space, capacity: u64) -> Result<Spare> {
+    /// Has a spare made before a writer needs it, which would take it as long as many records. What
+    /// goes wrong is told to the writer that needs one.
+    pub(super) fn stock_up(&self) {
+        let capacity = self.options.segment_bytes;
+        let mut space = self.space.lock();
+        if !self.options.reserve || self.free(&space) >= space.owed + capacity / 2 {
+            return;
+        }
         let name = space.name();
+        drop(space);
+        if let Ok(spare) = self.new_spare(name, capacity) {
+            self.space.lock().spares.push(spare);
+        }
+    }
+
+    fn new_spare(&self, name: String, capacity: u64) -> Result<Spare> {
         let path = self.storage.describe(&name);
         let file = self
             .storage
@@ -185,7 +211,7 @@ impl Log {
         let fits = space.spares.iter().enumerate().filter(|(_, spare)| spare.capacity >= need);
         match fits.min_by_key(|(_, spare)| spare.capacity).map(|(at, _)| at) {
             Some(at) => Ok(space.spares.remove(at)),
-            None => self.new_spare(&mut space, need.max(self.options.segment_bytes)),
+            None => self.new_spare(space.name(), need.max(self.options.segment_bytes)),
         }
     }
 

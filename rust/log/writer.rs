@@ -254,11 +254,12 @@ impl Log {
     /// `Poisoned`, and what the storage says, which poisons the log.
     pub fn flush(&self) -> Result<Lsn> {
         let mut writer = self.writer.lock();
+        let start = self.wall.monotonic_ns();
+        self.flushed_at.store(start, Ordering::Relaxed);
         if !self.is_pending() {
             return Ok(self.written());
         }
         self.check()?;
-        let start = self.wall.monotonic_ns();
         let mut heads = std::mem::take(&mut writer.heads);
         let closed = {
             let _closing = self.closing.lock();
@@ -271,7 +272,12 @@ impl Log {
             self.poison(error.message());
             return Err(error.fatal());
         }
-        self.flush_ns.add(self.wall.monotonic_ns().saturating_sub(start));
+        let end = self.wall.monotonic_ns();
+        if !self.is_pending() {
+            // As good as a flush that begins now.
+            self.flushed_at.store(end, Ordering::Relaxed);
+        }
+        self.flush_ns.add(end.saturating_sub(start));
         Ok(self.written())
     }
 
@@ -348,6 +354,7 @@ impl Log {
         segment.extend(header);
         self.account_room(segment.room());
         self.written.fetch_max(header.closed.0, Ordering::AcqRel);
+        self.frame_bytes.fetch_add(header.bytes, Ordering::AcqRel);
         self.grown.fetch_add(header.bytes, Ordering::Relaxed);
         Ok(())
     }

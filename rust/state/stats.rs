@@ -28,6 +28,8 @@ pub struct Stats {
     pub record_bytes: u64,
     /// Bytes that wait in lanes.
     pub pending_bytes: u64,
+    /// Bytes handed to the operating system and not synced.
+    pub unsynced_bytes: u64,
     /// Lanes in use.
     pub lanes: u64,
     /// Log segments kept.
@@ -70,6 +72,7 @@ macro_rules! for_each_number {
         visit("records", stats.records);
         visit("record_bytes", stats.record_bytes);
         visit("pending_bytes", stats.pending_bytes);
+        visit("unsynced_bytes", stats.unsynced_bytes);
         visit("lanes", stats.lanes);
         visit("segments", stats.segments);
         visit("log_bytes", stats.log_bytes);
@@ -127,6 +130,7 @@ impl State {
             records: log.records,
             record_bytes: log.record_bytes,
             pending_bytes: log.pending_bytes,
+            unsynced_bytes: log.unsynced_bytes,
             lanes: log.lanes,
             segments: log.segments,
             log_bytes: log.segment_bytes,

@@ -1,6 +1,7 @@
 //! Behaviour: one claim per file, through the public interface.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
+mod backlog;
 mod batches;
 mod cancelling;
 mod checkpoints;
