@@ -146,7 +146,7 @@ fn checksum(record: &[u8], long: &[(usize, &[u8])]) -> u32 {
     let Some((_, last)) = long.last() else { return crc32c(&record[8..]) };
     // The next record is likely to be as long.
     prefetch::for_write(record.as_ptr_range().end, last.len());
-    let (mut crc, mut at) = (Crc::new(), 8);
+    let (mut crc, mut at) = (Crc::default(), 8);
     for (start, bytes) in long {
         crc.update(&record[at..*start]);
         crc.update(bytes);

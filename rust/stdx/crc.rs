@@ -23,13 +23,15 @@ pub struct Crc {
     state: u32,
 }
 
-impl Crc {
+impl Default for Crc {
     /// That of no bytes yet.
     #[inline]
-    pub fn new() -> Crc {
+    fn default() -> Crc {
         Crc { state: !0 }
     }
+}
 
+impl Crc {
     /// Goes on with `bytes`.
     #[inline]
     pub fn update(&mut self, bytes: &[u8]) {
@@ -153,7 +155,7 @@ mod tests {
         let cuts = [0, 1, 45, 127, 128, 129, 300, 1069, 1999, 2000];
         for (at, first) in cuts.iter().enumerate() {
             for second in &cuts[at..] {
-                let mut crc = Crc::new();
+                let mut crc = Crc::default();
                 for part in [&bytes[..*first], &bytes[*first..*second], &bytes[*second..]] {
                     crc.update(part);
                 }
