@@ -121,8 +121,7 @@ fn open(medium: &Medium) -> State {
         sync_every: Duration::from_millis(1),
         ..Config::durable("")
     };
-    let state = State::open_in(Arc::new(medium.clone()), Arc::new(OsClock), config);
-    state.expect("a state")
+    State::open_in(Arc::new(medium.clone()), Arc::new(OsClock), config).unwrap()
 }
 
 /// Updates a page of 1 KiB, each time in all bytes, `count` times.
