@@ -10,11 +10,16 @@ use super::segment::{
     FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader, SEGMENT_HEADER_BYTES, Segment, Window,
 };
 use crate::error::Result;
+use crate::stdx::prefetch;
 use crate::types::Lsn;
 use std::sync::Arc;
 
 /// Bytes read at once when one record is looked up: a block of the index and a little more.
 const LOOKUP_BYTES: usize = 1280;
+/// Records at least this long have what comes a few of them later fetched.
+const LONG_BYTES_MIN: usize = 256;
+/// How far after a record that is.
+const AHEAD_BYTES: usize = 1 << 10;
 /// Frames that are read before reading ahead: most readers want a few records.
 const PATIENCE: u32 = 2;
 
@@ -177,8 +182,12 @@ impl Reader {
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>> {
         let Some((lsn, len)) = self.find()? else { return Ok(None) };
         let segment = &self.segments[self.at];
-        let (bytes, checked) = self.window.get_record(segment, self.offset, len)?;
-        match Record::parse_if(bytes, !checked) {
+        let bytes = self.window.get(segment, self.offset, len)?;
+        if len >= LONG_BYTES_MIN {
+            // It may be in the cache of the core that read it ahead.
+            prefetch::for_read(bytes.as_ptr_range().end.wrapping_add(AHEAD_BYTES), len);
+        }
+        match Record::parse(bytes) {
             Ok(record) => {
                 self.after = lsn;
                 self.offset += len as u64;
@@ -257,7 +266,9 @@ impl Reader {
                 false if segment.end() == 0 => (SEGMENT_HEADER_BYTES, segment.header.capacity),
                 false => (SEGMENT_HEADER_BYTES, segment.end()),
             };
-            stretches.push(Stretch { segment: segment.clone(), from, to });
+            if from < to {
+                stretches.push(Stretch { segment: segment.clone(), from, to });
+            }
         }
         let bytes: u64 = stretches.iter().map(|stretch| stretch.to - stretch.from).sum();
         if bytes >= READ_AHEAD_BYTES_MIN {

@@ -220,19 +220,12 @@ impl<'a> Record<'a> {
     /// The record that `bytes` hold, exactly; the reason if they hold none.
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Record<'a>, &'static str> {
-        Record::parse_if(bytes, true)
-    }
-
-    /// As [`parse`](Self::parse), without looking at the checksum if `check` is not set: bytes that
-    /// were parsed before.
-    #[inline]
-    pub fn parse_if(bytes: &'a [u8], check: bool) -> Result<Record<'a>, &'static str> {
         let head: &[u8; HEADER_BYTES] = bytes.first_chunk().ok_or(SHORT)?;
         let (len, lsn) = peek(head);
         if len != bytes.len() || !is_len(len) {
             return Err("a record's length does not fit");
         }
-        if check && word(head, 0) >> 32 != u64::from(crc32c(&bytes[8..])) {
+        if word(head, 0) >> 32 != u64::from(crc32c(&bytes[8..])) {
             return Err("a record's checksum does not match");
         }
         let flags = (word(head, 16) >> 48) as u8;

@@ -18,7 +18,7 @@
 //! The frame's checksum covers the segment's number, so that a frame left over from the file's
 //! earlier life is never taken for one of this life.
 
-use super::read_ahead::{ReadAhead, Stretch};
+use super::read_ahead::{LEAD_BYTES, ReadAhead, Stretch};
 use super::record::{self, HEADER_BYTES};
 use crate::env::{File, OpenMode, Storage};
 use crate::error::{Error, ErrorKind, Result};
@@ -459,8 +459,6 @@ pub struct Window {
     /// Offset in the segment of the first byte held.
     start: u64,
     len: usize,
-    /// Every record held was found sound.
-    checked: bool,
     ahead: Option<ReadAhead>,
 }
 
@@ -471,18 +469,6 @@ impl Window {
     /// Reads `stretches`, which come next, in the background.
     pub fn read_ahead(&mut self, stretches: Vec<Stretch>) {
         self.ahead = ReadAhead::start(stretches);
-    }
-
-    /// As [`get`](Self::get), and whether the records that are held were found sound.
-    #[inline]
-    pub fn get_record(
-        &mut self,
-        segment: &Segment,
-        offset: u64,
-        len: usize,
-    ) -> Result<(&[u8], bool)> {
-        self.get(segment, offset, len)?;
-        Ok((self.slice(offset, len), self.checked))
     }
 
     /// `len` bytes of `segment` at `offset`; reads ahead. The caller knows that they lie within
@@ -538,7 +524,7 @@ impl Window {
         if self.ahead.is_some() && self.advance(segment.header.number, offset, len) {
             return Ok(true);
         }
-        (self.from, self.len, self.checked) = (0, 0, false);
+        (self.from, self.len) = (0, 0);
         let limit = segment.header.capacity.max(segment.end());
         let want = ahead.min(limit.saturating_sub(offset) as usize).max(len);
         if self.bytes.len() < want {
@@ -556,31 +542,36 @@ impl Window {
         Ok(got >= len)
     }
 
-    /// Goes on to the block that was read ahead and holds `offset`; `false` if that does not give
-    /// `len` bytes.
+    /// Goes on to the blocks that were read ahead and hold `len` bytes at `offset`; `false` if they
+    /// do not.
     fn advance(&mut self, number: u64, offset: u64, len: usize) -> bool {
-        while let Some(block) = self.ahead.as_ref().and_then(ReadAhead::next) {
-            if block.holds(number, offset) {
-                (self.from, self.start, self.len) = (block.from, block.start, block.len);
-                self.checked = block.checked;
-                let spent = std::mem::replace(&mut self.bytes, block.bytes);
-                self.give_back(spent);
-                return self.holds(offset, len);
-            }
-            let passed = (block.number, block.start) > (number, offset);
-            self.give_back(block.bytes);
-            if passed {
+        while let Some(ahead) = self.ahead.take() {
+            let Some(mut block) = ahead.next() else { break };
+            // Up to where bytes from `offset` on are held already.
+            let end = self.start + self.len as u64;
+            let end = if self.holds(offset, 1) { end } else { offset };
+            let place = (block.number, block.start);
+            if place > (number, end) {
                 break;
             }
+            if block.number < number || block.start + block.len as u64 <= end {
+                ahead.give_back(block.bytes);
+                self.ahead = Some(ahead);
+                continue;
+            }
+            let lead = block.start.saturating_sub(offset) as usize;
+            let Some(from) = LEAD_BYTES.checked_sub(lead) else { break };
+            if lead > 0 {
+                block.bytes[from..LEAD_BYTES].copy_from_slice(self.slice(offset, lead));
+            }
+            (self.from, self.start, self.len) = (from, block.start - lead as u64, block.len + lead);
+            ahead.give_back(std::mem::replace(&mut self.bytes, block.bytes));
+            self.ahead = Some(ahead);
+            if self.holds(offset, len) {
+                return true;
+            }
         }
-        self.ahead = None;
         false
-    }
-
-    fn give_back(&self, bytes: Vec<u8>) {
-        if let Some(ahead) = &self.ahead {
-            ahead.give_back(bytes);
-        }
     }
 }
 
