@@ -219,8 +219,7 @@ impl Log {
 
     /// Lets an empty log begin after `lsn`.
     pub fn rebase(&mut self, lsn: Lsn) {
-        let identity = self.writer.get_mut().identity;
-        *self.writer.get_mut() = Writer::new(identity, lsn);
+        self.writer.get_mut().reset(lsn);
         self.clock.raise(lsn.tick());
         *self.written.get_mut() = lsn.0;
         *self.durable.get_mut() = lsn.0;
@@ -279,12 +278,14 @@ impl Log {
             }
         }
         self.clock = Clock::new(0);
-        let identity = self.writer.get_mut().identity;
-        *self.writer.get_mut() = Writer::new(identity, Lsn::ZERO);
+        self.writer.get_mut().reset(Lsn::ZERO);
         *self.space.get_mut() = Space::default();
         *self.written.get_mut() = 0;
         *self.durable.get_mut() = 0;
         *self.synced.get_mut() = 0;
+        *self.flushed_at.get_mut() = 0;
+        *self.frame_bytes.get_mut() = 0;
+        *self.synced_bytes.get_mut() = 0;
         *self.grown.get_mut() = 0;
         *self.due_at.get_mut() = options.checkpoint_every;
         *self.commit.get_mut() = Commit::default();

@@ -87,6 +87,12 @@ impl Writer {
         }
     }
 
+    /// Makes it one of an empty log that begins after `base`. Keeps its identity and its buffers.
+    pub fn reset(&mut self, base: Lsn) {
+        self.segments.clear();
+        (self.base, self.next_number, self.dirty) = (base, 1, Dirty::default());
+    }
+
     /// `closed` of the last frame.
     pub fn closed(&self) -> Lsn {
         self.segments.back().map_or(self.base, |segment| segment.closed())

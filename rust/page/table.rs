@@ -445,7 +445,8 @@ impl Table {
     /// Clears the slots of ids below `next`, chunk by chunk: an image may end far beyond the last
     /// page that anybody asked for.
     fn clear_slots(&mut self, next: u64) {
-        for (chunk, base) in self.chunks.iter_mut().enumerate() {
+        let end = *self.chunks_end.get_mut();
+        for (chunk, base) in self.chunks[..end].iter_mut().enumerate() {
             let base = *base.get_mut();
             let slots = 1 << (FIRST_CHUNK_BITS as usize + chunk);
             let first = slots - (1 << FIRST_CHUNK_BITS) + 1;
