@@ -179,12 +179,16 @@ impl Log {
     /// goes wrong is told to the writer that needs one.
     pub(super) fn stock_up(&self) {
         let capacity = self.options.segment_bytes;
-        let mut space = self.space.lock();
-        if !self.options.reserve || self.free(&space) >= space.owed + capacity / 2 {
-            return;
-        }
-        let name = space.name();
-        drop(space);
+        let name = {
+            // No spare is on its way to become a segment.
+            let writer = self.writer.lock();
+            let mut space = self.space.lock();
+            let enough = self.free(&space) >= space.owed + capacity / 2;
+            if enough || writer.segments.is_empty() || !self.options.reserve {
+                return;
+            }
+            space.name()
+        };
         if let Ok(spare) = self.new_spare(name, capacity) {
             self.space.lock().spares.push(spare);
         }

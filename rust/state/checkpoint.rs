@@ -241,6 +241,7 @@ impl From<&ImageRef> for CheckpointInfo {
 }
 
 fn split_path(path: &Path) -> Result<(OsStorage, String)> {
+    super::check_path(path)?;
     let name = match path.file_name().map(|name| name.to_str()) {
         Some(Some(name)) => name.to_owned(),
         Some(None) => bail!(NotUtf8, "the name of the file {path:?} is not UTF-8"),

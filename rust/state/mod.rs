@@ -357,7 +357,20 @@ impl Core {
     }
 }
 
+/// Refuses a path that names nothing.
+fn check_path(path: &Path) -> Result<()> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if bytes.is_empty() {
+        bail!(InvalidArgument, "the path {path:?} is empty");
+    }
+    if let Some(at) = bytes.iter().position(|&byte| byte == 0) {
+        bail!(InvalidArgument, "the path {path:?} has a zero byte, at {at}");
+    }
+    Ok(())
+}
+
 fn open_directory(path: &Path, must_exist: bool) -> Result<OsStorage> {
+    check_path(path)?;
     let opened = if must_exist { OsStorage::new(path) } else { OsStorage::create(path) };
     opened.map_err(|error| Error::io(format_args!("open {path:?}"), error))
 }
