@@ -184,8 +184,12 @@ impl ReadAhead {
     /// Gives a block's buffer back to be filled again. Other buffers are too short for that.
     pub fn give_back(&self, bytes: Vec<u8>) {
         if bytes.len() >= LEAD_BYTES + BLOCK_BYTES {
-            self.shared.progress.lock().spent.push(bytes);
-            self.shared.spent.notify_one();
+            let mut progress = self.shared.progress.lock();
+            progress.spent.push(bytes);
+            // A thread that is far ahead is woken for several blocks at once.
+            if progress.spent.len() >= BLOCKS / 2 {
+                self.shared.spent.notify_one();
+            }
         }
     }
 }
