@@ -241,12 +241,12 @@ impl From<&ImageRef> for CheckpointInfo {
 }
 
 fn split_path(path: &Path) -> Result<(OsStorage, String)> {
-    super::check_path(path)?;
     let name = match path.file_name().map(|name| name.to_str()) {
         Some(Some(name)) => name.to_owned(),
         Some(None) => bail!(NotUtf8, "the name of the file {path:?} is not UTF-8"),
         None => bail!(InvalidArgument, "{path:?} does not name a file"),
     };
+    super::check_path(path)?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
