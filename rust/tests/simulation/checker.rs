@@ -1,0 +1,405 @@
+//! Whether a run was right:
+//!
+//! - what was promised is there: every acknowledged group in `sync`, what an explicit flush, sync or
+//!   checkpoint covered in all durabilities, and in `buffered` everything older than the window;
+//! - what is there is a prefix of the groups in LSN order, each whole, with the content, epochs and
+//!   metadata that the model has, under the label that it was asked for with;
+//! - damage is reported with place and reason and never returned as data; what is undamaged is
+//!   never refused, and no call fails without a cause;
+//! - what was seen while writers worked (snapshots, views, replays, queries) is what the model had.
+//!
+//! Progress is checked by the scheduler: a wait that nobody ends, and a run without an end, fail.
+//!
+//! Not checked: memory that is lost, how long anything takes, and weak memory orders.
+
+use crate::history::{History, Named, Naming, between};
+use crate::model::{Effect, Fate, Model, Observation, Page, Seen};
+use crate::workload::{Setup, groups_of};
+use mmsb::env::sim::{SimClock, SimStorage};
+use mmsb::{Durability, Error, ErrorKind, Lsn, Note, PageId, Query, State};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Opens the state of a disk.
+pub fn open(disk: &SimStorage, clock: &SimClock, setup: &Setup) -> mmsb::Result<State> {
+    State::open_in(Arc::new(disk.clone()), Arc::new(clock.clone()), setup.config())
+}
+
+/// What a disk that was left may have lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Loss {
+    /// What was not promised up to this LSN.
+    Above(Lsn),
+    /// Anything: a sync lied. What is left is a prefix all the same, or reported as damage.
+    Anything,
+    /// Bits flipped. What is left is right, or reported as damage, or as a torn tail.
+    Rotten(Lsn),
+}
+
+/// What was found on a disk.
+pub struct Survivors {
+    /// The state.
+    pub model: Model,
+    /// Every group at or below it is in the state.
+    pub reach: Lsn,
+    /// LSNs of groups of which only the log could tell, by their place in the history.
+    pub learnt: Vec<(usize, Lsn, Vec<Effect>)>,
+    /// The named checkpoints that are kept.
+    pub names: BTreeMap<String, Lsn>,
+}
+
+/// Opens a disk that was left and compares everything on it with what must be there. `None` where
+/// damage was reported, as it may be.
+pub fn examine(
+    disk: &SimStorage,
+    clock: &SimClock,
+    setup: &Setup,
+    history: &History,
+    loss: Loss,
+) -> Result<Option<Survivors>, String> {
+    let state = match open(disk, clock, setup) {
+        Ok(state) => state,
+        Err(error) => return reported(&error, loss).map(|()| None),
+    };
+    match compare(&state, history) {
+        Ok(survivors) => {
+            let promised = promised(history, loss, &state)?;
+            if promised > survivors.reach {
+                let reach = survivors.reach;
+                return Err(format!("promised up to {promised}, there up to {reach}"));
+            }
+            check_names(history, &survivors.names, loss)?;
+            Ok(Some(survivors))
+        }
+        Err(Wrong::Answer(error)) => reported(&error, loss).map(|()| None),
+        Err(Wrong::Content(what)) => Err(what),
+    }
+}
+
+/// Whether an error may come of a disk that lost that.
+fn reported(error: &Error, loss: Loss) -> Result<(), String> {
+    let corrupt = error.kind() == ErrorKind::Corrupt;
+    match loss {
+        Loss::Above(_) => Err(format!("an undamaged state is refused: {error:?}")),
+        Loss::Anything if corrupt || error.kind() == ErrorKind::FileNotFound => Ok(()),
+        Loss::Rotten(_) if corrupt => {
+            let message = error.message();
+            let placed = message.contains("sim:") && message.contains("offset");
+            if placed { Ok(()) } else { Err(format!("damage without a place: {error:?}")) }
+        }
+        _ => Err(format!("damage is reported as something else: {error:?}")),
+    }
+}
+
+/// The last group that must be there.
+fn promised(history: &History, loss: Loss, state: &State) -> Result<Lsn, String> {
+    let bound = match loss {
+        Loss::Anything => return Ok(Lsn::ZERO),
+        // What was written last cannot be told from a torn tail; but it must be told of.
+        Loss::Rotten(_) if state.recovered().torn.is_some() => return Ok(Lsn::ZERO),
+        Loss::Above(bound) | Loss::Rotten(bound) => bound,
+    };
+    let known = history.known_groups()?;
+    Ok(known.range(..=bound).next_back().map_or(Lsn::ZERO, |(&lsn, _)| lsn))
+}
+
+enum Wrong {
+    Answer(Error),
+    Content(String),
+}
+
+impl From<Error> for Wrong {
+    fn from(error: Error) -> Wrong {
+        Wrong::Answer(error)
+    }
+}
+
+impl From<String> for Wrong {
+    fn from(what: String) -> Wrong {
+        Wrong::Content(what)
+    }
+}
+
+/// Reads everything and compares it with the model of the groups that are there.
+fn compare(state: &State, history: &History) -> Result<Survivors, Wrong> {
+    let records = groups_of(state, Query::default())?;
+    let checkpoints = state.checkpoints()?;
+    let imaged = checkpoints.iter().map(|info| info.lsn).max().unwrap_or(Lsn::ZERO);
+    let logged = records.last().map_or(Lsn::ZERO, |(lsn, ..)| *lsn);
+    let reach = imaged.max(logged);
+    let learnt = identify(history, &records)?;
+    let model = survived(history, &learnt, reach)?;
+    let digest = state.digest()?;
+    if digest != model.digest() {
+        return Err(difference(state, &model, reach)?.into());
+    }
+    check_ids(state, &model)?;
+    let verified = state.verify()?;
+    if verified.digest != digest {
+        return Err("verify tells another digest".to_owned().into());
+    }
+    let names = checkpoints.into_iter().filter(|info| !info.name.is_empty());
+    let names = names.map(|info| (info.name, info.lsn)).collect();
+    Ok(Survivors { model, reach, learnt, names })
+}
+
+/// Whose the records are: what the log alone can tell of them. A record that nobody asked for, or
+/// that was refused, or that has another LSN than the one that was told, is wrong.
+fn identify(
+    history: &History,
+    records: &[(Lsn, String, Vec<PageId>)],
+) -> Result<Vec<(usize, Lsn, Vec<Effect>)>, String> {
+    let by_tag: BTreeMap<&str, usize> =
+        history.groups.iter().enumerate().map(|(at, group)| (&*group.tag, at)).collect();
+    let mut learnt = Vec::new();
+    for (lsn, tag, pages) in records {
+        let Some(&at) = by_tag.get(&**tag) else {
+            if history.past.contains_key(lsn) {
+                continue;
+            }
+            return Err(format!("the record {lsn} ({tag:?}) was asked for by nobody"));
+        };
+        let group = &history.groups[at];
+        match (group.fate, group.lsn) {
+            (Fate::Undone, _) => return Err(format!("{tag} was refused, its record is {lsn}")),
+            (_, Some(told)) if told != *lsn => {
+                return Err(format!("{tag} was told {told}, its record is {lsn}"));
+            }
+            (_, Some(_)) => {}
+            (_, None) => learnt.push((at, *lsn, with_page(&group.effects, pages))),
+        }
+    }
+    Ok(learnt)
+}
+
+/// The effects of a group whose creation did not return: its record knows the page.
+fn with_page(effects: &[Effect], pages: &[PageId]) -> Vec<Effect> {
+    let mut effects = effects.to_vec();
+    if let ([Effect::Create { page, .. }], [id]) = (&mut effects[..], pages) {
+        *page = Some(id.0);
+    }
+    effects
+}
+
+/// The model of every group at or below `reach`.
+fn survived(
+    history: &History,
+    learnt: &[(usize, Lsn, Vec<Effect>)],
+    reach: Lsn,
+) -> Result<Model, String> {
+    let mut known = history.known_groups()?;
+    known.extend(learnt.iter().map(|(_, lsn, effects)| (*lsn, &effects[..])));
+    let (mut model, from) = match history.base.at <= reach {
+        true => (history.base.clone(), history.base.at),
+        false => (Model::default(), Lsn::ZERO),
+    };
+    for (&lsn, effects) in between(&known, from, reach) {
+        model.apply(effects, lsn)?;
+    }
+    Ok(model)
+}
+
+/// Where a state differs from the model.
+fn difference(state: &State, model: &Model, reach: Lsn) -> Result<String, Error> {
+    let mut said = format!("the state, which reaches {reach}, is not the model's:");
+    let there = state.list_pages()?;
+    for id in &there {
+        let (bytes, epoch) = (state.read_all(*id)?, state.epoch(*id)?);
+        let meta: BTreeMap<_, _> = state.meta_list(*id)?.into_iter().collect();
+        let Some(page) = model.pages.get(&id.0) else {
+            said += &format!(" {id} is there and must not be;");
+            continue;
+        };
+        if bytes != page.bytes {
+            let at = bytes.iter().zip(&page.bytes).position(|(a, b)| a != b);
+            said += &format!(" {id} differs from byte {at:?} on;");
+        }
+        if epoch != page.epoch {
+            said += &format!(" {id} has epoch {epoch}, not {};", page.epoch);
+        }
+        if meta != page.meta {
+            said += &format!(" {id} has other metadata;");
+        }
+    }
+    for id in model.pages.keys().filter(|id| !there.contains(&PageId(**id))) {
+        said += &format!(" page {id} is missing;");
+    }
+    Ok(said)
+}
+
+fn check_ids(state: &State, model: &Model) -> Result<(), Wrong> {
+    let there: Vec<u64> = state.list_pages()?.into_iter().map(|id| id.0).collect();
+    if !there.iter().eq(model.pages.keys()) || state.page_count() != there.len() as u64 {
+        let count = state.page_count();
+        let keys: Vec<_> = model.pages.keys().collect();
+        return Err(format!("pages {there:?}, {count} in all, must be {keys:?}").into());
+    }
+    for (id, page) in &model.pages {
+        if state.location(PageId(*id))? != page.location {
+            return Err(format!("page {id} is to live elsewhere").into());
+        }
+    }
+    for id in &model.freed {
+        match state.page_size(PageId(*id)) {
+            Err(error) if error.kind() == ErrorKind::PageFreed => {}
+            other => return Err(format!("page {id} was freed, and answers {other:?}").into()),
+        }
+    }
+    Ok(())
+}
+
+fn check_names(history: &History, found: &BTreeMap<String, Lsn>, loss: Loss) -> Result<(), String> {
+    if loss == Loss::Anything {
+        return Ok(());
+    }
+    for (name, Naming { named, .. }) in &history.names {
+        let there = found.get(name);
+        let right = match named {
+            Named::Kept(lsn) => there == Some(lsn),
+            Named::Gone => there.is_none(),
+            Named::Unsure => true,
+        };
+        if !right {
+            return Err(format!("the checkpoint {name:?} is {named:?}, found at {there:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// A state that was left goes on: it takes changes, and gives them back.
+pub fn goes_on(disk: &SimStorage, clock: &SimClock, setup: &Setup) -> Result<(), String> {
+    let work = || -> mmsb::Result<[u8; 32]> {
+        let state = open(disk, clock, setup)?;
+        let page = state.create_page(8, Note::from("goes on"))?;
+        state.update(page, &[1; 8], Note::from("goes on"))?;
+        let digest = state.digest()?;
+        state.close()?;
+        Ok(digest)
+    };
+    let digest = work().map_err(|error| format!("it does not go on: {error:?}"))?;
+    let state =
+        open(disk, clock, setup).map_err(|error| format!("not after a close: {error:?}"))?;
+    let found = state.digest().map_err(|error| format!("not after a close: {error:?}"))?;
+    if found == digest { Ok(()) } else { Err("a close and an open lose something".to_owned()) }
+}
+
+/// Compares what was seen in a life with what the model had. Returns how many observations could
+/// not be judged, since groups of unknown fate may or may not have been in them.
+pub fn check_seen(history: &History) -> Result<u64, String> {
+    let unknown = history.groups.iter().filter(|group| group.fate == Fate::Unknown);
+    let first_unknown = unknown.map(|group| group.asked).min().unwrap_or(u64::MAX);
+    let mut seen: Vec<&Observation> = history.seen.iter().collect();
+    seen.sort_by_key(|observation| observation.lsn);
+    let mut unjudged = 0;
+    let known = history.known_groups()?;
+    let mut model = match seen.first() {
+        Some(first) if first.lsn >= history.base.at => history.base.clone(),
+        _ => Model::default(),
+    };
+    let mut reached = model.at;
+    for observation in seen {
+        if observation.when > first_unknown {
+            unjudged += 1;
+            continue;
+        }
+        let lsn = observation.lsn;
+        for (&at, effects) in between(&known, reached, lsn) {
+            model.apply(effects, at)?;
+        }
+        reached = lsn;
+        let right = is_right(observation, &model, &known, history)?;
+        if !right {
+            let (what, seen) = (&observation.what, brief(&observation.seen));
+            return Err(format!("{what} at {lsn} shows what the model does not have: {seen}"));
+        }
+    }
+    Ok(unjudged)
+}
+
+fn is_right(
+    observation: &Observation,
+    model: &Model,
+    known: &BTreeMap<Lsn, &[Effect]>,
+    history: &History,
+) -> Result<bool, String> {
+    let page_of = |page: &u64| model.pages.get(page);
+    Ok(match &observation.seen {
+        Seen::Digest(digest) => *digest == model.digest(),
+        Seen::Page { page, bytes, epoch } => {
+            page_of(page).is_some_and(|page| page.bytes == *bytes && page.epoch == *epoch)
+        }
+        Seen::Meta { page, meta } => page_of(page).is_some_and(|page| page.meta == *meta),
+        Seen::Absent { page } => page_of(page).is_none(),
+        Seen::Groups { after, found } => {
+            let mut range = between(known, *after, observation.lsn);
+            let same = found.iter().all(|(lsn, _)| range.next().is_some_and(|(at, _)| at == lsn));
+            let tagged = found.iter().all(|(lsn, tag)| {
+                let group = history.groups.iter().find(|group| group.lsn == Some(*lsn));
+                group.is_none_or(|group| group.tag == *tag)
+            });
+            same && range.next().is_none() && tagged
+        }
+        Seen::Unchanged { from, effect } => was_unchanged(history, *from, observation.lsn, effect)?,
+    })
+}
+
+/// Whether there was a moment, from the page's record `from` on and up to `to`, at which the
+/// effect would have changed nothing.
+fn was_unchanged(history: &History, from: Lsn, to: Lsn, effect: &Effect) -> Result<bool, String> {
+    let mut model = history.model_at(from)?;
+    let known = history.known_groups()?;
+    let mut later = between(&known, from, to);
+    loop {
+        let (mut after, page) = (model.clone(), effect.page().unwrap_or(0));
+        after.at = Lsn::ZERO;
+        let content = |page: &Arc<Page>| (page.bytes.clone(), page.meta.clone());
+        if after.apply(std::slice::from_ref(effect), Lsn::MAX).is_ok()
+            && after.pages.get(&page).map(content) == model.pages.get(&page).map(content)
+        {
+            return Ok(true);
+        }
+        match later.next() {
+            Some((&lsn, effects)) => model.apply(effects, lsn)?,
+            None => return Ok(false),
+        }
+    }
+}
+
+fn brief(seen: &Seen) -> String {
+    match seen {
+        Seen::Page { page, bytes, epoch } => {
+            format!("page {page}, epoch {epoch}, {} bytes", bytes.len())
+        }
+        Seen::Meta { page, .. } => format!("metadata of page {page}"),
+        Seen::Digest(_) => "a digest".to_owned(),
+        Seen::Absent { page } => format!("no page {page}"),
+        Seen::Groups { after, found } => format!("groups after {after}: {found:?}"),
+        Seen::Unchanged { from, effect } => format!("{effect:?} changes nothing since {from}"),
+    }
+}
+
+/// What a death of the process, and a power cut, at `now_ns` may take in `buffered`: nothing that
+/// was answered a window before. The window is what the settings say, and time for what the disk
+/// takes. Returns LSNs up to which all must survive the one and the other.
+pub fn buffered_promise(
+    history: &History,
+    setup: &Setup,
+    now_ns: u64,
+    stalled_ns: u64,
+) -> (Lsn, Lsn) {
+    if setup.durability != Durability::Buffered {
+        return (Lsn::ZERO, Lsn::ZERO);
+    }
+    /// For the disk's own time, and for turns that others had.
+    const SLACK_NS: u64 = 60_000_000;
+    let flush_ns = setup.flush_every.as_nanos() as u64 + SLACK_NS + stalled_ns;
+    let sync_ns = flush_ns + setup.sync_every.as_nanos() as u64;
+    let older = |window_ns: u64| {
+        let old = history
+            .groups
+            .iter()
+            .filter(|group| group.fate == Fate::Done && group.answered_ns + window_ns <= now_ns);
+        old.filter_map(|group| group.lsn).max().unwrap_or(Lsn::ZERO)
+    };
+    (older(flush_ns), older(sync_ns))
+}

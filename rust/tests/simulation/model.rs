@@ -1,0 +1,183 @@
+//! What the state must be: a map of pages, and the groups that make it, in the order of their LSNs.
+
+use mmsb::{Location, Lsn};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A page as it must be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Page {
+    pub bytes: Vec<u8>,
+    pub epoch: u64,
+    pub lsn: Lsn,
+    pub location: Location,
+    pub meta: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// What a group does to one page. Kinds that a new room records stand beside these.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// The page begins. A creation whose acknowledgement failed does not know its page; its
+    /// record does.
+    Create { page: Option<u64>, size: u64, location: Location },
+    /// Bytes go to offsets, one piece after the other: one change of content, or none.
+    Write { page: u64, pieces: Vec<(u64, Vec<u8>)> },
+    /// A key has a value from then on, or none.
+    Meta { page: u64, key: Vec<u8>, value: Option<Vec<u8>> },
+    /// The page ends.
+    Free { page: u64 },
+}
+
+impl Effect {
+    pub fn page(&self) -> Option<u64> {
+        match *self {
+            Effect::Create { page, .. } => page,
+            Effect::Write { page, .. } | Effect::Meta { page, .. } | Effect::Free { page } => {
+                Some(page)
+            }
+        }
+    }
+}
+
+/// All pages at one LSN. Clones share the pages that did not change.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Model {
+    pub pages: BTreeMap<u64, Arc<Page>>,
+    pub freed: BTreeSet<u64>,
+    /// The last group that is in it.
+    pub at: Lsn,
+}
+
+impl Model {
+    /// Lets a group happen at `lsn`. `Err` says why it cannot have.
+    pub fn apply(&mut self, effects: &[Effect], lsn: Lsn) -> Result<(), String> {
+        assert!(lsn > self.at, "groups come in the order of their LSNs");
+        for effect in effects {
+            self.apply_one(effect, lsn)?;
+        }
+        self.at = lsn;
+        Ok(())
+    }
+
+    fn apply_one(&mut self, effect: &Effect, lsn: Lsn) -> Result<(), String> {
+        match effect {
+            Effect::Create { page: None, .. } => {
+                return Err(format!("the group {lsn} creates a page of unknown id"));
+            }
+            Effect::Create { page: Some(id), size, location } => {
+                let (bytes, meta) = (vec![0; *size as usize], BTreeMap::new());
+                let page = Page { bytes, epoch: 0, lsn, location: *location, meta };
+                if self.freed.contains(id) || self.pages.insert(*id, Arc::new(page)).is_some() {
+                    return Err(format!("the group {lsn} creates page {id} once more"));
+                }
+            }
+            Effect::Write { page, pieces } => {
+                let page = self.page_mut(*page, lsn)?;
+                let mut bytes = page.bytes.clone();
+                for (at, piece) in pieces {
+                    let at = *at as usize;
+                    bytes[at..at + piece.len()].copy_from_slice(piece);
+                }
+                page.epoch += u64::from(bytes != page.bytes);
+                page.bytes = bytes;
+            }
+            Effect::Meta { page, key, value } => {
+                let meta = &mut self.page_mut(*page, lsn)?.meta;
+                match value {
+                    Some(value) => drop(meta.insert(key.clone(), value.clone())),
+                    None => drop(meta.remove(key)),
+                }
+            }
+            Effect::Free { page } => {
+                self.page_mut(*page, lsn)?;
+                self.pages.remove(page);
+                self.freed.insert(*page);
+            }
+        }
+        Ok(())
+    }
+
+    fn page_mut(&mut self, id: u64, lsn: Lsn) -> Result<&mut Page, String> {
+        let page = self.pages.get_mut(&id);
+        let page = page.ok_or_else(|| format!("the group {lsn} changes page {id}, not there"))?;
+        let page = Arc::make_mut(page);
+        page.lsn = lsn;
+        Ok(page)
+    }
+
+    /// The digest that the engine documents, computed by itself.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"MMSB state digest 1\n");
+        for (id, page) in &self.pages {
+            hasher.update(&id.to_le_bytes());
+            hasher.update(&page.epoch.to_le_bytes());
+            hasher.update(&(page.bytes.len() as u32).to_le_bytes());
+            hasher.update(&(page.meta.len() as u32).to_le_bytes());
+            for bytes in page.meta.iter().flat_map(|(key, value)| [key, value]) {
+                hasher.update(&(bytes.len() as u32).to_le_bytes());
+                hasher.update(bytes);
+            }
+            hasher.update(&page.bytes);
+        }
+        hasher.finalize().into()
+    }
+}
+
+/// A group that was asked for.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its source label: unique in a run.
+    pub tag: String,
+    pub effects: Vec<Effect>,
+    /// Its place, once the engine or the log said it.
+    pub lsn: Option<Lsn>,
+    pub fate: Fate,
+    /// When it was asked for and when it was answered, in the order of such events.
+    pub asked: u64,
+    pub answered: u64,
+    /// Simulated time of the answer.
+    pub answered_ns: u64,
+}
+
+/// What the caller was told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// Nothing yet.
+    Pending,
+    /// It happened.
+    Done,
+    /// It did not happen, or changed nothing.
+    Undone,
+    /// It failed when it was to be made durable: it happened, and may survive or not.
+    Unknown,
+}
+
+/// What somebody saw during a life; compared with the model when all groups are known.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// The whole state at an LSN.
+    Digest([u8; 32]),
+    /// A page's content, and epoch, at an LSN.
+    Page { page: u64, bytes: Vec<u8>, epoch: u64 },
+    /// Metadata of a page at an LSN.
+    Meta { page: u64, meta: BTreeMap<Vec<u8>, Vec<u8>> },
+    /// No such page at an LSN.
+    Absent { page: u64 },
+    /// The groups in the log above an LSN and up to this one, each with its label.
+    Groups { after: Lsn, found: Vec<(Lsn, String)> },
+    /// A change that was answered with "nothing changed", asked for when the page stood at `from`
+    /// or later, and answered when it stood at the observation's LSN or before.
+    Unchanged { from: Lsn, effect: Effect },
+}
+
+/// One observation.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    pub lsn: Lsn,
+    pub seen: Seen,
+    /// How it was seen.
+    pub what: String,
+    /// When, in the order of events.
+    pub when: u64,
+}

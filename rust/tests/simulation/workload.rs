@@ -1,0 +1,841 @@
+//! What writers do: every operation of a state, drawn from a seed. The one place where a room that
+//! is new adds its operations: a row in [`OPERATIONS`], a function, and in `model.rs` what it does.
+
+use crate::faults::{Kind as FaultKind, Tally};
+use crate::history::{History, Named};
+use crate::model::{Effect, Seen};
+use mmsb::env::sim::{SimClock, SimStorage};
+use mmsb::stdx::prng::Prng;
+use mmsb::stdx::sched;
+use mmsb::{
+    Batch, Change, Config, Delta, Durability, ErrorKind, Location, Lsn, Note, PageId, Query,
+    Result, State,
+};
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Settings of a run's state.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Setup {
+    pub durability: Durability,
+    pub history_bytes: u64,
+    pub pending_bytes_max: u64,
+    pub flush_every: Duration,
+    pub sync_every: Duration,
+    /// Pages may be larger than a segment.
+    pub large: bool,
+}
+
+impl Setup {
+    pub fn draw(prng: &mut Prng) -> Setup {
+        let durability = [Durability::Memory, Durability::Buffered, Durability::Sync];
+        Setup {
+            durability: durability[prng.below(3) as usize],
+            history_bytes: [0, 4 << 10, 64 << 10, 1 << 30][prng.below(4) as usize],
+            pending_bytes_max: [8 << 10, 64 << 10, 64 << 20][prng.below(3) as usize],
+            flush_every: Duration::from_millis(1 + prng.below(10)),
+            sync_every: Duration::from_millis(1 + prng.below(100)),
+            large: prng.one_in(16),
+        }
+    }
+
+    pub fn config(&self) -> Config {
+        Config {
+            durability: self.durability,
+            segment_bytes: mmsb::limits::SEGMENT_BYTES_MIN,
+            history_bytes: self.history_bytes,
+            pending_bytes_max: self.pending_bytes_max,
+            flush_every: self.flush_every,
+            sync_every: self.sync_every,
+            ..Config::durable("sim")
+        }
+    }
+}
+
+/// A kind of operation.
+pub struct Operation {
+    pub name: &'static str,
+    /// How often, among all.
+    weight: u64,
+    /// Errors that it may return without any fault, since others work beside it.
+    may: &'static [ErrorKind],
+    run: fn(&mut Actor<'_>) -> Result<()>,
+}
+
+use ErrorKind::{CheckpointNotFound, HistoryDropped, InvalidArgument, KeyNotFound, PageFreed};
+
+const fn row(
+    name: &'static str,
+    weight: u64,
+    may: &'static [ErrorKind],
+    run: fn(&mut Actor<'_>) -> Result<()>,
+) -> Operation {
+    Operation { name, weight, may, run }
+}
+
+/// All operations.
+pub const OPERATIONS: &[Operation] = &[
+    row("create", 6, &[], create),
+    row("free", 2, &[PageFreed], free),
+    row("write", 30, &[PageFreed], write),
+    row("update", 8, &[PageFreed], update),
+    row("write masked", 4, &[PageFreed], write_masked),
+    row("apply a delta", 4, &[PageFreed], apply_delta),
+    row("set metadata", 5, &[PageFreed], set_meta),
+    row("remove metadata", 3, &[PageFreed, KeyNotFound], remove_meta),
+    row("batch", 12, &[PageFreed], batch),
+    row("flush", 3, &[], flush),
+    row("sync", 3, &[], sync),
+    row("checkpoint", 2, &[], checkpoint),
+    row("named checkpoint", 2, &[InvalidArgument], named_checkpoint),
+    row("drop a checkpoint", 1, &[CheckpointNotFound], drop_checkpoint),
+    row("snapshot", 3, &[PageFreed], snapshot),
+    row("view", 3, &[PageFreed], view),
+    row("read", 3, &[PageFreed], read),
+    row("replay", 2, &[HistoryDropped], replay),
+    row("page at", 3, &[HistoryDropped], page_at),
+    row("query", 2, &[HistoryDropped], query),
+    row("page history", 2, &[], page_history),
+    row("verify", 1, &[], verify),
+    row("pause", 8, &[], pause),
+    row("step the clock", 1, &[], step_clock),
+];
+
+/// One operation to do: which, and what decides the rest of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Op {
+    pub operation: usize,
+    pub dice: u64,
+}
+
+impl Op {
+    pub const CREATE: Op = Op { operation: 0, dice: 0 };
+}
+
+/// How often each operation is drawn in one run: some not at all, some more than usual.
+pub struct Taste(Vec<u64>);
+
+impl Taste {
+    pub fn draw(prng: &mut Prng) -> Taste {
+        let weight = |(at, operation): (usize, &Operation)| match prng.below(4) {
+            // Nothing goes without pages.
+            0 if at > 0 => 0,
+            1 => operation.weight * 4,
+            _ => operation.weight,
+        };
+        Taste(OPERATIONS.iter().enumerate().map(weight).collect())
+    }
+
+    /// Never an operation of that name.
+    pub fn without(&mut self, name: &str) {
+        for (weight, operation) in self.0.iter_mut().zip(OPERATIONS) {
+            *weight *= u64::from(operation.name != name);
+        }
+    }
+
+    pub fn op(&self, prng: &mut Prng) -> Op {
+        let mut left = prng.below(self.0.iter().sum());
+        let operation = self.0.iter().position(|&weight| {
+            let hit = left < weight;
+            left = left.saturating_sub(weight);
+            hit
+        });
+        Op { operation: operation.unwrap_or(0), dice: prng.next_u64() }
+    }
+}
+
+/// What the threads of one life share.
+pub struct World {
+    pub setup: Setup,
+    pub state: State,
+    pub disk: SimStorage,
+    pub clock: SimClock,
+    pub history: Arc<Mutex<History>>,
+    pub notes: Arc<Notes>,
+}
+
+/// What a run writes down beside its history.
+#[derive(Default)]
+pub struct Notes {
+    /// The story, line by line, if somebody wants to read it.
+    pub story: Option<Mutex<Vec<String>>>,
+    pub tally: Mutex<Tally>,
+    /// The first thing that was not as it should be.
+    pub wrong: Mutex<Option<String>>,
+}
+
+impl Notes {
+    pub fn tell(&self, line: impl FnOnce() -> String) {
+        if let Some(story) = &self.story {
+            let now = sched::now_ns().unwrap_or(0);
+            story.lock().push(format!("{:>9.3} ms  {}", now as f64 / 1e6, line()));
+        }
+    }
+
+    pub fn wrong(&self, what: impl FnOnce() -> String) {
+        self.wrong.lock().get_or_insert_with(what);
+    }
+}
+
+/// One writer's hands.
+pub struct Actor<'a> {
+    pub world: &'a World,
+    writer: usize,
+    dice: Prng,
+    operation: &'static Operation,
+    /// The last LSN that it was given: the next is above.
+    last: Lsn,
+    /// Errors that say that the state is of no use any more.
+    fatal: u32,
+}
+
+impl<'a> Actor<'a> {
+    pub fn new(world: &'a World, writer: usize) -> Actor<'a> {
+        let dice = Prng::new(0);
+        Actor { world, writer, dice, operation: &OPERATIONS[0], last: Lsn::ZERO, fatal: 0 }
+    }
+
+    /// Does operations until there are no more, or the state is beyond use.
+    pub fn work(&mut self, ops: &[Op]) {
+        for op in ops {
+            (self.operation, self.dice) = (&OPERATIONS[op.operation], Prng::new(op.dice));
+            let result = (self.operation.run)(self);
+            self.history().operations += 1;
+            if let Err(error) = result {
+                self.judge(&error);
+            }
+            if self.fatal > 2 || self.world.notes.wrong.lock().is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Whether there is a reason for an error.
+    fn judge(&mut self, error: &mmsb::Error) {
+        let name = self.operation.name;
+        self.tell(|| format!("{name}: {error:?}"));
+        self.fatal += u32::from(error.is_fatal());
+        if !self.operation.may.contains(&error.kind()) && !excused(&self.world.disk, error) {
+            let writer = self.writer;
+            self.wrong(|| format!("w{writer}, {name}: an error without a cause: {error:?}"));
+        }
+        let me = sched::task();
+        if me.is_some() && self.world.disk.crashed_in() == me && name.contains("checkpoint") {
+            let mut tally = self.world.notes.tally.lock();
+            if tally.of(FaultKind::CrashInCheckpoint).fired == 0 {
+                tally.fired(FaultKind::CrashInCheckpoint, 1);
+            }
+        }
+    }
+
+    fn history(&self) -> MutexGuard<'a, History> {
+        self.world.history.lock()
+    }
+
+    fn state(&self) -> &'a State {
+        &self.world.state
+    }
+
+    fn tell(&self, line: impl FnOnce() -> String) {
+        let writer = self.writer;
+        self.world.notes.tell(|| format!("w{writer} {}", line()));
+    }
+
+    fn wrong(&self, what: impl FnOnce() -> String) {
+        self.world.notes.wrong(what);
+    }
+
+    /// Fails the run if `ok` does not hold.
+    fn expect(&self, ok: bool, what: impl FnOnce() -> String) {
+        if !ok {
+            let (writer, name) = (self.writer, self.operation.name);
+            self.wrong(|| format!("w{writer}, {name}: {}", what()));
+        }
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.dice.next_u64() as u8).collect()
+    }
+
+    /// A page that is there as far as everybody knows.
+    fn page(&mut self) -> Option<PageId> {
+        let dice = self.dice.next_u64();
+        let pages = &self.history().pages;
+        pages.get((dice % pages.len().max(1) as u64) as usize).copied()
+    }
+
+    /// A page and its size; `PageFreed` if it went meanwhile.
+    fn sized_page(&mut self) -> Result<Option<(PageId, u64)>> {
+        let Some(page) = self.page() else { return Ok(None) };
+        Ok(Some((page, self.state().page_size(page)?)))
+    }
+
+    fn stretch(&mut self, size: u64, longest: u64) -> (u64, Vec<u8>) {
+        let at = self.dice.below(size);
+        let len = 1 + self.dice.below((size - at).min(longest));
+        (at, self.bytes(len as usize))
+    }
+
+    /// Asks for a group and keeps what was answered. A change of one page that is answered with
+    /// "nothing changed" is checked later.
+    fn change(
+        &mut self,
+        effects: Vec<Effect>,
+        call: impl FnOnce(&State, Note<'_>) -> Result<Option<Lsn>>,
+    ) -> Result<Option<Lsn>> {
+        let alone = match &effects[..] {
+            [effect] => effect.page().map(|page| (PageId(page), effect.clone())),
+            _ => None,
+        };
+        let state = self.state();
+        let from = alone.as_ref().and_then(|(page, _)| state.page_lsn(*page).ok());
+        let answer = self.ask(effects, call);
+        if let (Ok(None), Some((page, effect)), Some(from)) = (&answer, alone, from)
+            && let Ok(to) = state.page_lsn(page)
+        {
+            let name = self.operation.name;
+            self.history().see(to, Seen::Unchanged { from, effect }, name);
+        }
+        answer
+    }
+
+    /// Asks for a group and keeps what was answered.
+    fn ask(
+        &mut self,
+        effects: Vec<Effect>,
+        call: impl FnOnce(&State, Note<'_>) -> Result<Option<Lsn>>,
+    ) -> Result<Option<Lsn>> {
+        let (name, intent) = (self.operation.name, self.dice.one_in(4).then_some("a reason"));
+        let (at, tag) = self.history().ask(self.writer, effects);
+        let answer = call(self.state(), Note { source: &tag, intent });
+        self.history().answer(at, &answer);
+        self.tell(|| {
+            let effects = shorten(&self.history().groups[at].effects);
+            match &answer {
+                Ok(Some(lsn)) => format!("{name} {tag}: {effects} -> {lsn}"),
+                Ok(None) => format!("{name} {tag}: {effects} -> no change"),
+                Err(_) => format!("{name} {tag}: {effects} -> failed"),
+            }
+        });
+        if let Ok(Some(lsn)) = answer {
+            self.given(lsn);
+        }
+        answer
+    }
+
+    fn given(&mut self, lsn: Lsn) {
+        let last = std::mem::replace(&mut self.last, lsn);
+        self.expect(lsn > last, || format!("the LSN {lsn} follows {last} in one thread"));
+        if self.dice.one_in(8) {
+            self.history().targets.push(lsn);
+        }
+    }
+
+    /// An LSN at which somebody wants to look again.
+    fn target(&mut self) -> Option<Lsn> {
+        let at = self.dice.next_u64();
+        let targets = &self.history().targets;
+        targets.get((at % (targets.len().max(1) as u64)) as usize).copied()
+    }
+}
+
+/// Whether something that the disk did explains the error.
+pub fn excused(disk: &SimStorage, error: &mmsb::Error) -> bool {
+    let fired = disk.fired();
+    let broken = fired.crashes + fired.failures + fired.short_writes + fired.failed_syncs > 0;
+    match error.kind() {
+        ErrorKind::Io => broken || fired.failed_reads + fired.short_reads > 0,
+        // A full disk is no reason: space is reserved before anything needs it.
+        ErrorKind::Poisoned => broken,
+        ErrorKind::NoSpace => fired.no_space + fired.failures_no_space > 0,
+        // The cache may have dropped what it was to write.
+        ErrorKind::Corrupt => fired.failed_syncs > 0,
+        _ => false,
+    }
+}
+
+/// Effects, in one line.
+fn shorten(effects: &[Effect]) -> String {
+    let one = |effect: &Effect| match effect {
+        Effect::Create { page, size, .. } => format!("create {page:?} of {size}"),
+        Effect::Write { page, pieces } => {
+            let pieces: Vec<_> = pieces.iter().map(|(at, b)| format!("{at}+{}", b.len())).collect();
+            match pieces.len() {
+                0..5 => format!("page {page} at {}", pieces.join(" ")),
+                n => format!("page {page} at {} ({n} pieces)", pieces[..4].join(" ")),
+            }
+        }
+        Effect::Meta { page, key, value } => {
+            let value = value.as_ref().map_or(-1, |value| value.len() as i64);
+            format!("page {page} key {} ({value})", String::from_utf8_lossy(key))
+        }
+        Effect::Free { page } => format!("free {page}"),
+    };
+    effects.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+const SIZES: [u64; 8] = [1, 16, 64, 300, 1_024, 5_000, 300, 70_000];
+const LOCATIONS: [Location; 3] = [Location::Cpu, Location::Gpu, Location::Unified];
+const KEYS: [&[u8]; 3] = [b"a", b"bc", b"a longer key"];
+const NAMES: [&str; 3] = ["one", "two", "three"];
+/// Runs of a delta object at most.
+const RUNS_MAX: u64 = 6;
+
+impl Actor<'_> {
+    fn size(&mut self) -> u64 {
+        let sizes = if self.world.setup.large { 8 } else { 7 };
+        SIZES[self.dice.below(sizes) as usize]
+    }
+
+    fn location(&mut self) -> Location {
+        LOCATIONS[self.dice.below(3) as usize]
+    }
+}
+
+fn create(actor: &mut Actor<'_>) -> Result<()> {
+    let (size, location) = (actor.size(), actor.location());
+    let history = actor.world.history.clone();
+    let at = history.lock().groups.len();
+    actor.ask(vec![Effect::Create { page: None, size, location }], |state, note| {
+        let id = state.create_page_at(size, location, note)?;
+        let mut history = history.lock();
+        history.groups[at].effects[0] = Effect::Create { page: Some(id.0), size, location };
+        history.pages.push(id);
+        drop(history);
+        // Its creation: nobody else knew the page before.
+        state.page_lsn(id).map(Some)
+    })?;
+    Ok(())
+}
+
+fn free(actor: &mut Actor<'_>) -> Result<()> {
+    let Some(page) = actor.page() else { return Ok(()) };
+    actor.history().pages.retain(|&other| other != page);
+    let effect = Effect::Free { page: page.0 };
+    actor.ask(vec![effect], |state, note| state.free_page(page, note).map(Some)).map(drop)
+}
+
+fn write(actor: &mut Actor<'_>) -> Result<()> {
+    let Some((page, size)) = actor.sized_page()? else { return Ok(()) };
+    let (at, bytes) = actor.stretch(size, 40);
+    let effect = Effect::Write { page: page.0, pieces: vec![(at, bytes.clone())] };
+    actor.change(vec![effect], |state, note| state.write(page, at, &bytes, note)).map(drop)
+}
+
+fn update(actor: &mut Actor<'_>) -> Result<()> {
+    let Some((page, size)) = actor.sized_page()? else { return Ok(()) };
+    // Sometimes what is there, but for a few bytes or none.
+    let mut content = match actor.dice.below(3) {
+        0 => actor.bytes(size as usize),
+        _ => actor.state().read_all(page)?,
+    };
+    for _ in 0..actor.dice.below(4) {
+        let at = actor.dice.below(size) as usize;
+        content[at] = actor.dice.next_u64() as u8;
+    }
+    let effect = Effect::Write { page: page.0, pieces: vec![(0, content.clone())] };
+    actor.change(vec![effect], |state, note| state.update(page, &content, note)).map(drop)
+}
+
+fn write_masked(actor: &mut Actor<'_>) -> Result<()> {
+    let Some((page, size)) = actor.sized_page()? else { return Ok(()) };
+    let content = actor.bytes(size as usize);
+    let mask: Vec<u8> = (0..size).map(|_| u8::from(actor.dice.one_in(9))).collect();
+    let picked = (0..size as usize).filter(|&at| mask[at] != 0);
+    let pieces = picked.map(|at| (at as u64, vec![content[at]])).collect();
+    let effect = Effect::Write { page: page.0, pieces };
+    let call = |state: &State, note: Note<'_>| state.write_masked(page, &mask, &content, note);
+    actor.change(vec![effect], call).map(drop)
+}
+
+/// Ascending pieces that do not overlap.
+fn pieces(actor: &mut Actor<'_>, size: u64) -> Vec<(u64, Vec<u8>)> {
+    let (mut pieces, mut at) = (Vec::new(), 0);
+    for _ in 0..1 + actor.dice.below(RUNS_MAX) {
+        at += actor.dice.below(size / 4 + 1);
+        if at >= size {
+            break;
+        }
+        let len = 1 + actor.dice.below((size - at).min(30));
+        pieces.push((at, actor.bytes(len as usize)));
+        at += len;
+    }
+    pieces
+}
+
+fn delta(page: PageId, pieces: &[(u64, Vec<u8>)]) -> Result<Delta> {
+    let runs: Vec<_> = pieces.iter().map(|(at, bytes)| (*at as usize, &bytes[..])).collect();
+    Delta::from_runs(page, &runs)
+}
+
+fn apply_delta(actor: &mut Actor<'_>) -> Result<()> {
+    let Some((page, size)) = actor.sized_page()? else { return Ok(()) };
+    let pieces = pieces(actor, size);
+    let effect = Effect::Write { page: page.0, pieces: pieces.clone() };
+    let call = |state: &State, note: Note<'_>| {
+        let delta = delta(page, &pieces)?.with_source(note.source)?;
+        state.apply(&match note.intent {
+            Some(intent) => delta.with_intent(intent)?,
+            None => delta,
+        })
+    };
+    actor.change(vec![effect], call).map(drop)
+}
+
+fn set_meta(actor: &mut Actor<'_>) -> Result<()> {
+    let Some(page) = actor.page() else { return Ok(()) };
+    let (key, len) = (KEYS[actor.dice.below(3) as usize], actor.dice.below(40));
+    let value = actor.bytes(len as usize);
+    let (page_key, kept) = (key.to_vec(), Some(value.clone()));
+    let effect = Effect::Meta { page: page.0, key: page_key, value: kept };
+    actor.change(vec![effect], |state, note| state.set_meta(page, key, &value, note)).map(drop)
+}
+
+fn remove_meta(actor: &mut Actor<'_>) -> Result<()> {
+    let Some(page) = actor.page() else { return Ok(()) };
+    let key = KEYS[actor.dice.below(3) as usize];
+    let effect = Effect::Meta { page: page.0, key: key.to_vec(), value: None };
+    actor.change(vec![effect], |state, note| state.remove_meta(page, key, note)).map(drop)
+}
+
+/// What a batch does to one page, step by step.
+#[derive(Default)]
+struct Steps {
+    size: u64,
+    create: Option<(u64, Location)>,
+    pieces: Vec<(u64, Vec<u8>)>,
+    meta: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    free: bool,
+}
+
+impl Steps {
+    fn into_effects(self, page: u64, effects: &mut Vec<Effect>) {
+        if let Some((size, location)) = self.create {
+            effects.push(Effect::Create { page: Some(page), size, location });
+        }
+        if !self.pieces.is_empty() {
+            effects.push(Effect::Write { page, pieces: self.pieces });
+        }
+        let meta = |(key, value)| Effect::Meta { page, key, value };
+        effects.extend(self.meta.into_iter().map(meta));
+        if self.free {
+            effects.push(Effect::Free { page });
+        }
+    }
+
+    /// Whether what is written changes the page, whatever others do beside the batch. A page that
+    /// a batch leaves as it is stands in no record of it, so that nothing orders the two.
+    fn may_write(&self) -> bool {
+        self.create.is_some() || self.size >= 2 * SURE_BYTES
+    }
+
+    /// The last value that the batch gives to a key.
+    fn value(&self, key: &[u8]) -> Option<&Vec<u8>> {
+        self.meta.iter().rev().find(|(other, _)| other == key)?.1.as_ref()
+    }
+}
+
+/// So many random bytes are not what stood there before.
+const SURE_BYTES: u64 = 8;
+
+fn batch(actor: &mut Actor<'_>) -> Result<()> {
+    let mut batch = Batch::new(actor.state());
+    let mut pages = BTreeMap::<PageId, Steps>::new();
+    for _ in 0..1 + actor.dice.below(6) {
+        if actor.dice.one_in(5) {
+            let (size, location) = (actor.size(), actor.location());
+            let id = batch.create_page(size, location)?;
+            let create = Some((size, location));
+            pages.insert(id, Steps { size, create, ..Steps::default() });
+        } else if let Some(page) = page_of_batch(actor, &mut pages)? {
+            step(actor, &mut batch, page, pages.entry(page).or_default())?;
+        }
+    }
+    if actor.dice.one_in(8) {
+        // Given up: as if it had never been.
+        return Ok(());
+    }
+    let made = pages.iter().filter(|(_, steps)| steps.create.is_some() && !steps.free);
+    let made: Vec<PageId> = made.map(|(id, _)| *id).collect();
+    let mut effects = Vec::new();
+    for (id, steps) in pages {
+        if steps.free {
+            actor.history().pages.retain(|other| *other != id);
+        }
+        steps.into_effects(id.0, &mut effects);
+    }
+    if actor.ask(effects, |_, note| batch.commit(note))?.is_some() {
+        actor.history().pages.extend(made);
+    }
+    Ok(())
+}
+
+/// A page that the batch has already, or another one.
+fn page_of_batch(
+    actor: &mut Actor<'_>,
+    pages: &mut BTreeMap<PageId, Steps>,
+) -> Result<Option<PageId>> {
+    let at = actor.dice.below(pages.len() as u64 + 2) as usize;
+    if let Some(page) = pages.keys().nth(at) {
+        return Ok(Some(*page));
+    }
+    let Some((page, size)) = actor.sized_page()? else { return Ok(None) };
+    pages.entry(page).or_insert_with(|| Steps { size, ..Steps::default() });
+    Ok(Some(page))
+}
+
+fn step(actor: &mut Actor<'_>, batch: &mut Batch, page: PageId, steps: &mut Steps) -> Result<()> {
+    let key = KEYS[actor.dice.below(3) as usize];
+    match actor.dice.below(12) {
+        _ if steps.free => {}
+        0 => {
+            batch.free_page(page)?;
+            steps.free = true;
+        }
+        1 | 2 => {
+            let value = actor.bytes(5);
+            batch.set_meta(page, key, &value)?;
+            steps.meta.push((key.to_vec(), Some(value)));
+        }
+        3 if steps.value(key).is_some() => {
+            batch.remove_meta(page, key)?;
+            steps.meta.push((key.to_vec(), None));
+        }
+        _ if !steps.may_write() => {}
+        4 | 5 => {
+            let content = actor.bytes(steps.size as usize);
+            batch.update(page, &content)?;
+            steps.pieces.push((0, content));
+        }
+        6 | 7 => {
+            let mut pieces = pieces(actor, steps.size);
+            let end = pieces.last().map_or(0, |(at, bytes)| at + bytes.len() as u64);
+            if end + SURE_BYTES <= steps.size {
+                pieces.push((end, actor.bytes(SURE_BYTES as usize)));
+            } else {
+                pieces = vec![(0, actor.bytes(steps.size as usize))];
+            }
+            batch.apply(delta(page, &pieces)?)?;
+            steps.pieces.extend(pieces);
+        }
+        _ => {
+            let at = actor.dice.below(steps.size.saturating_sub(SURE_BYTES).max(1));
+            let len = (SURE_BYTES + actor.dice.below(50)).min(steps.size - at);
+            let bytes = actor.bytes(len as usize);
+            batch.write(page, at, &bytes)?;
+            steps.pieces.push((at, bytes));
+        }
+    }
+    Ok(())
+}
+
+fn flush(actor: &mut Actor<'_>) -> Result<()> {
+    let lsn = actor.state().flush()?;
+    actor.history().promise_written(lsn);
+    actor.tell(|| format!("flush -> {lsn}"));
+    Ok(())
+}
+
+fn sync(actor: &mut Actor<'_>) -> Result<()> {
+    let lsn = actor.state().sync()?;
+    actor.history().promise_durable(lsn);
+    actor.tell(|| format!("sync -> {lsn}"));
+    Ok(())
+}
+
+fn checkpoint(actor: &mut Actor<'_>) -> Result<()> {
+    make_checkpoint(actor, None).map(drop)
+}
+
+fn make_checkpoint(actor: &mut Actor<'_>, name: Option<&str>) -> Result<Lsn> {
+    let info = actor.state().checkpoint(name)?;
+    let mut history = actor.history();
+    history.promise_durable(info.lsn);
+    history.targets.push(info.lsn);
+    drop(history);
+    actor.tell(|| format!("checkpoint {name:?} -> {}", info.lsn));
+    Ok(info.lsn)
+}
+
+fn named_checkpoint(actor: &mut Actor<'_>) -> Result<()> {
+    let name = NAMES[actor.dice.below(3) as usize];
+    actor.history().begin_naming(name);
+    let made = make_checkpoint(actor, Some(name));
+    let now = match &made {
+        Ok(lsn) => Some(Named::Kept(*lsn)),
+        Err(error) if error.kind() == InvalidArgument => None,
+        Err(_) => Some(Named::Unsure),
+    };
+    actor.history().end_naming(name, now);
+    made.map(drop)
+}
+
+fn drop_checkpoint(actor: &mut Actor<'_>) -> Result<()> {
+    let name = NAMES[actor.dice.below(3) as usize];
+    actor.history().begin_naming(name);
+    let dropped = actor.state().drop_checkpoint(name);
+    actor.tell(|| format!("drop checkpoint {name} -> {dropped:?}"));
+    let now = match &dropped {
+        Ok(()) => Some(Named::Gone),
+        Err(error) if error.kind() == CheckpointNotFound => None,
+        Err(_) => Some(Named::Unsure),
+    };
+    actor.history().end_naming(name, now);
+    dropped
+}
+
+/// Some of the time, so that others get to work; seconds, now and then.
+fn wait(actor: &mut Actor<'_>) {
+    let us = match actor.dice.below(16) {
+        0 => 2_000_000,
+        1..4 => 100_000,
+        _ => 5_000,
+    };
+    sched::sleep(Duration::from_micros(actor.dice.below(us)));
+}
+
+fn snapshot(actor: &mut Actor<'_>) -> Result<()> {
+    let snapshot = actor.state().snapshot()?;
+    let (lsn, digest) = (snapshot.lsn(), snapshot.digest()?);
+    actor.history().see(lsn, Seen::Digest(digest), "a snapshot's digest");
+    wait(actor);
+    let again = snapshot.digest()?;
+    actor.expect(again == digest, || format!("the snapshot at {lsn} changed"));
+    if let Some(page) = actor.page() {
+        let seen = match (snapshot.read_all(page), snapshot.epoch(page)) {
+            (Ok(bytes), Ok(epoch)) => Seen::Page { page: page.0, bytes, epoch },
+            (Err(error), _) if error.kind() == ErrorKind::PageNotFound => {
+                Seen::Absent { page: page.0 }
+            }
+            (bytes, epoch) => return bytes.map(drop).and(epoch.map(drop)),
+        };
+        actor.history().see(lsn, seen, "a page of a snapshot");
+    }
+    Ok(())
+}
+
+fn view(actor: &mut Actor<'_>) -> Result<()> {
+    let Some(page) = actor.page() else { return Ok(()) };
+    let view = actor.state().view(page)?;
+    let (bytes, epoch) = (view.to_vec(), view.epoch());
+    wait(actor);
+    actor.expect(view[..] == bytes, || format!("the view of {page} at {} changed", view.lsn()));
+    let seen = Seen::Page { page: page.0, bytes, epoch };
+    actor.history().see(view.lsn(), seen, "a view");
+    Ok(())
+}
+
+fn read(actor: &mut Actor<'_>) -> Result<()> {
+    let Some((page, size)) = actor.sized_page()? else { return Ok(()) };
+    let state = actor.state();
+    let before = state.page_lsn(page)?;
+    let (mut bytes, epoch) = (vec![0; size as usize], state.epoch(page)?);
+    state.read(page, 0, &mut bytes)?;
+    let meta = state.meta_list(page)?.into_iter().collect();
+    if state.page_lsn(page)? == before {
+        let mut history = actor.history();
+        history.see(before, Seen::Page { page: page.0, bytes, epoch }, "a read");
+        history.see(before, Seen::Meta { page: page.0, meta }, "a read of metadata");
+    }
+    Ok(())
+}
+
+fn replay(actor: &mut Actor<'_>) -> Result<()> {
+    let lsn = match actor.target() {
+        Some(lsn) if !actor.dice.one_in(4) => lsn,
+        _ => actor.state().flush()?,
+    };
+    let kept = actor.history().names.values().any(|name| name.named == Named::Kept(lsn));
+    let past = match actor.state().replay_to(lsn) {
+        Err(error) if error.kind() == HistoryDropped => {
+            actor.expect(!kept, || format!("a named checkpoint is kept at {lsn}, but {error}"));
+            return Err(error);
+        }
+        past => past?,
+    };
+    let digest = past.digest()?;
+    actor.tell(|| format!("replay to {lsn}"));
+    actor.history().see(lsn, Seen::Digest(digest), "a replay");
+    Ok(())
+}
+
+fn page_at(actor: &mut Actor<'_>) -> Result<()> {
+    let (Some(lsn), Some(page)) = (actor.target(), actor.page()) else { return Ok(()) };
+    let seen = match actor.state().page_at(page, lsn) {
+        Ok(at) => {
+            let meta = at.meta.into_iter().collect();
+            actor.history().see(lsn, Seen::Meta { page: page.0, meta }, "page_at's metadata");
+            Seen::Page { page: page.0, bytes: at.bytes, epoch: at.epoch }
+        }
+        Err(error) if error.kind() == ErrorKind::PageNotFound => Seen::Absent { page: page.0 },
+        Err(error) => return Err(error),
+    };
+    actor.history().see(lsn, seen, "page_at");
+    Ok(())
+}
+
+/// The groups of a range of the log, each with its label.
+pub fn groups_of(state: &State, query: Query) -> Result<Vec<(Lsn, String, Vec<PageId>)>> {
+    let mut groups: Vec<(Lsn, String, Vec<PageId>)> = Vec::new();
+    for changed in state.query(query)? {
+        let changed = changed?;
+        match groups.last_mut().filter(|(lsn, ..)| *lsn == changed.lsn) {
+            Some((_, _, pages)) => pages.push(changed.page),
+            None => groups.push((changed.lsn, changed.source, vec![changed.page])),
+        }
+    }
+    Ok(groups)
+}
+
+fn query(actor: &mut Actor<'_>) -> Result<()> {
+    let (state, to) = (actor.state(), actor.state().flush()?);
+    let after = actor.target().filter(|&after| after < to && actor.dice.coin());
+    let found = groups_of(state, Query { after, to: Some(to), ..Query::default() })?;
+    // Without a beginning it begins with what is kept.
+    let first = found.first().map_or(to, |(lsn, ..)| Lsn(lsn.0 - 1));
+    let found = found.into_iter().map(|(lsn, tag, _)| (lsn, tag)).collect();
+    let after = after.unwrap_or(first);
+    actor.history().see(to, Seen::Groups { after, found }, "a query");
+    Ok(())
+}
+
+fn page_history(actor: &mut Actor<'_>) -> Result<()> {
+    let Some(page) = actor.page() else { return Ok(()) };
+    let mut last = None;
+    for changed in actor.state().page_history(page)? {
+        let written = u64::from(matches!(changed.change, Change::Written(_)));
+        if let Some((lsn, epoch)) = last {
+            let follows = changed.lsn >= lsn && changed.epoch == epoch + written;
+            actor.expect(follows, || {
+                format!(
+                    "{page}: epoch {} after {epoch}, {} after {lsn}",
+                    changed.epoch, changed.lsn
+                )
+            });
+        }
+        last = Some((changed.lsn, changed.epoch));
+    }
+    Ok(())
+}
+
+fn verify(actor: &mut Actor<'_>) -> Result<()> {
+    let verified = actor.state().verify()?;
+    actor.history().see(verified.lsn, Seen::Digest(verified.digest), "verify");
+    Ok(())
+}
+
+fn pause(actor: &mut Actor<'_>) -> Result<()> {
+    wait(actor);
+    Ok(())
+}
+
+fn step_clock(actor: &mut Actor<'_>) -> Result<()> {
+    let ms = actor.dice.below(20_000_000) as i64 - 10_000_000;
+    actor.world.clock.step_wall(ms);
+    let mut tally = actor.world.notes.tally.lock();
+    tally.planned(FaultKind::ClockStep);
+    tally.fired(FaultKind::ClockStep, 1);
+    Ok(())
+}
