@@ -63,7 +63,8 @@ fn a_failed_write_poisons() {
         let page = state.create_page(100, Note::NONE).unwrap();
         let digest = state.digest().unwrap();
         disk.plan(Fault::short_write(disk.op_count(), cause));
-        state.write(page, 10, b"torn", Note::NONE).unwrap_err();
+        let error = state.write(page, 10, b"torn", Note::NONE).unwrap_err();
+        assert!(error.is_fatal() && !error.is_retryable(), "{error:?}");
         let refused = state.write(page, 20, b"refused", Note::NONE).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Poisoned);
         drop(state);

@@ -8,6 +8,7 @@ mod common;
 mod damage;
 mod disk;
 mod every_operation;
+mod found;
 mod kill;
 mod torn;
 
