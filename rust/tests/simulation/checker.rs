@@ -13,11 +13,12 @@
 //! Not checked: memory that is lost, how long anything takes, and weak memory orders.
 
 use crate::history::{History, Named, Naming, between};
-use crate::model::{Effect, Fate, Model, Observation, Page, Seen};
+use crate::model::{Effect, Fate, Group, Model, Observation, Page, Seen};
 use crate::workload::{Setup, groups_of};
 use mmsb::env::sim::{SimClock, SimStorage};
 use mmsb::{Durability, Error, ErrorKind, Lsn, Note, PageId, Query, State};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// Opens the state of a disk.
@@ -42,8 +43,8 @@ pub struct Survivors {
     pub model: Model,
     /// Every group at or below it is in the state.
     pub reach: Lsn,
-    /// LSNs of groups of which only the log could tell, by their place in the history.
-    pub learnt: Vec<(usize, Lsn, Vec<Effect>)>,
+    /// The groups that make it, with what only the log could tell of them.
+    pub groups: Vec<Group>,
     /// The named checkpoints that are kept.
     pub names: BTreeMap<String, Lsn>,
 }
@@ -61,7 +62,7 @@ pub fn examine(
         Ok(state) => state,
         Err(error) => return reported(&error, loss).map(|()| None),
     };
-    match compare(&state, history) {
+    match compare(&state, history, loss) {
         Ok(survivors) => {
             let promised = promised(history, loss, &state)?;
             if promised > survivors.reach {
@@ -121,14 +122,14 @@ impl From<String> for Wrong {
 }
 
 /// Reads everything and compares it with the model of the groups that are there.
-fn compare(state: &State, history: &History) -> Result<Survivors, Wrong> {
+fn compare(state: &State, history: &History, loss: Loss) -> Result<Survivors, Wrong> {
     let records = groups_of(state, Query::default())?;
     let checkpoints = state.checkpoints()?;
     let imaged = checkpoints.iter().map(|info| info.lsn).max().unwrap_or(Lsn::ZERO);
     let logged = records.last().map_or(Lsn::ZERO, |(lsn, ..)| *lsn);
     let reach = imaged.max(logged);
-    let learnt = identify(history, &records)?;
-    let model = survived(history, &learnt, reach)?;
+    let found = identify(history, &records, loss)?;
+    let (model, groups) = survived(history, found, imaged, reach)?;
     let digest = state.digest()?;
     if digest != model.digest() {
         return Err(difference(state, &model, reach)?.into());
@@ -140,36 +141,51 @@ fn compare(state: &State, history: &History) -> Result<Survivors, Wrong> {
     }
     let names = checkpoints.into_iter().filter(|info| !info.name.is_empty());
     let names = names.map(|info| (info.name, info.lsn)).collect();
-    Ok(Survivors { model, reach, learnt, names })
+    Ok(Survivors { model, reach, groups, names })
 }
 
-/// Whose the records are: what the log alone can tell of them. A record that nobody asked for, or
-/// that was refused, or that has another LSN than the one that was told, is wrong.
+/// The groups of a log.
+#[derive(Default)]
+struct Found {
+    groups: BTreeMap<Lsn, Group>,
+    /// There are some that an earlier life ended without.
+    ghosts: bool,
+}
+
+/// Whose the records are. A record that nobody asked for, or that was refused, or that has another
+/// LSN than the one that was told, is wrong.
+///
+/// One that was not there when a life began stays away, but for this: recovery cut it off as part
+/// of a torn tail, and the sync of that cut lied. Then the next power cut brings it back.
 fn identify(
     history: &History,
     records: &[(Lsn, String, Vec<PageId>)],
-) -> Result<Vec<(usize, Lsn, Vec<Effect>)>, String> {
-    let by_tag: BTreeMap<&str, usize> =
-        history.groups.iter().enumerate().map(|(at, group)| (&*group.tag, at)).collect();
-    let mut learnt = Vec::new();
+    loss: Loss,
+) -> Result<Found, String> {
+    let living = history.past.iter().chain(&history.groups).map(|group| (group, false));
+    let ghosts = history.ghosts.iter().map(|group| (group, true));
+    let by_tag: BTreeMap<&str, (&Group, bool)> =
+        living.chain(ghosts).map(|(group, ghost)| (&*group.tag, (group, ghost))).collect();
+    let mut found = Found::default();
     for (lsn, tag, pages) in records {
-        let Some(&at) = by_tag.get(&**tag) else {
-            if history.past.contains_key(lsn) {
-                continue;
-            }
+        let Some(&(group, ghost)) = by_tag.get(&**tag) else {
             return Err(format!("the record {lsn} ({tag:?}) was asked for by nobody"));
         };
-        let group = &history.groups[at];
+        if ghost && loss != Loss::Anything {
+            return Err(format!("{tag} did not survive, and is there again at {lsn}"));
+        }
         match (group.fate, group.lsn) {
             (Fate::Undone, _) => return Err(format!("{tag} was refused, its record is {lsn}")),
             (_, Some(told)) if told != *lsn => {
                 return Err(format!("{tag} was told {told}, its record is {lsn}"));
             }
-            (_, Some(_)) => {}
-            (_, None) => learnt.push((at, *lsn, with_page(&group.effects, pages))),
+            _ => {}
         }
+        let effects = with_page(&group.effects, pages);
+        found.groups.insert(*lsn, Group { lsn: Some(*lsn), effects, ..group.clone() });
+        found.ghosts |= ghost;
     }
-    Ok(learnt)
+    Ok(found)
 }
 
 /// The effects of a group whose creation did not return: its record knows the page.
@@ -181,22 +197,29 @@ fn with_page(effects: &[Effect], pages: &[PageId]) -> Vec<Effect> {
     effects
 }
 
-/// The model of every group at or below `reach`.
+/// The model of every group at or below `reach`, and these groups. With ghosts among them, the log
+/// is another one than was written last: what is above the newest image is what it says.
 fn survived(
     history: &History,
-    learnt: &[(usize, Lsn, Vec<Effect>)],
+    found: Found,
+    imaged: Lsn,
     reach: Lsn,
-) -> Result<Model, String> {
-    let mut known = history.known_groups()?;
-    known.extend(learnt.iter().map(|(_, lsn, effects)| (*lsn, &effects[..])));
-    let (mut model, from) = match history.base.at <= reach {
-        true => (history.base.clone(), history.base.at),
-        false => (Model::default(), Lsn::ZERO),
-    };
-    for (&lsn, effects) in between(&known, from, reach) {
-        model.apply(effects, lsn)?;
+) -> Result<(Model, Vec<Group>), String> {
+    let Found { groups: mut there, ghosts } = found;
+    history.known_groups()?;
+    for group in history.past.iter().chain(&history.groups) {
+        if let Some(lsn) = group.lsn.filter(|&lsn| lsn <= if ghosts { imaged } else { reach }) {
+            there.insert(lsn, group.clone());
+        }
     }
-    Ok(model)
+    let mut model = match history.base.at <= reach && !ghosts {
+        true => history.base.clone(),
+        false => Model::default(),
+    };
+    for (&lsn, group) in there.range((Bound::Excluded(model.at), Bound::Unbounded)) {
+        model.apply(&group.effects, lsn)?;
+    }
+    Ok((model, there.into_values().collect()))
 }
 
 /// Where a state differs from the model.

@@ -5,8 +5,8 @@ use crate::checker::Survivors;
 use crate::model::{Effect, Fate, Group, Model, Observation, Seen};
 use mmsb::stdx::sched;
 use mmsb::{Durability, Error, Lsn, PageId};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Range;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 /// A named checkpoint, as far as its makers know.
@@ -43,7 +43,9 @@ pub struct Promise {
 pub struct History {
     pub durability: Durability,
     /// Every group that is known to have survived into the present life, from the first on.
-    pub past: BTreeMap<Lsn, Vec<Effect>>,
+    pub past: Vec<Group>,
+    /// Groups that earlier lives asked for and that did not survive.
+    pub ghosts: Vec<Group>,
     /// What they make: the state at the beginning of the present life.
     pub base: Model,
     /// Groups that were asked for in the present life.
@@ -67,7 +69,8 @@ impl History {
     pub fn new(durability: Durability) -> History {
         History {
             durability,
-            past: BTreeMap::new(),
+            past: Vec::new(),
+            ghosts: Vec::new(),
             base: Model::default(),
             groups: Vec::new(),
             seen: Vec::new(),
@@ -169,9 +172,8 @@ impl History {
 
     /// The surviving and the acknowledged groups, by LSN. `Err` if two have one LSN.
     pub fn known_groups(&self) -> Result<BTreeMap<Lsn, &[Effect]>, String> {
-        let mut known: BTreeMap<Lsn, &[Effect]> =
-            self.past.iter().map(|(&lsn, effects)| (lsn, &effects[..])).collect();
-        for group in &self.groups {
+        let mut known: BTreeMap<Lsn, &[Effect]> = BTreeMap::new();
+        for group in self.past.iter().chain(&self.groups) {
             if let Some(lsn) = group.lsn
                 && known.insert(lsn, &group.effects).is_some()
             {
@@ -200,16 +202,12 @@ impl History {
 
     /// A life begins with what survived; everything else is forgotten.
     pub fn begin_life(&mut self, survivors: Survivors) {
-        let Survivors { model, reach, learnt, names } = survivors;
-        for (at, lsn, effects) in learnt {
-            (self.groups[at].lsn, self.groups[at].effects) = (Some(lsn), effects);
-        }
-        for group in std::mem::take(&mut self.groups) {
-            if let Some(lsn) = group.lsn.filter(|&lsn| lsn <= reach) {
-                self.past.insert(lsn, group.effects);
-            }
-        }
-        self.past.retain(|&lsn, _| lsn <= reach);
+        let Survivors { model, reach, groups, names } = survivors;
+        let lost =
+            std::mem::replace(&mut self.past, groups).into_iter().chain(self.groups.drain(..));
+        let kept: BTreeSet<&str> = self.past.iter().map(|group| &*group.tag).collect();
+        self.ghosts.extend(lost);
+        self.ghosts.retain(|group| !kept.contains(&*group.tag));
         self.targets.retain(|&lsn| lsn <= model.at);
         self.seen.clear();
         self.pages = model.pages.keys().copied().map(PageId).collect();
