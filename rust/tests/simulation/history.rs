@@ -57,7 +57,8 @@ pub struct History {
     pub pages: Vec<PageId>,
     /// LSNs at which somebody may want to look again.
     pub targets: Vec<Lsn>,
-    /// Observations that could not be judged, since a group's fate was unknown.
+    /// Observations made, and those that could not be judged, since a group's fate was unknown.
+    pub observations: u64,
     pub unjudged: u64,
     /// Operations done.
     pub operations: u64,
@@ -78,6 +79,7 @@ impl History {
             names: BTreeMap::new(),
             pages: Vec::new(),
             targets: Vec::new(),
+            observations: 0,
             unjudged: 0,
             operations: 0,
             events: 0,
@@ -146,6 +148,7 @@ impl History {
     /// Somebody saw something.
     pub fn see(&mut self, lsn: Lsn, seen: Seen, what: impl Into<String>) {
         let when = self.event();
+        self.observations += 1;
         self.seen.push(Observation { lsn, seen, what: what.into(), when });
     }
 

@@ -114,6 +114,7 @@ pub struct Report {
     pub trace: u64,
     pub turns: u64,
     pub operations: u64,
+    pub observations: u64,
     pub unjudged: u64,
     pub tally: Tally,
     /// What happened, line by line, if it was to be told.
@@ -149,6 +150,7 @@ pub fn run(plan: &Plan, tell: bool) -> Report {
         trace: outcome.trace,
         turns: outcome.turns,
         operations: history.operations,
+        observations: history.observations,
         unjudged: history.unjudged,
         tally,
         story: story.unwrap_or_default(),

@@ -25,6 +25,7 @@ pub struct Totals {
     pub seeds: u64,
     operations: u64,
     turns: u64,
+    observations: u64,
     unjudged: u64,
     pub tally: Tally,
 }
@@ -34,6 +35,7 @@ impl Totals {
         self.seeds += 1;
         self.operations += line.operations;
         self.turns += line.turns;
+        self.observations += line.observations;
         self.unjudged += line.unjudged;
         self.tally.add(&line.tally);
     }
@@ -165,6 +167,7 @@ struct Line {
     failed: bool,
     operations: u64,
     turns: u64,
+    observations: u64,
     unjudged: u64,
     tally: Tally,
 }
@@ -172,13 +175,13 @@ struct Line {
 impl Line {
     fn of(seed: u64, report: &run::Report) -> Line {
         let failed = report.result.is_err();
-        let run::Report { operations, turns, unjudged, tally, .. } = *report;
-        Line { seed, failed, operations, turns, unjudged, tally }
+        let run::Report { operations, turns, observations, unjudged, tally, .. } = *report;
+        Line { seed, failed, operations, turns, observations, unjudged, tally }
     }
 
     fn write(&self) -> String {
-        let Line { seed, failed, operations, turns, unjudged, tally } = self;
-        let head = [*seed, u64::from(*failed), *operations, *turns, *unjudged];
+        let Line { seed, failed, operations, turns, observations, unjudged, tally } = self;
+        let head = [*seed, u64::from(*failed), *operations, *turns, *observations, *unjudged];
         let numbers: Vec<_> = head.into_iter().chain(tally.numbers()).collect();
         let numbers: Vec<_> = numbers.iter().map(u64::to_string).collect();
         format!("seed: {}", numbers.join(" "))
@@ -190,9 +193,10 @@ impl Line {
         let mut numbers = numbers.split(' ').map(|number| number.parse::<u64>().unwrap());
         let mut next = || numbers.next();
         let (seed, failed) = (next()?, next()? > 0);
-        let (operations, turns, unjudged) = (next()?, next()?, next()?);
+        let (operations, turns) = (next()?, next()?);
+        let (observations, unjudged) = (next()?, next()?);
         let tally = Tally::from_numbers(numbers)?;
-        Some(Line { seed, failed, operations, turns, unjudged, tally })
+        Some(Line { seed, failed, operations, turns, observations, unjudged, tally })
     }
 }
 
@@ -208,7 +212,10 @@ pub fn check(settings: &Settings) {
     if let Some(failed) = failed {
         panic!("{}", explain(settings, &failed));
     }
-    println!("{} turns, {} observations not judged", totals.turns, totals.unjudged);
+    println!(
+        "{} turns; {} of {} observations not judged, since the sync before them failed",
+        totals.turns, totals.unjudged, totals.observations
+    );
     println!("{}", totals.tally.table());
     if settings.covers() {
         for &kind in Kind::ALL {
@@ -264,7 +271,15 @@ fn a_line_is_read_as_it_was_written() {
     tally.fired(Kind::ClockStep, 7);
     tally.planned(Kind::Crash);
     tally.survive();
-    let line = Line { seed: 5, failed: true, operations: 1, turns: 2, unjudged: 3, tally };
+    let line = Line {
+        seed: 5,
+        failed: true,
+        operations: 1,
+        turns: 2,
+        observations: 4,
+        unjudged: 3,
+        tally,
+    };
     assert_eq!(Line::read(&format!("test seeds ... {}", line.write())), Some(line));
     assert_eq!(Line::read("running 1 test"), None);
 }
