@@ -8,6 +8,7 @@
 //! on both sides ([`Clock::barrier`](super::clock::Clock::barrier)), so one of them sees the other.
 
 use super::Log;
+use crate::stdx::canary::{Canary, sings};
 use crate::stdx::sync::{Condvar, Mutex};
 use crate::stdx::thread::{self, JoinHandle};
 use std::io;
@@ -169,7 +170,7 @@ fn flush_loop(log: &Log, every: Duration) {
         }
         signals = log.wake.signals.lock();
         // Whoever wrote it: others flush, too.
-        if !signals.unsynced && log.written() > log.durable() {
+        if !signals.unsynced && log.written() > log.durable() && !sings(Canary::ForgottenWindow) {
             signals.unsynced = true;
             log.wake.syncer.notify_one();
         }

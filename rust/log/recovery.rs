@@ -32,6 +32,7 @@ use super::{Log, LogOptions};
 use crate::bail;
 use crate::env::{Clock, File, OpenMode, Storage};
 use crate::error::{Error, Result};
+use crate::stdx::canary::{Canary, sings};
 use crate::types::Lsn;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -278,7 +279,7 @@ impl Files {
         let segment = self.segments[at].clone();
         let beyond = self.beyond(storage, at, stop.offset)?;
         let proof = beyond.proof.max(known.must);
-        if proof > stop.good {
+        if proof > stop.good && !sings(Canary::CutDamage) {
             let reason = stop.reason.unwrap_or("records are missing");
             let reason = format!("{reason}, although it was durable up to {proof}");
             return Err(match &self.broken {
@@ -408,6 +409,7 @@ fn make_durable(
             // Not even the header of a segment without a frame that is known to be durable.
             _ => 0,
         };
+        let from = if sings(Canary::NotWrittenAgain) { segment.end() } else { from };
         write_again(segment, from).map_err(fail)?;
         segment.file.sync().map_err(fail)?;
     }
@@ -461,6 +463,13 @@ fn scan(
                 Ok(_) => Err("a record is out of order"),
                 Err(reason) => Err(reason),
             };
+            if record.is_err()
+                && sings(Canary::PassedOver)
+                && let Ok(bytes) = bytes
+            {
+                at += bytes.len() as u64;
+                continue;
+            }
             let record = match record {
                 Ok(record) => record,
                 Err(reason) => {
@@ -579,7 +588,9 @@ fn zero_tail(segment: &Segment, offset: u64) -> io::Result<u64> {
     let (mut at, mut end) = (offset, offset);
     loop {
         let got = segment.file.read_at(at, &mut block)?;
-        if let Some(last) = block[..got].iter().rposition(|&byte| byte != 0) {
+        if let Some(last) = block[..got].iter().rposition(|&byte| byte != 0)
+            && !sings(Canary::LeftTail)
+        {
             segment.file.write_at(at, &[IoSlice::new(&zeros[..=last])])?;
             end = at + last as u64 + 1;
         }

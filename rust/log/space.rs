@@ -20,6 +20,7 @@ use crate::bail;
 use crate::env::OpenMode;
 use crate::error::{Error, Result};
 use crate::limits::SEGMENT_BYTES_MIN;
+use crate::stdx::canary::{Canary, sings};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 
@@ -122,7 +123,7 @@ impl Log {
         let capacity = len.max(self.options.chunk_bytes());
         let mut space = self.wait_for_room(capacity as u64)?;
         let owes = self.options.owes(len);
-        if self.options.reserve {
+        if self.options.reserve && !sings(Canary::UnreservedSpace) {
             self.reserve(&mut space, len, owes)?;
         }
         let Some(mut chunk) = self.pool.take(capacity, lane) else {

@@ -14,6 +14,7 @@
 
 use super::meta::Meta;
 use crate::memory::PageMemory;
+use crate::stdx::canary::{Canary, sings};
 use crate::stdx::crc::crc32c;
 use crate::stdx::lock::{Lock, LockGuard};
 use crate::types::{Epoch, Location, Lsn};
@@ -181,7 +182,7 @@ impl Body {
     /// the newest snapshot may read it.
     #[inline]
     pub fn must_keep(&self, newest_snapshot: Lsn) -> bool {
-        self.pins > 0 || self.lsn <= newest_snapshot
+        self.pins > 0 || (self.lsn <= newest_snapshot && !sings(Canary::ForgottenSnapshot))
     }
 
     /// Whether a view shows the current frame.
@@ -235,7 +236,8 @@ impl Body {
 
     /// Checks the bytes against the checksum that they were stored with.
     pub fn verify(&mut self) -> bool {
-        let ok = !self.unverified || crc32c(self.bytes()) == self.crc;
+        let sound = |crc| crc == self.crc || sings(Canary::UncheckedImage);
+        let ok = !self.unverified || sound(crc32c(self.bytes()));
         self.unverified &= !ok;
         ok
     }

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::log::{Entry, EntryHead, Record};
 use crate::page::slot::{Body, Status};
 use crate::page::table::Table;
+use crate::stdx::canary::{Canary, sings};
 use crate::types::{Location, Lsn, PageId};
 
 /// Applies one record.
@@ -17,6 +18,9 @@ pub fn apply(table: &mut Table, record: &Record<'_>) -> Result<()> {
     for entry in record.entries() {
         let entry = entry.map_err(|reason| broken(record.lsn, reason))?;
         apply_entry(table, record.lsn, &entry)?;
+        if sings(Canary::HalfAGroup) {
+            break;
+        }
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::env::{OsStorage, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::CHECKPOINT_NAME_BYTES_MAX;
 use crate::page::slot::Seen;
+use crate::stdx::canary::{Canary, sings};
 use crate::types::Lsn;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -377,6 +378,9 @@ impl Core {
     pub(super) fn write_manifest(&self, catalog: &mut Catalog) -> Result<()> {
         let manifest = &mut catalog.manifest;
         (manifest.clean, manifest.durable) = (false, self.log.synced());
+        if sings(Canary::BoldManifest) {
+            manifest.durable = self.log.written();
+        }
         manifest.write(&*self.storage)
     }
 

@@ -1,6 +1,7 @@
 //! Small things that the standard library lacks: no state, no knowledge of any room.
 
 pub mod barrier;
+pub mod canary;
 pub mod codec;
 pub mod crc;
 pub mod hist;

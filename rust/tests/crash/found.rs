@@ -272,7 +272,7 @@ fn a_checkpoint_does_not_fail_those_who_ask_for_what_is_kept() {
     let page = state.create_page(20_000, Note::NONE).unwrap();
     let change = |state: &State, round: u64| {
         state.update(page, &[round as u8; 20_000], Note::NONE).unwrap();
-        if round % 8 == 0 {
+        if round.is_multiple_of(8) {
             state.checkpoint(None).unwrap();
         }
     };

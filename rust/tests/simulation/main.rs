@@ -5,6 +5,8 @@
 //! failure names its seed and tells its shortest history; docs/testing.md says how to read it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
+#[cfg(canaries)]
+mod canaries;
 mod checker;
 mod faults;
 mod history;

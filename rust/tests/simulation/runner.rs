@@ -7,8 +7,9 @@
 
 use crate::faults::{Kind, Tally};
 use crate::run::{self, Plan};
-use crate::settings::Settings;
+use crate::settings::{CANARY, Settings};
 use crate::shrink;
+use mmsb::stdx::canary::Canary;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -56,8 +57,8 @@ impl Totals {
 /// A seed that failed, and what is known of it before it is run again.
 pub struct Failed {
     pub seed: u64,
-    /// Its process ended without a word.
-    pub died: bool,
+    /// What was wrong; `None` if its process ended without a word.
+    pub wrong: Option<String>,
 }
 
 /// If this process is to run a share of the seeds for another one, does so.
@@ -66,6 +67,7 @@ pub fn work(settings: &Settings) -> bool {
     let (worker, workers) = share.split_once('/').unwrap();
     let (worker, workers) = (worker.parse::<u64>().unwrap(), workers.parse::<u64>().unwrap());
     keep_to_core(worker);
+    choose(settings.canary);
     let mut seeds = settings.seeds.clone().skip(worker as usize).step_by(workers as usize);
     let failed = seeds.any(|seed| {
         let report = run::run(&Plan::draw(seed, &settings.faults), false);
@@ -74,6 +76,13 @@ pub fn work(settings: &Settings) -> bool {
     });
     // What a failed run left behind is left there.
     std::process::exit(i32::from(failed));
+}
+
+/// Has the engine of this process make a mistake.
+fn choose(canary: Option<Canary>) {
+    #[cfg(canaries)]
+    mmsb::stdx::canary::choose(canary);
+    let _ = canary;
 }
 
 /// Lets this process run on the core that comes to it, and no other, if the system allows that.
@@ -100,7 +109,7 @@ pub fn run_all(settings: &Settings, talk: bool) -> (Totals, Option<Failed>) {
     let workers = workers.min(settings.seeds.end - settings.seeds.start);
     let (tell, lines) = mpsc::channel();
     let mut children: Vec<Child> =
-        (0..workers).map(|worker| spawn(worker, workers, tell.clone())).collect();
+        (0..workers).map(|worker| spawn(settings, worker, workers, tell.clone())).collect();
     drop(tell);
     let mut totals = Totals::default();
     let mut next: Vec<u64> = (0..workers).map(|worker| settings.seeds.start + worker).collect();
@@ -109,14 +118,14 @@ pub fn run_all(settings: &Settings, talk: bool) -> (Totals, Option<Failed>) {
             Ok((worker, Some(line))) => {
                 totals.add(&line);
                 next[worker as usize] = line.seed.saturating_add(workers);
-                if line.failed {
-                    break Some(Failed { seed: line.seed, died: false });
+                if line.wrong.is_some() {
+                    break Some(Failed { seed: line.seed, wrong: line.wrong });
                 }
             }
             Ok((worker, None)) => {
                 let seed = next[worker as usize];
                 if seed < settings.seeds.end {
-                    break Some(Failed { seed, died: true });
+                    break Some(Failed { seed, wrong: None });
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -140,10 +149,18 @@ pub fn run_all(settings: &Settings, talk: bool) -> (Totals, Option<Failed>) {
 }
 
 /// Starts a process, and a thread that passes on what it says; `None` when it has ended.
-fn spawn(worker: u64, workers: u64, tell: Sender<(u64, Option<Line>)>) -> Child {
+fn spawn(
+    settings: &Settings,
+    worker: u64,
+    workers: u64,
+    tell: Sender<(u64, Option<Line>)>,
+) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["seeds", "--exact", "--nocapture"])
         .env(WORKER, format!("{worker}/{workers}"))
+        .env(CANARY, settings.canary.map_or("", Canary::name))
+        .env("MMSB_SEED", settings.seeds.start.to_string())
+        .env("MMSB_SEEDS", (settings.seeds.end - settings.seeds.start).to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -164,7 +181,7 @@ fn spawn(worker: u64, workers: u64, tell: Sender<(u64, Option<Line>)>) -> Child 
 #[derive(Clone, PartialEq, Debug)]
 struct Line {
     seed: u64,
-    failed: bool,
+    wrong: Option<String>,
     operations: u64,
     turns: u64,
     observations: u64,
@@ -174,29 +191,29 @@ struct Line {
 
 impl Line {
     fn of(seed: u64, report: &run::Report) -> Line {
-        let failed = report.result.is_err();
+        let wrong = report.result.as_ref().err().map(|wrong| wrong.replace('\n', " / "));
         let run::Report { operations, turns, observations, unjudged, tally, .. } = *report;
-        Line { seed, failed, operations, turns, observations, unjudged, tally }
+        Line { seed, wrong, operations, turns, observations, unjudged, tally }
     }
 
     fn write(&self) -> String {
-        let Line { seed, failed, operations, turns, observations, unjudged, tally } = self;
-        let head = [*seed, u64::from(*failed), *operations, *turns, *observations, *unjudged];
+        let Line { seed, wrong, operations, turns, observations, unjudged, tally } = self;
+        let head = [*seed, *operations, *turns, *observations, *unjudged];
         let numbers: Vec<_> = head.into_iter().chain(tally.numbers()).collect();
         let numbers: Vec<_> = numbers.iter().map(u64::to_string).collect();
-        format!("seed: {}", numbers.join(" "))
+        format!("seed: {}; {}", numbers.join(" "), wrong.as_deref().unwrap_or_default())
     }
 
     fn read(line: &str) -> Option<Line> {
         // The harness does not end its line before a test that is not captured.
-        let (_, numbers) = line.split_once("seed: ")?;
+        let (numbers, wrong) = line.split_once("seed: ")?.1.split_once("; ")?;
+        let wrong = (!wrong.is_empty()).then(|| wrong.to_owned());
         let mut numbers = numbers.split(' ').map(|number| number.parse::<u64>().unwrap());
         let mut next = || numbers.next();
-        let (seed, failed) = (next()?, next()? > 0);
-        let (operations, turns) = (next()?, next()?);
+        let (seed, operations, turns) = (next()?, next()?, next()?);
         let (observations, unjudged) = (next()?, next()?);
         let tally = Tally::from_numbers(numbers)?;
-        Some(Line { seed, failed, operations, turns, observations, unjudged, tally })
+        Some(Line { seed, wrong, operations, turns, observations, unjudged, tally })
     }
 }
 
@@ -231,10 +248,11 @@ fn explain(settings: &Settings, failed: &Failed) -> String {
     let seed = failed.seed;
     let (commit, again) = (commit(), settings.again(seed));
     let head = format!("seed {seed} fails at commit {commit}; again: {again}\n");
-    if failed.died {
+    if failed.wrong.is_none() {
         return head + "its process ended without a word; it is not run again here";
     }
     keep_to_core(0);
+    choose(settings.canary);
     let plan = Plan::draw(seed, &settings.faults);
     let Err(wrong) = run::run(&plan, false).result else {
         return head + "it does not fail again: something outside the seed decides";
@@ -271,15 +289,17 @@ fn a_line_is_read_as_it_was_written() {
     tally.fired(Kind::ClockStep, 7);
     tally.planned(Kind::Crash);
     tally.survive();
-    let line = Line {
+    let mut line = Line {
         seed: 5,
-        failed: true,
+        wrong: Some("it; x: 2".into()),
         operations: 1,
         turns: 2,
         observations: 4,
         unjudged: 3,
         tally,
     };
-    assert_eq!(Line::read(&format!("test seeds ... {}", line.write())), Some(line));
+    assert_eq!(Line::read(&format!("test seeds ... {}", line.write())).as_ref(), Some(&line));
+    line.wrong = None;
+    assert_eq!(Line::read(&line.write()), Some(line));
     assert_eq!(Line::read("running 1 test"), None);
 }

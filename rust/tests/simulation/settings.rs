@@ -1,10 +1,13 @@
 //! What a run of many seeds is asked for with.
 
 use crate::faults::Kind;
+use mmsb::stdx::canary::Canary;
 use std::ops::Range;
 
 /// Seeds of a run that nobody asked anything of: what is part of all tests.
 pub const SEEDS: u64 = 4_000;
+/// The variable that chooses a canary.
+pub const CANARY: &str = "MMSB_CANARY";
 /// The most seeds of one run: years of it.
 const SEEDS_MAX: u64 = 1_000_000_000_000;
 
@@ -13,11 +16,14 @@ const SEEDS_MAX: u64 = 1_000_000_000_000;
 pub struct Settings {
     pub seeds: Range<u64>,
     pub faults: Vec<Kind>,
+    /// A mistake that the engine is to make.
+    pub canary: Option<Canary>,
 }
 
 impl Settings {
     /// Out of `MMSB_SEEDS` (how many), `MMSB_SEED` (the first) and `MMSB_FAULTS` (names of kinds,
-    /// with commas between). One that is empty is not there. A first seed alone is one seed.
+    /// with commas between), and, in a build that has them, `MMSB_CANARY` (one name). One that is
+    /// empty is not there. A first seed alone is one seed.
     ///
     /// # Errors
     /// What is wrong with which value, and what it may be.
@@ -37,12 +43,14 @@ impl Settings {
             Some(names) => parse_faults(&names)?,
             None => Kind::ALL.to_vec(),
         };
-        Ok(Settings { seeds: first..end, faults })
+        let canary = get(CANARY).map(|name| parse_canary(&name)).transpose()?;
+        Ok(Settings { seeds: first..end, faults, canary })
     }
 
     /// Whether it is so much that every kind of fault must have struck.
     pub fn covers(&self) -> bool {
-        self.faults.len() == Kind::ALL.len() && self.seeds.end - self.seeds.start >= 2_000
+        let all = self.faults.len() == Kind::ALL.len() && self.canary.is_none();
+        all && self.seeds.end - self.seeds.start >= 2_000
     }
 
     /// The command that runs `seed` again.
@@ -52,8 +60,8 @@ impl Settings {
             let names: Vec<_> = self.faults.iter().map(|kind| kind.name()).collect();
             said += &format!("MMSB_FAULTS={} ", names.join(","));
         }
-        if let Some(canary) = std::env::var_os("MMSB_CANARY") {
-            said += &format!("MMSB_CANARY={} RUSTFLAGS='--cfg canaries' ", canary.display());
+        if let Some(canary) = self.canary {
+            said += &format!("{CANARY}={} RUSTFLAGS='--cfg canaries' ", canary.name());
         }
         said + "cargo test --test simulation seeds -- --nocapture"
     }
@@ -65,6 +73,17 @@ fn number(value: Option<String>, name: &str, min: u64, max: u64) -> Result<Optio
         Ok(number) if (min..=max).contains(&number) => Ok(Some(number)),
         _ => Err(format!("{name}={value}: must be a whole number from {min} to {max}")),
     }
+}
+
+fn parse_canary(name: &str) -> Result<Canary, String> {
+    if !cfg!(canaries) {
+        let how = "RUSTFLAGS='--cfg canaries' makes one that has";
+        return Err(format!("{CANARY}={name}: this build has none; {how}"));
+    }
+    Canary::ALL.iter().copied().find(|canary| canary.name() == name.trim()).ok_or_else(|| {
+        let known: Vec<_> = Canary::ALL.iter().map(|canary| canary.name()).collect();
+        format!("{CANARY}={name}: there is none of that name; there are {}", known.join(", "))
+    })
 }
 
 fn parse_faults(names: &str) -> Result<Vec<Kind>, String> {
@@ -88,7 +107,7 @@ fn settings_out_of_range_are_told() {
             given.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone())
         })
     };
-    let all = Settings { seeds: 0..SEEDS, faults: Kind::ALL.to_vec() };
+    let all = Settings { seeds: 0..SEEDS, faults: Kind::ALL.to_vec(), canary: None };
     assert_eq!(read(&[]), Ok(all.clone()));
     assert_eq!(read(&[("MMSB_SEED", ""), ("MMSB_FAULTS", " ")]), Ok(all.clone()));
     assert!(all.covers());
@@ -97,7 +116,7 @@ fn settings_out_of_range_are_told() {
     let faults = vec![Kind::Stall, Kind::Crash];
     let again = "MMSB_SEED=8 MMSB_FAULTS=stall,crash cargo test --test simulation";
     assert!(some.as_ref().is_ok_and(|some| !some.covers() && some.again(8).starts_with(again)));
-    assert_eq!(some, Ok(Settings { seeds: 7..10, faults }));
+    assert_eq!(some, Ok(Settings { seeds: 7..10, faults, canary: None }));
     for (name, value, limit) in [
         ("MMSB_SEEDS", "0", "from 1 to 1000000000000"),
         ("MMSB_SEEDS", "1000000000001", "from 1 to 1000000000000"),
@@ -106,6 +125,7 @@ fn settings_out_of_range_are_told() {
         ("MMSB_SEED", "18446744073709551615", "from 0 to 18446744073709551614"),
         ("MMSB_FAULTS", "stall,hail", "\"hail\" is no kind of fault; there are crash,"),
         ("MMSB_FAULTS", "stall,", "\"\" is no kind of fault"),
+        (CANARY, "dodo", if cfg!(canaries) { "there are skipped-sync" } else { "has none" }),
     ] {
         let error = read(&[(name, value)]).unwrap_err();
         assert!(error.contains(value) && error.contains(limit), "{error}");
