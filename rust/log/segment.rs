@@ -22,7 +22,6 @@ use super::read_ahead::{LEAD_BYTES, ReadAhead, Stretch};
 use super::record::{self, HEADER_BYTES};
 use crate::env::{File, OpenMode, Storage};
 use crate::error::{Error, ErrorKind, Result};
-use crate::stdx::canary::{Canary, sings};
 use crate::stdx::codec::{Dec, Enc};
 use crate::stdx::crc::crc32c;
 use crate::stdx::sync::{Mutex, MutexGuard};
@@ -155,8 +154,7 @@ impl FrameHeader {
     pub fn decode(bytes: &[u8], number: u64) -> Option<FrameHeader> {
         let bytes = bytes.first_chunk::<FRAME_HEADER_BYTES>()?;
         let mut dec = Dec::new(bytes);
-        let sound = |crc| crc == Self::checksum(bytes, number) || sings(Canary::UncheckedFrame);
-        if dec.u32()? != FRAME_MAGIC || !sound(dec.u32()?) {
+        if dec.u32()? != FRAME_MAGIC || dec.u32()? != Self::checksum(bytes, number) {
             return None;
         }
         let (closed, prev_closed) = (Lsn(dec.u64()?), Lsn(dec.u64()?));

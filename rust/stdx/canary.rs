@@ -40,8 +40,6 @@ canaries! {
     UnreservedSpace = "unreserved-space";
     /// A record's checksum is not looked at.
     UncheckedRecord = "unchecked-record";
-    /// The checksum of a frame's header is not looked at.
-    UncheckedFrame = "unchecked-frame";
     /// The checksum of an image's page is not looked at.
     UncheckedImage = "unchecked-image";
     /// Recovery passes over a bad record and goes on.

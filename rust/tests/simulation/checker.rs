@@ -33,8 +33,9 @@ pub enum Loss {
     Above(Lsn),
     /// Anything: a sync lied. What is left is a prefix all the same, or reported as damage.
     Anything,
-    /// Bits flipped. What is left is right, or reported as damage, or as a torn tail.
-    Rotten(Lsn),
+    /// Bits flipped. What is left is right, or reported as damage, or as a torn tail after what
+    /// the manifest says was durable.
+    Rotten { promised: Lsn, proven: Lsn },
 }
 
 /// What was found on a disk.
@@ -83,7 +84,7 @@ fn reported(error: &Error, loss: Loss) -> Result<(), String> {
     match loss {
         Loss::Above(_) => Err(format!("an undamaged state is refused: {error:?}")),
         Loss::Anything if corrupt || error.kind() == ErrorKind::FileNotFound => Ok(()),
-        Loss::Rotten(_) if corrupt => {
+        Loss::Rotten { .. } if corrupt => {
             let message = error.message();
             let placed = message.contains("sim:") && message.contains("offset");
             if placed { Ok(()) } else { Err(format!("damage without a place: {error:?}")) }
@@ -97,8 +98,8 @@ fn promised(history: &History, loss: Loss, state: &State) -> Result<Lsn, String>
     let bound = match loss {
         Loss::Anything => return Ok(Lsn::ZERO),
         // What was written last cannot be told from a torn tail; but it must be told of.
-        Loss::Rotten(_) if state.recovered().torn.is_some() => return Ok(Lsn::ZERO),
-        Loss::Above(bound) | Loss::Rotten(bound) => bound,
+        Loss::Rotten { proven, .. } if state.recovered().torn.is_some() => proven,
+        Loss::Above(bound) | Loss::Rotten { promised: bound, .. } => bound,
     };
     let known = history.known_groups()?;
     Ok(known.range(..=bound).next_back().map_or(Lsn::ZERO, |(&lsn, _)| lsn))

@@ -96,7 +96,7 @@ impl History {
     /// A group is asked for: its place in `groups`, and the label that it must carry.
     pub fn ask(&mut self, writer: usize, effects: Vec<Effect>) -> (usize, String) {
         self.tags += 1;
-        let tag = format!("w{writer}#{}", self.tags);
+        let tag = format!("w{writer}#{:04}", self.tags);
         let asked = self.event();
         let (lsn, fate, answered, answered_ns) = (None, Fate::Pending, 0, 0);
         let group = Group { tag: tag.clone(), effects, lsn, fate, asked, answered, answered_ns };

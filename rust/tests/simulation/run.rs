@@ -5,6 +5,7 @@ use crate::checker::{self, Loss, Survivors};
 use crate::faults::{Kind, Planned, Tally};
 use crate::history::History;
 use crate::workload::{Actor, Notes, Op, Setup, Taste, World, excused};
+use mmsb::checkpoint::Manifest;
 use mmsb::env::sim::{Fault, PowerLoss, SimClock, SimStorage};
 use mmsb::stdx::prng::{Prng, mix};
 use mmsb::stdx::sched::{self, Settings, Watch};
@@ -57,8 +58,16 @@ impl Plan {
         let rarity = 1 + prng.below(6);
         let faults: Vec<Kind> = allowed.iter().copied().filter(|_| prng.one_in(rarity)).collect();
         let faults = if prng.one_in(6) { Vec::new() } else { faults };
-        let lives = (0..1 + prng.below(4)).map(|_| Life::draw(prng, &taste, &faults));
-        let mut lives: Vec<Life> = lives.collect();
+        let mut lives: Vec<Life> = Vec::new();
+        for _ in 0..1 + prng.below(4) {
+            let mut life = Life::draw(prng, &taste, &faults);
+            // A program that died may do the same again: records of the same sizes in the places
+            // of those that were lost.
+            if let Some(last) = lives.last().filter(|_| prng.one_in(4)) {
+                life.writers.clone_from(&last.writers);
+            }
+            lives.push(life);
+        }
         // Nothing goes without pages.
         lives[0].writers[0].insert(0, Op::CREATE);
         Plan { seed, setup, allowed, lives }
@@ -444,6 +453,9 @@ impl Run {
     fn rot(&self, left: &SimStorage, bound: Lsn, prng: &mut Prng) -> Result<(), String> {
         use mmsb::env::Storage;
         let rotten = left.snapshot();
+        let Ok(manifest) = Manifest::read(left) else { return Ok(()) };
+        let proven = manifest.map_or(Lsn::ZERO, |manifest| manifest.durable);
+        let loss = Loss::Rotten { promised: bound, proven: proven.min(bound) };
         let names = rotten.list().map_err(|error| error.to_string())?;
         if names.is_empty() {
             return Ok(());
@@ -461,7 +473,7 @@ impl Run {
         }
         self.notes.tally.lock().planned(Kind::BitRot);
         self.notes.tally.lock().fired(Kind::BitRot, 1);
-        self.look_at(&rotten, PowerLoss::KeepAll, Loss::Rotten(bound))
+        self.look_at(&rotten, PowerLoss::KeepAll, loss)
             .map(drop)
             .map_err(|wrong| format!("after rot in {name}, {wrong}"))
     }
