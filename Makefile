@@ -7,8 +7,12 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 ROOM ?= page
 FILTER ?=
+SEEDS ?= $(if $(SEED),1,100000)
+SEED ?=
+FAULTS ?=
 KILLS ?= 200
 OPS ?= 400000
+IMAGES ?= 20000
 INPUTS ?= 1000000
 TARGET ?= recovery
 SECONDS ?= 60
@@ -23,7 +27,7 @@ FUZZ_ROOT = $(MMSB_BUILD)/cargo-fuzz-$(FUZZ_VERSION)
 FUZZ = $(FUZZ_ROOT)/bin/cargo-fuzz
 
 .PHONY: help build test test-rust test-c test-julia test-python demo bench criterion check lint deny \
-        crash fuzz fuzz-coverage loom header install uninstall clean
+        crash canaries fuzz fuzz-coverage loom header install uninstall clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -93,9 +97,20 @@ loom:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/loom \
 	    $(CARGO) test --quiet --lib loom_
 
-## make crash KILLS=200    the long form of the crash and model tests: SIGKILLs, random histories
+## make crash SEEDS=100000 [SEED=…] [FAULTS=…]   many simulated lives over a hostile disk; with a SEED
+##                         nothing else, and else the long form of the crash and model tests:
+##      KILLS=200          SIGKILLs, random histories (OPS=…), images of a power cut (IMAGES=…)
+# The simulation in the profile of the tests, which has debug assertions.
 crash:
-	MMSB_KILLS=$(KILLS) MMSB_OPS=$(OPS) $(CARGO) test --release --test crash --test model
+	MMSB_SEEDS=$(SEEDS) MMSB_SEED=$(SEED) MMSB_FAULTS=$(FAULTS) \
+	    $(CARGO) test --test simulation seeds -- --nocapture
+	$(if $(SEED),,MMSB_KILLS=$(KILLS) MMSB_OPS=$(OPS) MMSB_IMAGES=$(IMAGES) \
+	    $(CARGO) test --release --test crash --test model)
+
+## make canaries           mistakes that the engine is made to make: simulation must find each
+canaries:
+	RUSTFLAGS="--cfg canaries" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/canaries \
+	    $(CARGO) test --test simulation --test crash canaries -- --nocapture
 
 ## make fuzz INPUTS=1000000   every fuzz target, from numbered inputs
 fuzz:

@@ -9,6 +9,7 @@ mod damage;
 mod disk;
 mod every_operation;
 mod found;
+mod images;
 mod kill;
 mod torn;
 

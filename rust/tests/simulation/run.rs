@@ -49,7 +49,8 @@ impl Plan {
     /// The plan of a seed, of the faults that are allowed.
     pub fn draw(seed: u64, allowed: &[Kind]) -> Plan {
         let prng = &mut Prng::new(mix(seed ^ 0x5EED));
-        let (setup, mut taste) = (Setup::draw(prng), Taste::draw(prng));
+        let setup = Setup::draw(prng);
+        let mut taste = Taste::draw(prng, setup.plain);
         if !allowed.contains(&Kind::ClockStep) {
             taste.without("step the clock");
         }
@@ -243,7 +244,7 @@ impl Run {
 
     /// Opens, works, and perhaps closes.
     fn one_life(&mut self, life: &Life, disk: &SimStorage) -> Result<(), String> {
-        let Some(state) = self.open(disk)? else { return Ok(()) };
+        let Some(state) = self.open(disk, life.end.dice.is_multiple_of(2))? else { return Ok(()) };
         let world = Arc::new(World {
             setup: self.plan.setup.clone(),
             state,
@@ -304,10 +305,10 @@ impl Run {
     /// Opens the state on a disk that may do anything; `None` if the process died of that, or if
     /// nothing is left, as may be. What survived is known when a state was opened, and not before:
     /// a try that fails may lose what had survived by luck.
-    fn open(&mut self, disk: &SimStorage) -> Result<Option<State>, String> {
+    fn open(&mut self, disk: &SimStorage, looks: bool) -> Result<Option<State>, String> {
         for _ in 0..20 {
             match checker::open(disk, &self.clock, &self.plan.setup) {
-                Ok(state) => return self.opened(state, disk),
+                Ok(state) => return self.opened(state, disk, looks),
                 Err(error) if self.left == Loss::Anything && error.is_corrupt() => {
                     self.lost = true;
                     return Ok(None);
@@ -332,7 +333,12 @@ impl Run {
     }
 
     /// A state was opened: what is in it is what survived, and is promised from now on.
-    fn opened(&mut self, state: State, disk: &SimStorage) -> Result<Option<State>, String> {
+    fn opened(
+        &mut self,
+        state: State,
+        disk: &SimStorage,
+        looks: bool,
+    ) -> Result<Option<State>, String> {
         let left = disk.crash(PowerLoss::KeepAll);
         let Some(survivors) = self.look_at(&left, PowerLoss::KeepAll, self.left)? else {
             self.lost = true;
@@ -342,9 +348,12 @@ impl Run {
         let mut history = self.history.lock();
         history.begin_life(survivors);
         self.tell(|| format!("opened: everything up to {}", history.promise.durable));
-        match state.digest() {
-            Ok(digest) if digest == history.base.digest() => {}
-            other => return Err(format!("the state that was opened is another one: {other:?}")),
+        // A look closes an LSN; without one the next record gets the LSN of one that was lost.
+        if looks {
+            match state.digest() {
+                Ok(digest) if digest == history.base.digest() => {}
+                other => return Err(format!("the state that was opened is another: {other:?}")),
+            }
         }
         drop(history);
         Ok(Some(state))

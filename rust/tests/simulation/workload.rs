@@ -26,6 +26,8 @@ pub struct Setup {
     pub sync_every: Duration,
     /// Pages may be larger than a segment.
     pub large: bool,
+    /// All changes are alike, so that records of one life fit the places of another's.
+    pub plain: bool,
 }
 
 impl Setup {
@@ -38,6 +40,7 @@ impl Setup {
             flush_every: Duration::from_millis(1 + prng.below(10)),
             sync_every: Duration::from_millis(1 + prng.below(100)),
             large: prng.one_in(16),
+            plain: prng.one_in(12),
         }
     }
 
@@ -118,7 +121,17 @@ impl Op {
 pub struct Taste(Vec<u64>);
 
 impl Taste {
-    pub fn draw(prng: &mut Prng) -> Taste {
+    pub fn draw(prng: &mut Prng, plain: bool) -> Taste {
+        if plain {
+            let weight = |operation: &Operation| match operation.name {
+                "create" => 1,
+                "write" => 20,
+                "flush" => 15,
+                "sync" | "pause" => 2,
+                _ => 0,
+            };
+            return Taste(OPERATIONS.iter().map(weight).collect());
+        }
         let weight = |(at, operation): (usize, &Operation)| match prng.below(4) {
             // Nothing goes without pages.
             0 if at > 0 => 0,
@@ -274,7 +287,10 @@ impl<'a> Actor<'a> {
 
     fn stretch(&mut self, size: u64, longest: u64) -> (u64, Vec<u8>) {
         let at = self.dice.below(size);
-        let len = 1 + self.dice.below((size - at).min(longest));
+        let len = match self.world.setup.plain {
+            true => (size - at).min(PLAIN_BYTES),
+            false => 1 + self.dice.below((size - at).min(longest)),
+        };
         (at, self.bytes(len as usize))
     }
 
@@ -308,6 +324,7 @@ impl<'a> Actor<'a> {
         call: impl FnOnce(&State, Note<'_>) -> Result<Option<Lsn>>,
     ) -> Result<Option<Lsn>> {
         let (name, intent) = (self.operation.name, self.dice.one_in(4).then_some("a reason"));
+        let intent = intent.filter(|_| !self.world.setup.plain);
         let (at, tag) = self.history().ask(self.writer, effects);
         let answer = call(self.state(), Note { source: &tag, intent });
         self.history().answer(at, &answer);
@@ -376,6 +393,8 @@ fn shorten(effects: &[Effect]) -> String {
     effects.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// Bytes of a change, where all are alike.
+const PLAIN_BYTES: u64 = 16;
 const SIZES: [u64; 8] = [1, 16, 64, 300, 1_024, 5_000, 300, 70_000];
 const LOCATIONS: [Location; 3] = [Location::Cpu, Location::Gpu, Location::Unified];
 const KEYS: [&[u8]; 3] = [b"a", b"bc", b"a longer key"];
@@ -386,7 +405,10 @@ const RUNS_MAX: u64 = 6;
 impl Actor<'_> {
     fn size(&mut self) -> u64 {
         let sizes = if self.world.setup.large { 8 } else { 7 };
-        SIZES[self.dice.below(sizes) as usize]
+        match self.world.setup.plain {
+            true => 64 * PLAIN_BYTES,
+            false => SIZES[self.dice.below(sizes) as usize],
+        }
     }
 
     fn location(&mut self) -> Location {
