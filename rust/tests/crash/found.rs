@@ -3,6 +3,7 @@
 use crate::open;
 use mmsb::env::Storage;
 use mmsb::env::sim::{Fault, PowerLoss, SimClock, SimStorage};
+use mmsb::stdx::sched;
 use mmsb::{Config, Durability, Lsn, Note, PageId, Query, State};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -282,4 +283,20 @@ fn a_checkpoint_does_not_fail_those_who_ask_for_what_is_kept() {
         state.page_history(page).unwrap();
         state.verify().unwrap();
     });
+}
+
+/// Records waited in a log that had failed, and its flusher tried for them without a pause.
+#[test]
+fn a_poisoned_log_does_not_keep_its_flusher_busy() {
+    let time_max = Duration::from_secs(60);
+    let settings = sched::Settings { seed: 1, turns_max: 20_000, time_max, watch: None };
+    let outcome = sched::run(settings, || {
+        let (disk, state) = buffered(5, 50, 64 << 20);
+        let page = state.create_page(100, Note::NONE).unwrap();
+        disk.plan(Fault::failing(disk.op_count(), libc::EIO).lasting());
+        state.write(page, 0, b"waits", Note::NONE).unwrap();
+        sched::sleep(Duration::from_secs(10));
+        assert!(state.write(page, 0, b"refused", Note::NONE).is_err());
+    });
+    outcome.result.unwrap();
 }

@@ -138,7 +138,7 @@ pub fn run(plan: &Plan, tell: bool) -> Report {
     let notes = Arc::new(Notes { story: tell.then(Mutex::default), ..Notes::default() });
     let settings = Settings {
         seed: plan.seed,
-        turns_max: 3_000_000,
+        turns_max: 500_000,
         time_max: Duration::from_secs(3_600),
         watch: tell.then(|| watch(notes.clone())),
     };
