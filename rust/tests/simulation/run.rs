@@ -228,7 +228,7 @@ impl Run {
                     self.notes.tally.lock().planned(Kind::CrashInCheckpoint);
                 }
             }
-            self.one_life(&life, &disk)?;
+            self.one_life(number as u64, &life, &disk)?;
             if self.lost {
                 return Ok(());
             }
@@ -243,10 +243,11 @@ impl Run {
     }
 
     /// Opens, works, and perhaps closes.
-    fn one_life(&mut self, life: &Life, disk: &SimStorage) -> Result<(), String> {
+    fn one_life(&mut self, number: u64, life: &Life, disk: &SimStorage) -> Result<(), String> {
         let Some(state) = self.open(disk, life.end.dice.is_multiple_of(2))? else { return Ok(()) };
         let world = Arc::new(World {
             setup: self.plan.setup.clone(),
+            life: number,
             state,
             disk: disk.clone(),
             clock: self.clock.clone(),
@@ -254,9 +255,9 @@ impl Run {
             notes: self.notes.clone(),
         });
         let mut writers = Vec::new();
-        for (number, ops) in life.writers.iter().enumerate() {
+        for (writer, ops) in life.writers.iter().enumerate() {
             let (world, ops) = (world.clone(), ops.clone());
-            let body = move || Actor::new(&world, number).work(&ops);
+            let body = move || Actor::new(&world, writer).work(&ops);
             writers.push(thread::spawn("writer", body).map_err(|error| error.to_string())?);
         }
         for writer in writers {

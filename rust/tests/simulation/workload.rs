@@ -5,7 +5,7 @@ use crate::faults::{Kind as FaultKind, Tally};
 use crate::history::{History, Named};
 use crate::model::{Effect, Seen};
 use mmsb::env::sim::{SimClock, SimStorage};
-use mmsb::stdx::prng::Prng;
+use mmsb::stdx::prng::{Prng, mix};
 use mmsb::stdx::sched;
 use mmsb::{
     Batch, Change, Config, Delta, Durability, ErrorKind, Location, Lsn, Note, PageId, Query,
@@ -162,6 +162,8 @@ impl Taste {
 /// What the threads of one life share.
 pub struct World {
     pub setup: Setup,
+    /// Its number.
+    pub life: u64,
     pub state: State,
     pub disk: SimStorage,
     pub clock: SimClock,
@@ -268,8 +270,11 @@ impl<'a> Actor<'a> {
         }
     }
 
+    /// Not what stood there before, if they are some: a life that repeats another one's operations
+    /// has bytes of its own.
     fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.dice.next_u64() as u8).collect()
+        let mut bytes = Prng::new(mix(self.dice.next_u64() ^ self.world.life));
+        (0..len).map(|_| bytes.next_u64() as u8).collect()
     }
 
     /// A page that is there as far as everybody knows.
