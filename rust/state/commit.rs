@@ -1,4 +1,4 @@
-//! The live path for one page: lock, diff, stamp, record, apply.
+//! The live path for one page: lock, diff, stamp, apply, record.
 //!
 //! The order matters. The page is locked first and the lane last, so that a lane is held only
 //! while one record is written. The LSN is taken with both held, hence LSN order extends the
