@@ -257,6 +257,14 @@ impl Log {
         }
     }
 
+    /// Removes the files that wait for reuse, once the log is shut and its threads are gone: whoever
+    /// opens it does not use them. One that stays is removed then.
+    pub fn remove_spares(&self) {
+        for spare in self.space.lock().spares.drain(..) {
+            let _ = self.storage.remove(&spare.name);
+        }
+    }
+
     fn remove_segment(&self, segment: &Segment) -> Result<()> {
         self.storage
             .remove(&segment.name)

@@ -332,6 +332,9 @@ impl Core {
         }
         let result = self.shut();
         *self.background.lock() = None;
+        if result.is_ok() {
+            self.log.remove_spares();
+        }
         self.catalog.lock().lock = None;
         if Arc::get_mut(&mut self).is_some_and(Core::reset) {
             Core::pool(self);

@@ -233,6 +233,7 @@ impl TLog {
         let durable = self.log.shut();
         drop(stopped);
         let durable = durable?;
+        self.log.remove_spares();
         let mut manifest = self.manifest.lock();
         if manifest.clean && manifest.durable == durable {
             return Ok(());

@@ -84,6 +84,7 @@ static void read_folder(Image *image) {
     image->count = 0;
     for (struct dirent *entry; (entry = readdir(open)) != NULL;) {
         if (entry->d_name[0] == '.' || strcmp(entry->d_name, "LOCK") == 0) continue;
+        if (strncmp(entry->d_name, "spare-", 6) == 0) continue; /* nothing that counts is in it */
         REQUIRE(image->count < FILES_MAX);
         File *file = &image->files[image->count++];
         snprintf(file->name, sizeof file->name, "%.60s", entry->d_name);

@@ -80,7 +80,7 @@ static void directories_that_are_not_states_are_refused(void) {
     config = durable(path_in(folder, "no/such/place"), MMSB_DURABILITY_BUFFERED);
     FAILS(FILE_NOT_FOUND, rust_state_open(&config, &state), "no/such/place");
     config.path = "";
-    FAILS(FILE_NOT_FOUND, rust_state_open(&config, &state), "open");
+    FAILS(INVALID_ARGUMENT, rust_state_open(&config, &state), "path");
     config.path = "caf\xe9";
     FAILS(NOT_UTF8, rust_state_open(&config, &state), "path");
     const char *file = path_in(folder, "file");

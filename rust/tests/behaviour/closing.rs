@@ -65,3 +65,21 @@ fn snapshots_and_readers_outlive_their_state() {
         }
     }
 }
+
+#[test]
+fn no_file_that_waits_for_reuse_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    let config = Config { segment_bytes: 64 << 10, history_bytes: 0, ..Config::durable(&path) };
+    let state = State::open(config).unwrap();
+    let page = state.create_page(1 << 10, Note::NONE).unwrap();
+    let names = || std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name());
+    let is_spare = |name: std::ffi::OsString| name.to_str().unwrap().starts_with("spare-");
+    for round in 0..400u32 {
+        state.update(page, &round.to_le_bytes().repeat(256), Note::NONE).unwrap();
+    }
+    state.checkpoint(None).unwrap();
+    assert!(names().any(is_spare), "nothing was recycled");
+    state.close().unwrap();
+    assert!(!names().any(is_spare));
+}
