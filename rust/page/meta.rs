@@ -56,6 +56,11 @@ impl Meta {
         self.0.iter().map(|(key, value)| (&**key, &**value))
     }
 
+    /// Keys and values, copied, ascending by key.
+    pub fn pairs(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+    }
+
     /// Number of keys.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -192,8 +192,7 @@ impl Body {
 
     /// The page's metadata, copied, ascending by key.
     pub fn meta_pairs(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let pairs = self.meta().into_iter().flat_map(|meta| meta.iter());
-        pairs.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+        self.meta().map(|meta| meta.pairs()).unwrap_or_default()
     }
 
     /// The page's metadata; `None` is empty.

@@ -559,7 +559,7 @@ impl Past {
     }
 
     fn into_page(self) -> PageAt {
-        let meta = self.meta.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+        let meta = self.meta.pairs();
         PageAt { bytes: self.bytes, epoch: self.epoch, lsn: self.lsn, meta }
     }
 }

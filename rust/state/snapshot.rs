@@ -110,6 +110,9 @@ impl Snapshot {
     }
 
     /// The value of a metadata key.
+    ///
+    /// # Errors
+    /// `KeyNotFound`.
     pub fn meta(&self, id: PageId, key: &[u8]) -> Result<Vec<u8>> {
         let value = self.get(id, |seen, _| {
             seen.meta.as_ref().and_then(|meta| meta.get(key)).map(<[u8]>::to_vec)
@@ -118,6 +121,11 @@ impl Snapshot {
             Some(value) => Ok(value),
             None => Err(no_key(id, key)),
         }
+    }
+
+    /// All metadata of a page, ascending by key.
+    pub fn meta_list(&self, id: PageId) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        self.get(id, |seen, _| seen.meta.as_ref().map(|meta| meta.pairs()).unwrap_or_default())
     }
 
     /// Calls `each` with every page, ascending by id, and then `step` with the page's size and

@@ -45,6 +45,38 @@ fn several_snapshots_each_keep_their_own() {
     assert_eq!(state.stats().unwrap().version_bytes, 0);
 }
 
+/// The metadata of then, of pages that changed it, lost it, never had any, and of one so large that
+/// it is not locked while it is read.
+#[test]
+fn metadata_is_that_of_the_snapshot() {
+    let state = memory();
+    let (small, large, bare) = (ramp(&state, 100), ramp(&state, 100_000), ramp(&state, 50));
+    for page in [small, large] {
+        state.set_meta(page, b"name", b"old", Note::NONE).unwrap();
+        state.set_meta(page, b"code", b"", Note::NONE).unwrap();
+    }
+    let then = [(b"code".to_vec(), vec![]), (b"name".to_vec(), b"old".to_vec())];
+    let snapshot = state.snapshot().unwrap();
+    for page in [small, large, bare] {
+        state.set_meta(page, b"name", b"new", Note::NONE).unwrap();
+        state.set_meta(page, b"added", b"later", Note::NONE).unwrap();
+    }
+    state.remove_meta(small, b"code", Note::NONE).unwrap();
+    state.free_page(large, Note::NONE).unwrap();
+    let created = ramp(&state, 10);
+    for page in [small, large] {
+        assert_eq!(snapshot.meta_list(page).unwrap(), then);
+        assert_eq!(snapshot.meta(page, b"name").unwrap(), b"old");
+        let missing = snapshot.meta(page, b"added").unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::KeyNotFound);
+        assert!(missing.message().contains("\"added\""), "{missing}");
+    }
+    assert_eq!(snapshot.meta_list(bare).unwrap(), []);
+    let missing = snapshot.meta_list(created).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::PageNotFound);
+    assert!(missing.message().contains(&created.to_string()), "{missing}");
+}
+
 /// Four threads write, on pages of their own and on shared ones; each snapshot taken meanwhile is
 /// the state that a replay to its LSN gives.
 #[test]
