@@ -1595,6 +1595,40 @@ MmsbStatus rust_snapshot_read(MmsbSnapshot snapshot,
                               size_t len);
 
 /**
+ * The value of a metadata key of a page in a snapshot: copied to `buf`, which has room for
+ * `capacity` bytes; `len` receives its length, also when the buffer is too small.
+ *
+ * Errors: PageNotFound if the page did not exist then, KeyNotFound, LengthMismatch.
+ *
+ * # Safety
+ * `key` is valid for its length, `buf` null or valid for `capacity` writes, `len` null or valid
+ * for a write.
+ */
+MmsbStatus rust_snapshot_metadata_get(MmsbSnapshot snapshot,
+                                      uint64_t page,
+                                      const uint8_t *key,
+                                      size_t key_len,
+                                      uint8_t *buf,
+                                      size_t capacity,
+                                      size_t *len);
+
+/**
+ * All metadata keys of a page in a snapshot, ascending: copied to `buf` as u16 length
+ * (little-endian) and key, one after the other; `len` receives the bytes, also when the buffer is
+ * too small.
+ *
+ * Errors: PageNotFound if the page did not exist then, LengthMismatch.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_snapshot_metadata_keys(MmsbSnapshot snapshot,
+                                       uint64_t page,
+                                       uint8_t *buf,
+                                       size_t capacity,
+                                       size_t *len);
+
+/**
  * Copies the ids of all pages of a snapshot, ascending, to `buf`, which has room for `capacity`;
  * `len` receives their number, also when the buffer is too small.
  *

@@ -128,6 +128,19 @@ template <class Call> std::string collect_text(Call call) {
     return {bytes.begin(), bytes.end()};
 }
 
+/// Metadata keys, which are copied as u16 length (little-endian) and key, one after the other.
+template <class Call> std::vector<std::string> collect_keys(Call call) {
+    auto packed = collect<std::uint8_t>(call);
+    std::vector<std::string> keys;
+    for (std::size_t at = 0; at + 2 <= packed.size();) {
+        std::size_t len = packed[at] | static_cast<std::size_t>(packed[at + 1]) << 8;
+        auto key = reinterpret_cast<const char *>(packed.data()) + at + 2;
+        keys.emplace_back(key, len);
+        at += 2 + len;
+    }
+    return keys;
+}
+
 template <class T, class Call> T fetch(Call call) {
     T value{};
     check(call(&value));
@@ -458,17 +471,9 @@ class Page {
     }
     /// All metadata keys, ascending.
     std::vector<std::string> metadata_keys() const {
-        auto packed = detail::collect<std::uint8_t>([&](auto buf, auto capacity, auto len) {
+        return detail::collect_keys([&](auto buf, auto capacity, auto len) {
             return rust_page_metadata_keys(raw_, buf, capacity, len);
         });
-        std::vector<std::string> keys;
-        for (std::size_t at = 0; at + 2 <= packed.size();) {
-            std::size_t len = packed[at] | static_cast<std::size_t>(packed[at + 1]) << 8;
-            auto key = reinterpret_cast<const char *>(packed.data()) + at + 2;
-            keys.emplace_back(key, len);
-            at += 2 + len;
-        }
-        return keys;
     }
 
   private:
@@ -615,6 +620,18 @@ class Snapshot : public detail::Owned<MmsbSnapshot, rust_snapshot_free> {
         std::vector<std::uint8_t> bytes(page_size(page));
         detail::check(rust_snapshot_read(raw_, page, 0, bytes.data(), bytes.size()));
         return bytes;
+    }
+    std::string metadata(PageId page, Bytes key) const {
+        return detail::collect_text([&](auto buf, auto capacity, auto len) {
+            return rust_snapshot_metadata_get(raw_, page, key.data(), key.size(), buf, capacity,
+                                              len);
+        });
+    }
+    /// All metadata keys of a page, ascending.
+    std::vector<std::string> metadata_keys(PageId page) const {
+        return detail::collect_keys([&](auto buf, auto capacity, auto len) {
+            return rust_snapshot_metadata_keys(raw_, page, buf, capacity, len);
+        });
     }
     std::vector<PageId> list_pages() const {
         return detail::collect<PageId>([&](auto buf, auto capacity, auto len) {

@@ -581,6 +581,8 @@ mutable struct Functions
     rust_snapshot_page_size::Ptr{Cvoid}
     rust_snapshot_page_epoch::Ptr{Cvoid}
     rust_snapshot_read::Ptr{Cvoid}
+    rust_snapshot_metadata_get::Ptr{Cvoid}
+    rust_snapshot_metadata_keys::Ptr{Cvoid}
     rust_snapshot_list_pages::Ptr{Cvoid}
     rust_config_default::Ptr{Cvoid}
     rust_state_open::Ptr{Cvoid}
@@ -610,7 +612,7 @@ mutable struct Functions
     rust_view_free::Ptr{Cvoid}
     rust_view_data::Ptr{Cvoid}
     rust_view_epoch::Ptr{Cvoid}
-    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
+    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
 end
 
 const FUNCTIONS = Functions()
@@ -1527,6 +1529,36 @@ Copies `len` bytes of a page in a snapshot, from `offset` on, to `buf`.
 """
 @inline rust_snapshot_read(snapshot, page, offset, buf, len) =
     ccall(FUNCTIONS.rust_snapshot_read, Int32, (MmsbSnapshot, UInt64, UInt64, Ptr{UInt8}, Csize_t,), snapshot, page, offset, buf, len)
+
+"""
+    rust_snapshot_metadata_get(snapshot::MmsbSnapshot, page::UInt64, key::Ptr{UInt8}, key_len::Csize_t, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+The value of a metadata key of a page in a snapshot: copied to `buf`, which has room for
+`capacity` bytes; `len` receives its length, also when the buffer is too small.
+
+Errors: PageNotFound if the page did not exist then, KeyNotFound, LengthMismatch.
+
+# Safety
+`key` is valid for its length, `buf` null or valid for `capacity` writes, `len` null or valid
+for a write.
+"""
+@inline rust_snapshot_metadata_get(snapshot, page, key, key_len, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_snapshot_metadata_get, Int32, (MmsbSnapshot, UInt64, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), snapshot, page, key, key_len, buf, capacity, len)
+
+"""
+    rust_snapshot_metadata_keys(snapshot::MmsbSnapshot, page::UInt64, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+All metadata keys of a page in a snapshot, ascending: copied to `buf` as u16 length
+(little-endian) and key, one after the other; `len` receives the bytes, also when the buffer is
+too small.
+
+Errors: PageNotFound if the page did not exist then, LengthMismatch.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_snapshot_metadata_keys(snapshot, page, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_snapshot_metadata_keys, Int32, (MmsbSnapshot, UInt64, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), snapshot, page, buf, capacity, len)
 
 """
     rust_snapshot_list_pages(snapshot::MmsbSnapshot, buf::Ptr{UInt64}, capacity::Csize_t, len::Ptr{Csize_t})::Int32

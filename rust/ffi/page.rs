@@ -1,8 +1,6 @@
 //! Pages of states and allocators: read, write, metadata.
 
-use super::pointer::{
-    MmsbNote, Out, copy_items, copy_out, note_at, optional_out, slice, slice_mut,
-};
+use super::pointer::{MmsbNote, Out, copy_keys, copy_out, note_at, optional_out, slice, slice_mut};
 use super::state::set;
 use super::status::{MmsbStatus, call, call_state};
 use super::{AnyView, MmsbPage, MmsbView, handle};
@@ -413,13 +411,8 @@ pub unsafe extern "C" fn rust_page_metadata_keys(
     len: *mut usize,
 ) -> MmsbStatus {
     with_owner(page, State::meta_list, Allocator::meta_list, |pairs| {
-        let mut keys = Vec::new();
-        for (key, _) in pairs {
-            keys.extend_from_slice(&(key.len() as u16).to_le_bytes());
-            keys.extend_from_slice(&key);
-        }
         // SAFETY: the caller's promise.
-        unsafe { copy_items(&keys, buf, capacity, len, "bytes") }
+        unsafe { copy_keys(&pairs, buf, capacity, len) }
     })
 }
 

@@ -187,6 +187,29 @@ pub unsafe fn copy_items<T: Copy>(
     Ok(())
 }
 
+/// Copies metadata keys to a caller's buffer as u16 length (little-endian) and key, one after the
+/// other, and says how many bytes that are.
+///
+/// # Errors
+/// As [`copy_out`].
+///
+/// # Safety
+/// As [`copy_out`].
+pub unsafe fn copy_keys(
+    pairs: &[(Vec<u8>, Vec<u8>)],
+    buf: *mut u8,
+    capacity: usize,
+    len: *mut usize,
+) -> Result<()> {
+    let mut keys = Vec::new();
+    for (key, _) in pairs {
+        keys.extend_from_slice(&(key.len() as u16).to_le_bytes());
+        keys.extend_from_slice(key);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { copy_out(&keys, buf, capacity, len) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

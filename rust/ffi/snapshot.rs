@@ -1,6 +1,6 @@
 //! Snapshots: all pages as they were at one closed LSN.
 
-use super::pointer::{Out, copy_items, slice_mut};
+use super::pointer::{Out, copy_items, copy_keys, copy_out, slice, slice_mut};
 use super::status::{MmsbStatus, call, call_state};
 use super::{MmsbSnapshot, MmsbState, handle, take};
 use crate::error::Result;
@@ -120,6 +120,58 @@ pub unsafe extern "C" fn rust_snapshot_read(
         handle::with::<Snapshot, _>(snapshot.id, |snapshot| {
             snapshot.read(PageId(page), offset, buf)
         })
+    })
+}
+
+/// The value of a metadata key of a page in a snapshot: copied to `buf`, which has room for
+/// `capacity` bytes; `len` receives its length, also when the buffer is too small.
+///
+/// Errors: PageNotFound if the page did not exist then, KeyNotFound, LengthMismatch.
+///
+/// # Safety
+/// `key` is valid for its length, `buf` null or valid for `capacity` writes, `len` null or valid
+/// for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_snapshot_metadata_get(
+    snapshot: MmsbSnapshot,
+    page: u64,
+    key: *const u8,
+    key_len: usize,
+    buf: *mut u8,
+    capacity: usize,
+    len: *mut usize,
+) -> MmsbStatus {
+    call(|| {
+        let value = handle::with::<Snapshot, _>(snapshot.id, |snapshot| {
+            // SAFETY: the caller's promise, here and below.
+            snapshot.meta(PageId(page), unsafe { slice(key, key_len, "key") }?)
+        })?;
+        // SAFETY: as above.
+        unsafe { copy_out(&value, buf, capacity, len) }
+    })
+}
+
+/// All metadata keys of a page in a snapshot, ascending: copied to `buf` as u16 length
+/// (little-endian) and key, one after the other; `len` receives the bytes, also when the buffer is
+/// too small.
+///
+/// Errors: PageNotFound if the page did not exist then, LengthMismatch.
+///
+/// # Safety
+/// `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_snapshot_metadata_keys(
+    snapshot: MmsbSnapshot,
+    page: u64,
+    buf: *mut u8,
+    capacity: usize,
+    len: *mut usize,
+) -> MmsbStatus {
+    call(|| {
+        let pairs =
+            handle::with::<Snapshot, _>(snapshot.id, |snapshot| snapshot.meta_list(PageId(page)))?;
+        // SAFETY: the caller's promise.
+        unsafe { copy_keys(&pairs, buf, capacity, len) }
     })
 }
 

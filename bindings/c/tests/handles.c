@@ -120,6 +120,10 @@ CALL(snapshot_digest, rust_snapshot_digest(N(h), o.at[0]))
 CALL(snapshot_page_size, rust_snapshot_page_size(N(h), it.page, o.at[0]))
 CALL(snapshot_page_epoch, rust_snapshot_page_epoch(N(h), it.page, o.at[0]))
 CALL(snapshot_read, rust_snapshot_read(N(h), it.page, 0, o.at[0], 16))
+CALL(snapshot_metadata_get,
+     rust_snapshot_metadata_get(N(h), it.page, sixteen, 1, buffer, sizeof buffer, o.at[0]))
+CALL(snapshot_metadata_keys,
+     rust_snapshot_metadata_keys(N(h), it.page, buffer, sizeof buffer, o.at[0]))
 CALL(snapshot_list_pages, rust_snapshot_list_pages(N(h), (uint64_t *)(void *)buffer, 64, o.at[0]))
 CALL(state_flush, rust_state_flush(S(h), o.at[0]))
 CALL(state_sync, rust_state_sync(S(h), o.at[0]))
@@ -207,6 +211,8 @@ static const Row rows[] = {
     ROW(snapshot_page_size, BIT(SNAPSHOT), 1),
     ROW(snapshot_page_epoch, BIT(SNAPSHOT), 1),
     ROW_OF_BYTES(snapshot_read, BIT(SNAPSHOT), 1),
+    ROW(snapshot_metadata_get, BIT(SNAPSHOT), 1),
+    ROW(snapshot_metadata_keys, BIT(SNAPSHOT), 1),
     ROW(snapshot_list_pages, BIT(SNAPSHOT), 1),
     ROW(state_flush, BIT(STATE), 0),
     ROW(state_sync, BIT(STATE), 0),

@@ -67,6 +67,63 @@ static void what_was_not_there_then_is_refused(void) {
     OK(rust_state_close(&state));
 }
 
+static void metadata_is_that_of_the_snapshot(void) {
+    static const uint8_t want[] = {1, 0, 'a', 5, 0, 'c', 'o', 'l', 'o', 'r'};
+    MmsbState state = memory_state();
+    MmsbPage page = new_page(state, 8), bare = new_page(state, 8);
+    uint8_t bytes[16];
+    size_t len = 0;
+    OK(rust_page_metadata_set(page, BYTES("color"), BYTES("red"), NULL, NULL));
+    OK(rust_page_metadata_set(page, BYTES("a"), BYTES(""), NULL, NULL));
+    MmsbSnapshot snapshot = take(state);
+    OK(rust_page_metadata_set(page, BYTES("color"), BYTES("blue"), NULL, NULL));
+    OK(rust_page_metadata_set(bare, BYTES("later"), BYTES("x"), NULL, NULL));
+    OK(rust_page_free(page, NULL, NULL));
+    OK(rust_snapshot_metadata_keys(snapshot, page.id, bytes, sizeof bytes, &len));
+    EQ(len, sizeof want);
+    CHECK(memcmp(bytes, want, sizeof want) == 0);
+    OK(rust_snapshot_metadata_get(snapshot, page.id, BYTES("color"), bytes, 3, &len));
+    EQ(len, 3);
+    CHECK(memcmp(bytes, "red", 3) == 0);
+    OK(rust_snapshot_metadata_get(snapshot, page.id, BYTES("a"), NULL, 0, &len));
+    EQ(len, 0);
+    len = 99;
+    OK(rust_snapshot_metadata_keys(snapshot, bare.id, NULL, 0, &len));
+    EQ(len, 0);
+    OK(rust_snapshot_free(&snapshot));
+    OK(rust_state_close(&state));
+}
+
+static void metadata_that_cannot_be_had_is_refused(void) {
+    MmsbState state = memory_state();
+    MmsbPage page = new_page(state, 8);
+    uint8_t bytes[8] = "xxxxxxx";
+    size_t len = 77;
+    OK(rust_page_metadata_set(page, BYTES("k"), BYTES("12345"), NULL, NULL));
+    MmsbSnapshot snapshot = take(state);
+    const uint64_t id = page.id, later = new_page(state, 8).id;
+    OK(rust_page_metadata_set(page, BYTES("new"), BYTES("v"), NULL, NULL));
+    FAILS(KEY_NOT_FOUND, rust_snapshot_metadata_get(snapshot, id, BYTES("new"), bytes, 8, &len),
+          "page 1", "new");
+    FAILS(KEY_NOT_FOUND, rust_snapshot_metadata_get(snapshot, id, NULL, 0, bytes, 8, &len),
+          "metadata");
+    FAILS(NULL_HANDLE, rust_snapshot_metadata_get(snapshot, id, NULL, 1, bytes, 8, &len), "key");
+    FAILS(PAGE_NOT_FOUND, rust_snapshot_metadata_get(snapshot, later, BYTES("k"), bytes, 8, &len),
+          "page 2");
+    FAILS(PAGE_NOT_FOUND, rust_snapshot_metadata_keys(snapshot, later, bytes, 8, &len), "page 2");
+    FAILS(PAGE_NOT_FOUND, rust_snapshot_metadata_keys(snapshot, 0, bytes, 8, &len), "page 0");
+    FAILS(NULL_HANDLE, rust_snapshot_metadata_keys(snapshot, id, NULL, 8, &len), "buf");
+    EQ(len, 77);
+    FAILS(LENGTH_MISMATCH, rust_snapshot_metadata_get(snapshot, id, BYTES("k"), bytes, 4, &len),
+          "4", "5");
+    EQ(len, 5);
+    FAILS(LENGTH_MISMATCH, rust_snapshot_metadata_keys(snapshot, id, bytes, 2, &len), "2", "3");
+    EQ(len, 3);
+    CHECK(memcmp(bytes, "xxxxxxx", 8) == 0);
+    OK(rust_snapshot_free(&snapshot));
+    OK(rust_state_close(&state));
+}
+
 static void older_versions_go_with_the_snapshot(void) {
     MmsbState state = memory_state();
     MmsbPage page = ramp_page(state, 4096);
@@ -169,6 +226,8 @@ int main(void) {
     static const Test tests[] = {
         TEST(a_snapshot_stays_as_it_was),
         TEST(what_was_not_there_then_is_refused),
+        TEST(metadata_is_that_of_the_snapshot),
+        TEST(metadata_that_cannot_be_had_is_refused),
         TEST(older_versions_go_with_the_snapshot),
         TEST(snapshots_outlive_their_state),
         TEST(a_view_is_the_page_without_a_copy),

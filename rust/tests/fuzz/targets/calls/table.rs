@@ -477,6 +477,16 @@ pub const CALLS: &[(&str, Call)] = &[
             (a.snapshot(), a.page_id(), a.offset(), a.buffer());
         unsafe { rust_snapshot_read(snapshot, id, offset, buf, len) }
     }),
+    ("rust_snapshot_metadata_get", |a| {
+        let (snapshot, id, (key, key_len)) = (a.snapshot(), a.page_id(), a.key());
+        copy(a, |buf, n, len| unsafe {
+            rust_snapshot_metadata_get(snapshot, id, key, key_len, buf, n, len)
+        })
+    }),
+    ("rust_snapshot_metadata_keys", |a| {
+        let (snapshot, id) = (a.snapshot(), a.page_id());
+        copy(a, |buf, n, len| unsafe { rust_snapshot_metadata_keys(snapshot, id, buf, n, len) })
+    }),
     ("rust_snapshot_list_pages", |a| {
         let snapshot = a.snapshot();
         copy(a, |buf, n, len| unsafe { rust_snapshot_list_pages(snapshot, buf, n, len) })
