@@ -1,5 +1,8 @@
 # Metadata: small keys and values of a page.
 
+"What has pages whose metadata can be asked for."
+const MetadataOwner = Union{PageOwner,Snapshot}
+
 """
     set_metadata!(state, id, key, value; source="", intent=nothing)::UInt64
 
@@ -47,7 +50,8 @@ end
     get_metadata(state, id)::Dict{String,String}
 
 The value of a metadata key, or all of them. A value that is not text comes as a string of its
-bytes: `codeunits` has them. `state` may be a [`PageAllocator`](@ref) as well.
+bytes: `codeunits` has them. `state` may be a [`PageAllocator`](@ref) or a [`Snapshot`](@ref) as
+well.
 
 Errors: `KeyNotFoundError` if there is no `default`, `PageNotFoundError`, `PageFreedError`.
 
@@ -58,17 +62,17 @@ MMSBState() do state
 end
 ```
 """
-function get_metadata(owner::PageOwner, id::Integer, key::AbstractString)
+function get_metadata(owner::MetadataOwner, id::Integer, key::AbstractString)
     key = String(key)
     GC.@preserve owner key begin
-        page, at, bytes = page_of(owner, id), address(key), bytecount(key)
+        at, bytes = address(key), bytecount(key)
         return String(filled(UInt8) do buffer, capacity, len
-            API.rust_page_metadata_get(page, at, bytes, buffer, capacity, len)
+            copy_metadata(owner, id, at, bytes, buffer, capacity, len)
         end)
     end
 end
 
-function get_metadata(owner::PageOwner, id::Integer, key::AbstractString, default)
+function get_metadata(owner::MetadataOwner, id::Integer, key::AbstractString, default)
     try
         return get_metadata(owner, id, key)
     catch problem
@@ -77,7 +81,7 @@ function get_metadata(owner::PageOwner, id::Integer, key::AbstractString, defaul
     end
 end
 
-function get_metadata(owner::PageOwner, id::Integer)
+function get_metadata(owner::MetadataOwner, id::Integer)
     found = Dict{String,String}()
     for key in metadata_keys(owner, id)
         value = get_metadata(owner, id, key, nothing)
@@ -88,12 +92,9 @@ function get_metadata(owner::PageOwner, id::Integer)
 end
 
 "All keys, ascending: the library writes each as a u16 length, little-endian, and its bytes."
-function metadata_keys(owner::PageOwner, id::Integer)
-    packed = GC.@preserve owner begin
-        page = page_of(owner, id)
-        filled(UInt8) do buffer, capacity, len
-            API.rust_page_metadata_keys(page, buffer, capacity, len)
-        end
+function metadata_keys(owner::MetadataOwner, id::Integer)
+    packed = GC.@preserve owner filled(UInt8) do buffer, capacity, len
+        copy_metadata_keys(owner, id, buffer, capacity, len)
     end
     keys, at = String[], 1
     while at < length(packed)
@@ -103,6 +104,15 @@ function metadata_keys(owner::PageOwner, id::Integer)
     end
     return keys
 end
+
+copy_metadata(owner::PageOwner, id, out...) = API.rust_page_metadata_get(page_of(owner, id), out...)
+copy_metadata(snap::Snapshot, id, out...) =
+    API.rust_snapshot_metadata_get(raw(snap), page_id(id), out...)
+
+copy_metadata_keys(owner::PageOwner, id, out...) =
+    API.rust_page_metadata_keys(page_of(owner, id), out...)
+copy_metadata_keys(snap::Snapshot, id, out...) =
+    API.rust_snapshot_metadata_keys(raw(snap), page_id(id), out...)
 
 """
     delete_metadata!(state, id, key; source="", intent=nothing)::UInt64

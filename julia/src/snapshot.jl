@@ -4,10 +4,10 @@
     Snapshot
 
 All pages of a state at one closed LSN, made by [`snapshot`](@ref). [`read_page`](@ref),
-[`read_page!`](@ref), [`list_pages`](@ref), [`page_size`](@ref), [`page_epoch`](@ref) and
-[`digest`](@ref) take one in place of a state. Stops no writer; while it is open, pages that change
-keep their old content beside the new. It stays as it is when the state is closed, and keeps the
-state's memory until it is closed itself.
+[`read_page!`](@ref), [`list_pages`](@ref), [`page_size`](@ref), [`page_epoch`](@ref),
+[`get_metadata`](@ref) and [`digest`](@ref) take one in place of a state. Stops no writer; while it
+is open, pages that change keep their old content beside the new. It stays as it is when the state
+is closed, and keeps the state's memory until it is closed itself.
 """
 mutable struct Snapshot <: Handle
     handle::API.MmsbSnapshot

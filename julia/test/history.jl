@@ -104,7 +104,8 @@ end
         close(kept)
         for use in (() -> digest(kept), () -> snapshot_lsn(kept), () -> list_pages(kept),
                     () -> read_page(kept, a), () -> read_page!(zeros(UInt8, 1), kept, a),
-                    () -> page_size(kept, a), () -> page_epoch(kept, a))
+                    () -> page_size(kept, a), () -> page_epoch(kept, a),
+                    () -> get_metadata(kept, a), () -> get_metadata(kept, a, "unit", nothing))
             @test throws(use, ClosedError, "the snapshot was closed")
         end
         @test sprint(show, kept) == "Snapshot(closed)"

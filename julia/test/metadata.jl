@@ -38,3 +38,33 @@ end
         @test get_metadata(state, id) == Dict("only" => "one")
     end
 end
+
+@testset "of a snapshot" begin
+    MMSBState() do state
+        id = create_page(state; size=4, metadata=Dict("unit" => "kelvin", "größe" => "ü"^1000))
+        bare = create_page(state; size=4)
+        then = get_metadata(state, id)
+        snapshot(state) do snap
+            set_metadata!(state, id, "unit", "celsius")
+            set_metadata!(state, id, "later", "x")
+            set_metadata!(state, bare, "later", "x")
+            delete_metadata!(state, id, "größe")
+            @test get_metadata(snap, id) == then == Dict("unit" => "kelvin", "größe" => "ü"^1000)
+            @test get_metadata(snap, id, "unit") == "kelvin"
+            @test get_metadata(snap, id, "größe", nothing) == "ü"^1000
+            @test isempty(get_metadata(snap, bare))
+            @test get_metadata(snap, id, "later", 0) === 0
+            @test throws(() -> get_metadata(snap, id, "later"), KeyNotFoundError, "later")
+            delete_page(state, id)
+            @test get_metadata(snap, id) == then
+            new = create_page(state; size=4, metadata="unit" => "kelvin")
+            for absent in (new, 0, 99, -1, big(2)^64 + 1)
+                for use in (() -> get_metadata(snap, absent),
+                            () -> get_metadata(snap, absent, "unit"),
+                            () -> get_metadata(snap, absent, "unit", nothing))
+                    @test throws(use, PageNotFoundError, "page $absent")
+                end
+            end
+        end
+    end
+end
