@@ -308,6 +308,8 @@ class Snapshot:
         """Return the epoch of a page's content."""
     def get_meta(self, page: _PageOrId, key: str | bytes) -> bytes:
         """Return the value of a metadata key of a page."""
+    def list_meta(self, page: _PageOrId) -> builtins.list[tuple[bytes, bytes]]:
+        """Return all metadata of a page as pairs of bytes, ascending by key."""
     def digest(self) -> bytes:
         """Return the 256-bit digest of the content."""
     def hexdigest(self) -> str:

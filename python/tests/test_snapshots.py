@@ -37,6 +37,24 @@ def test_a_snapshot_stands_still(state: mmsb.State, page: mmsb.Page) -> None:
         assert repr(snapshot) == f"<mmsb.Snapshot at {snapshot.lsn}>"
 
 
+def test_metadata_is_that_of_then(state: mmsb.State, page: mmsb.Page) -> None:
+    page.metadata.update({"unit": b"K", "by": b"\0\xff"})
+    bare = state.create_page(4)
+    with state.snapshot() as snapshot:
+        page.metadata.update({"unit": b"C", "later": b"x"})
+        bare.metadata["later"] = b"x"
+        del page.metadata["by"]
+        assert snapshot.list_meta(page) == [(b"by", b"\0\xff"), (b"unit", b"K")]
+        assert snapshot.list_meta(bare) == []
+        page.free()
+        assert snapshot.list_meta(page.id) == [(b"by", b"\0\xff"), (b"unit", b"K")]
+        new = state.create_page(4, metadata={"k": b"v"})
+        with Refused(state, mmsb.PageNotFound, f"page {new.id}"):
+            snapshot.list_meta(new)
+        with pytest.raises(TypeError, match="page"):
+            snapshot.list_meta("unit")  # type: ignore[arg-type]
+
+
 def test_large_pages(state: mmsb.State) -> None:
     content = bytes(range(256)) * 4096
     page = state.create_page(data=content)

@@ -5,6 +5,7 @@ use crate::buffer::{new_bytes, with_bytes, with_bytes_mut};
 use crate::delta::Delta;
 use crate::errors::{Failure, raise};
 use crate::page::{Page, check_range, numpy_array};
+use crate::records::{MetaPairs, meta_pairs};
 use crate::shared::{Closable, Shared};
 use crate::typed::Extent;
 use crate::view::View;
@@ -500,14 +501,8 @@ impl ScratchPage {
     }
 
     /// All metadata as pairs of bytes, ascending by key. Example: see `remove_meta`.
-    fn list_meta<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
-        let list = self.call(py, mmsb::Allocator::meta_list)?;
-        let pair =
-            |(key, value): &(Vec<u8>, Vec<u8>)| (PyBytes::new(py, key), PyBytes::new(py, value));
-        Ok(list.iter().map(pair).collect())
+    fn list_meta<'py>(&self, py: Python<'py>) -> PyResult<MetaPairs<'py>> {
+        Ok(meta_pairs(py, &self.call(py, mmsb::Allocator::meta_list)?))
     }
 
     /// Frees the page; see `Allocator.release`. Views and arrays stay valid.

@@ -4,6 +4,7 @@ use crate::args::{self, DETACH_BYTES, note};
 use crate::buffer::{new_bytes, with_bytes, with_bytes_mut};
 use crate::changes::Change;
 use crate::errors::raise;
+use crate::records::{MetaPairs, meta_pairs};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::view::View;
@@ -459,14 +460,8 @@ impl Page {
     }
 
     /// All metadata as pairs of bytes, ascending by key. Example: see `remove_meta`.
-    fn list_meta<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
-        let list = self.ask(py, mmsb::State::meta_list)?;
-        let pair =
-            |(key, value): &(Vec<u8>, Vec<u8>)| (PyBytes::new(py, key), PyBytes::new(py, value));
-        Ok(list.iter().map(pair).collect())
+    fn list_meta<'py>(&self, py: Python<'py>) -> PyResult<MetaPairs<'py>> {
+        Ok(meta_pairs(py, &self.ask(py, mmsb::State::meta_list)?))
     }
 
     /// Frees the page; see `State.free_page`. Views and arrays stay valid. Returns the LSN.

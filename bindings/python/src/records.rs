@@ -9,6 +9,15 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A page's metadata as pairs of bytes.
+pub type MetaPairs<'py> = Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
+
+/// Copies a page's metadata for Python.
+pub fn meta_pairs<'py>(py: Python<'py>, pairs: &[(Vec<u8>, Vec<u8>)]) -> MetaPairs<'py> {
+    let pair = |(key, value): &(Vec<u8>, Vec<u8>)| (PyBytes::new(py, key), PyBytes::new(py, value));
+    pairs.iter().map(pair).collect()
+}
+
 /// A page as it was.
 #[pyclass(frozen, module = "mmsb", weakref)]
 pub struct PageAt {

@@ -3,7 +3,7 @@
 use crate::args::{self, page_in};
 use crate::buffer::new_bytes;
 use crate::errors::{Failure, raise};
-use crate::records::hex;
+use crate::records::{MetaPairs, hex, meta_pairs};
 use crate::shared::drop_detached;
 use crate::state::State;
 use mmsb::{Error, ErrorKind, PageId};
@@ -149,6 +149,19 @@ impl Snapshot {
         let name = args::meta_key(key)?;
         let value = self.ask(page, |snapshot, id| snapshot.meta(id, &name))?;
         Ok(PyBytes::new(page.py(), &value))
+    }
+
+    /// All metadata of a page as pairs of bytes, ascending by key.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(2, metadata={"unit": b"K", "name": b"T"})
+    /// ...     with state.snapshot() as snapshot:
+    /// ...         lsn = page.remove_meta("unit")
+    /// ...         snapshot.list_meta(page)
+    /// [(b'name', b'T'), (b'unit', b'K')]
+    fn list_meta<'py>(&self, page: &Bound<'py, PyAny>) -> PyResult<MetaPairs<'py>> {
+        Ok(meta_pairs(page.py(), &self.ask(page, mmsb::Snapshot::meta_list)?))
     }
 
     fn __contains__(&self, page: &Bound<'_, PyAny>) -> PyResult<bool> {
