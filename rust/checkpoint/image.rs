@@ -180,6 +180,8 @@ impl ImageWriter {
         self.file
             .write_at(self.written, &[IoSlice::new(bytes)])
             .map_err(|error| Error::io(format_args!("write {:?}", self.path), error))?;
+        // The device writes while the next pages are gathered.
+        self.file.start_sync(self.written, bytes.len() as u64);
         self.written += bytes.len() as u64;
         Ok(())
     }

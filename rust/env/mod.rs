@@ -90,6 +90,10 @@ pub trait File: Send + Sync + fmt::Debug {
     fn allocate(&self, len: u64) -> io::Result<()>;
     /// Makes written bytes and the length durable.
     fn sync(&self) -> io::Result<()>;
+    /// Has the device start on `[offset, offset + len)`, so that less is left to a later
+    /// [`sync`](Self::sync), which reports what fails. A hint: it waits for nothing and makes
+    /// nothing durable.
+    fn start_sync(&self, _offset: u64, _len: u64) {}
     /// Maps `[0, len)` privately: writes to the mapping never reach the file. `len` must not
     /// exceed the file's length. What the file's bytes are overwritten with afterwards may show
     /// in the mapping or not: map files that no longer change.
