@@ -248,13 +248,16 @@ impl Image {
         Image::open(storage, name)
     }
 
-    /// Maps the image `name`.
+    /// Maps the image `name`, which should be there: a manifest names it, or somebody has seen it.
     ///
     /// # Errors
-    /// `FileNotFound`, `Corrupt` with place and reason, `UnknownFormat`.
+    /// `Corrupt` with place and reason, also if it is missing; `UnknownFormat`.
     pub fn open(storage: &dyn Storage, name: &str) -> Result<Image> {
         let path = storage.describe(name);
-        let fail = |error| Error::io(format_args!("read {path:?}"), error);
+        let fail = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => damaged(&path, 0, "the image is missing"),
+            _ => Error::io(format_args!("read {path:?}"), error),
+        };
         let file = storage.open(name, OpenMode::Read).map_err(fail)?;
         let len = file.len().map_err(fail)?;
         if len < (HEADER_BYTES + FOOTER_BYTES) as u64 {

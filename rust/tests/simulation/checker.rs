@@ -83,7 +83,7 @@ fn reported(error: &Error, loss: Loss) -> Result<(), String> {
     let corrupt = error.kind() == ErrorKind::Corrupt;
     match loss {
         Loss::Above(_) => Err(format!("an undamaged state is refused: {error:?}")),
-        Loss::Anything if corrupt || error.kind() == ErrorKind::FileNotFound => Ok(()),
+        Loss::Anything if corrupt => Ok(()),
         Loss::Rotten { .. } if corrupt => {
             let message = error.message();
             let placed = message.contains("sim:") && message.contains("offset");
