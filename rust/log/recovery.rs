@@ -9,7 +9,7 @@
 //! ```text
 //!  at the place                  | next segment's base | proof, or `must` | decision
 //!  1 nothing, or anything        | = good              | any              | go on with the next
-//!  2 zeros to the segment's end  | no next segment     | <= good          | the end
+//!  2 no frame                    | no next segment     | <= good          | the end
 //!  3 anything else               | no next, or > good  | <= good          | torn tail: cut here
 //!  4 anything                    | any                 | > good           | damage: refuse
 //! ```
@@ -17,6 +17,8 @@
 //! Row 4 is what tells damage from bad luck: a sync that covered the missing part did return.
 //! `must` is an LSN that something outside the log (a checkpoint) knows to have been synced.
 //! A torn frame keeps the records before its first bad one: they are a prefix of the LSN order.
+//! Whatever stands after the end is wiped out, unless the log was closed in order there: what is
+//! left of a lost frame's records could be taken for those of the next frame if that tears.
 //!
 //! Media assumptions are those of docs/file_format.md: a write can be torn anywhere, unsynced
 //! writes can survive in any order, synced bytes stay.
@@ -291,7 +293,7 @@ impl Files {
         let left_over = known.clean && stop.good == known.must && !stop.followed;
         let end = stop.reason.is_none() || left_over;
         if end && !beyond.frames && !later {
-            return Ok(());
+            return if left_over { Ok(()) } else { wipe(&segment, stop.offset).map(drop) };
         }
         let broken = self.broken.take();
         let bytes = self.cut(storage, at, stop)?;
@@ -332,7 +334,7 @@ impl Files {
         }
         let segment = &self.segments[at];
         let fail = |error| Error::io(format_args!("cut {}", segment.path), error);
-        let bytes = zero_tail(segment, stop.offset).map_err(fail)?;
+        let bytes = wipe(segment, stop.offset)?;
         if let Some((offset, frame)) = stop.partial {
             segment.file.sync().map_err(fail)?;
             let header = frame.encode(segment.header.number);
@@ -581,6 +583,11 @@ fn find(bytes: &[u8], magic: &[u8; 4]) -> Option<usize> {
 }
 
 /// Overwrites what stands after `offset` with zeros; returns how much was not zero.
+fn wipe(segment: &Segment, offset: u64) -> Result<u64> {
+    zero_tail(segment, offset)
+        .map_err(|error| Error::io(format_args!("cut {}", segment.path), error))
+}
+
 fn zero_tail(segment: &Segment, offset: u64) -> io::Result<u64> {
     const BLOCK: usize = 64 << 10;
     let zeros = vec![0; BLOCK];

@@ -300,3 +300,42 @@ fn a_poisoned_log_does_not_keep_its_flusher_busy() {
     });
     outcome.result.unwrap();
 }
+
+/// A power cut took the header of a frame and left its records. The log ended before it, the next
+/// frame began there, and when that tore after its header, the records left over were taken for its
+/// own.
+#[test]
+fn what_is_left_of_a_lost_frame_is_not_taken_for_the_next_ones() {
+    let disk = SimStorage::new(1);
+    let state = open(&disk, Durability::Memory).unwrap();
+    let page = state.create_page(100, Note::NONE).unwrap();
+    state.sync().unwrap();
+    let name = crate::logs(&disk).pop().unwrap();
+    let used = |disk: &SimStorage| {
+        let bytes = disk.read_file(&name).unwrap();
+        (bytes.iter().rposition(|&byte| byte != 0).unwrap() + 1, bytes)
+    };
+    let write = |state: &State, text: &[u8]| {
+        state.write(page, 0, text, Note::NONE).unwrap();
+        state.flush().unwrap();
+        state.read_all(page).unwrap()
+    };
+    let (end, _) = used(&disk);
+    write(&state, b"lost");
+    let cut = disk.crash(PowerLoss::KeepAll);
+    let (_, mut bytes) = used(&cut);
+    bytes[end..end + 48].fill(0);
+    cut.write_file(&name, &bytes).unwrap();
+
+    let state = open(&cut, Durability::Memory).unwrap();
+    let before = state.read_all(page).unwrap();
+    let (_, old) = used(&cut);
+    let after = write(&state, b"what comes next, and is longer");
+    let (len, new) = used(&cut.crash(PowerLoss::KeepAll));
+    for torn in end..=len {
+        let left = cut.crash(PowerLoss::KeepAll);
+        left.write_file(&name, &[&new[..torn], &old[torn..]].concat()).unwrap();
+        let found = open(&left, Durability::Memory).unwrap().read_all(page).unwrap();
+        assert!(found == before || found == after, "torn at {torn} of {end}..{len}");
+    }
+}
