@@ -393,9 +393,7 @@ fn lock_directory(storage: &dyn Storage) -> Result<Box<dyn Send + Sync>> {
 fn refuse_others(storage: &dyn Storage, must_exist: bool) -> Result<()> {
     let path = storage.describe("");
     let names = storage.list().map_err(|error| Error::io(format_args!("list {path:?}"), error))?;
-    let ours = |name: &String| {
-        name == MANIFEST || name.ends_with(".log") || name.ends_with(".image") || is_scaffold(name)
-    };
+    let ours = |name: &String| name == MANIFEST || holds_state(name) || is_scaffold(name);
     if !names.is_empty() && !names.iter().any(ours) {
         bail!(Foreign, "{path:?} is not a directory of this engine: it holds {:?}", names[0]);
     }
@@ -415,8 +413,7 @@ fn read_manifest(storage: &dyn Storage, kind: Kind, must_exist: bool) -> Result<
         return Ok(manifest);
     }
     let names = storage.list().map_err(|error| Error::io(format_args!("list {path:?}"), error))?;
-    let ours = |name: &String| name.ends_with(".log") || name.ends_with(".image");
-    if names.iter().any(ours) {
+    if names.iter().any(|name| holds_state(name)) {
         bail!(Corrupt, "{path:?} is damaged: {MANIFEST} is missing");
     }
     if let Some(name) = names.iter().find(|name| !is_scaffold(name)) {
@@ -430,6 +427,11 @@ fn read_manifest(storage: &dyn Storage, kind: Kind, must_exist: bool) -> Result<
     let manifest = Manifest::new(identity, kind);
     manifest.write(storage)?;
     Ok(manifest)
+}
+
+/// Whether a file is part of a state, or was to be: then there was a manifest.
+fn holds_state(name: &str) -> bool {
+    [".log", ".image", ".image.new"].iter().any(|end| name.ends_with(end))
 }
 
 /// What a directory may hold before its first manifest.

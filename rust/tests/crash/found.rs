@@ -339,3 +339,15 @@ fn what_is_left_of_a_lost_frame_is_not_taken_for_the_next_ones() {
         assert!(found == before || found == after, "torn at {torn} of {end}..{len}");
     }
 }
+
+/// A disk that lies lost the manifest and kept a half-made image: the directory was taken for one
+/// of something else.
+#[test]
+fn a_half_made_image_without_a_manifest_is_damage() {
+    for name in ["00000000000040ff.image.new", "00000000000040ff.image", "0000000000000001.log"] {
+        let disk = SimStorage::new(1);
+        disk.write_file(name, b"any").unwrap();
+        let error = open(&disk, Durability::Memory).unwrap_err();
+        assert!(error.is_corrupt() && error.message().contains("MANIFEST"), "{name}: {error}");
+    }
+}
