@@ -69,7 +69,7 @@ pub struct Manifest {
     pub identity: [u8; 16],
     /// What lives here.
     pub kind: Kind,
-    /// Closed in order: the log ends exactly at `durable`.
+    /// Closed in order, and not opened since: the log ends exactly at `durable`.
     pub clean: bool,
     /// The log reaches at least this closed LSN.
     pub durable: Lsn,
@@ -83,6 +83,11 @@ impl Manifest {
     /// The manifest of a new directory.
     pub fn new(identity: [u8; 16], kind: Kind) -> Manifest {
         Manifest { identity, kind, clean: false, durable: Lsn::ZERO, first: 1, images: Vec::new() }
+    }
+
+    /// Whether the file `name` is one of its images.
+    pub fn names(&self, name: &str) -> bool {
+        self.images.iter().any(|image| image.file_name() == name)
     }
 
     /// Reads the directory's manifest; `None` if there is none.

@@ -36,6 +36,7 @@ use crate::env::{self, Clock, OsStorage, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::log::recovery::Known;
+use crate::log::segment::Segment;
 use crate::log::{Background, Log, gate};
 use crate::page::table::check_size;
 use crate::types::Lsn;
@@ -137,14 +138,13 @@ impl State {
         check_config(&config)?;
         refuse_others(&*storage, config.must_exist)?;
         let lock = lock_directory(&*storage)?;
-        let manifest = read_manifest(&*storage, Kind::State, config.must_exist)?;
-        remove_leftovers(&*storage, &manifest);
+        let (manifest, clean) = take_over(&*storage, Kind::State, config.must_exist)?;
         let mut core = Core::take();
         let inner = exclusive(&mut core)?;
         inner.storage = storage;
         inner.wall = wall;
         inner.config = config;
-        let opened = inner.recover(manifest);
+        let opened = inner.recover(manifest, clean);
         inner.catalog.get_mut().lock = Some(lock);
         opened?;
         let state = State::from_core(core);
@@ -285,8 +285,9 @@ impl Core {
         self.config = config;
     }
 
-    /// Brings the directory's content back: the newest image, then the log above it.
-    fn recover(&mut self, manifest: Manifest) -> Result<()> {
+    /// Brings the directory's content back: the newest image, then the log above it. `clean`: it
+    /// was closed in order.
+    fn recover(&mut self, manifest: Manifest, clean: bool) -> Result<()> {
         let mut after = Lsn::ZERO;
         if let Some(newest) = manifest.images.last() {
             let image = Image::open(&*self.storage, &newest.file_name())?;
@@ -302,7 +303,7 @@ impl Core {
             first: manifest.first,
             after,
             must: manifest.durable,
-            clean: manifest.clean,
+            clean,
         };
         let table = &mut self.table;
         let (log, recovered) = Log::open(
@@ -439,13 +440,29 @@ fn is_scaffold(name: &str) -> bool {
     name == "LOCK" || (name.starts_with(MANIFEST) && name != MANIFEST)
 }
 
-/// Removes files that a crash left half made, and images that no manifest names any more.
-fn remove_leftovers(storage: &dyn Storage, manifest: &Manifest) {
-    for name in storage.list().unwrap_or_default() {
-        let image = name.ends_with(".image") || name.ends_with(".image.new");
-        let named = manifest.images.iter().any(|image| image.file_name() == name);
-        if image && !named {
-            let _ = storage.remove(&name);
-        }
+/// Reads the directory's manifest and takes out what earlier lives left behind: what a crash left
+/// half made, images and segments that nothing needs any more. Says, too, whether the directory was
+/// closed in order; from here on it is not.
+///
+/// The manifest that says what is not needed may be there by luck, after a sync that failed: it is
+/// made durable before anything goes that an older one names.
+fn take_over(storage: &dyn Storage, kind: Kind, must_exist: bool) -> Result<(Manifest, bool)> {
+    let mut manifest = read_manifest(storage, kind, must_exist)?;
+    let clean = std::mem::replace(&mut manifest.clean, false);
+    let names = storage.list().unwrap_or_default();
+    for name in names.iter().filter(|name| name.ends_with(".image.new")) {
+        let _ = storage.remove(name);
     }
+    let unneeded = |name: &&String| match Segment::parse_name(name) {
+        Some(number) => number < manifest.first,
+        None => name.ends_with(".image") && !manifest.names(name),
+    };
+    let unneeded: Vec<&String> = names.iter().filter(unneeded).collect();
+    if clean || !unneeded.is_empty() {
+        manifest.write(storage)?;
+    }
+    for name in unneeded {
+        let _ = storage.remove(name);
+    }
+    Ok((manifest, clean))
 }

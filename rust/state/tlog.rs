@@ -3,7 +3,7 @@
 use super::core::{log_options, wall};
 use super::history::{Change, Changes, Query};
 use super::op::{self, kind};
-use super::{check_config, lock_directory, open_directory, read_manifest, refuse_others};
+use super::{check_config, lock_directory, open_directory, refuse_others, take_over};
 use crate::checkpoint::Manifest;
 use crate::checkpoint::manifest::Kind;
 use crate::config::{Config, Durability};
@@ -92,13 +92,13 @@ impl TLog {
     ) -> Result<TLog> {
         refuse_others(&*storage, config.must_exist)?;
         let lock = lock_directory(&*storage)?;
-        let manifest = read_manifest(&*storage, Kind::Log, config.must_exist)?;
+        let (manifest, clean) = take_over(&*storage, Kind::Log, config.must_exist)?;
         let known = Known {
             identity: manifest.identity,
             first: manifest.first,
             after: Lsn::ZERO,
             must: manifest.durable,
-            clean: manifest.clean,
+            clean,
         };
         let heads = DashMap::new();
         let options = log_options(&config);

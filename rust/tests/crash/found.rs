@@ -351,3 +351,45 @@ fn a_half_made_image_without_a_manifest_is_damage() {
         assert!(error.is_corrupt() && error.message().contains("MANIFEST"), "{name}: {error}");
     }
 }
+
+/// The sync of a new manifest's name failed, so that a power cut could bring the old one back. An
+/// opening believed the new one and removed the image that the old one names.
+#[test]
+fn nothing_is_removed_for_a_manifest_that_is_not_durable() {
+    let open = |disk: &SimStorage| {
+        let sync = Config { durability: Durability::Sync, ..Config::durable("sim") };
+        let config = Config { segment_bytes: 64 << 10, history_bytes: 0, ..sync };
+        State::open_in(Arc::new(disk.clone()), Arc::new(SimClock::new(1)), config)
+    };
+    let mut removed = 0;
+    for at in 0..40 {
+        let disk = SimStorage::new(at / 20);
+        let state = open(&disk).unwrap();
+        let page = state.create_page(20_000, Note::NONE).unwrap();
+        for round in 1..4 {
+            state.checkpoint(None).unwrap();
+            state.update(page, &[round; 20_000], Note::NONE).unwrap();
+        }
+        let digest = state.digest().unwrap();
+        disk.plan(Fault::failing_sync(disk.op_count() + at % 20));
+        let _ = state.checkpoint(None);
+        disk.plan(Fault::crash(disk.op_count()));
+        drop(state);
+        let names = disk.crash(PowerLoss::KeepAll).list().unwrap();
+        for stop in 0..16 {
+            let left = disk.crash(PowerLoss::KeepAll);
+            left.plan(Fault::crash(left.op_count() + stop));
+            drop(open(&left));
+            let there = left.crash(PowerLoss::KeepAll).list().unwrap();
+            let gone = |name: &&String| name.ends_with(".image") && !there.contains(name);
+            removed += names.iter().filter(gone).count();
+            for seed in 0..8 {
+                let left = left.crash(PowerLoss::Random(seed));
+                let again = open(&left);
+                let again = again.unwrap_or_else(|error| panic!("{at} {stop} {seed}: {error}"));
+                assert_eq!(again.digest().unwrap(), digest, "{at} {stop} {seed}");
+            }
+        }
+    }
+    assert!(removed > 0, "no image was removed");
+}
