@@ -582,30 +582,28 @@ fn find(bytes: &[u8], magic: &[u8; 4]) -> Option<usize> {
     }
 }
 
-/// Overwrites what stands after `offset` with zeros; returns how much was not zero.
+/// Overwrites what stands after `offset` with zeros; returns how much was not zero. What is read
+/// as zeros is written, too: after a sync that failed, the disk may hold something else.
 fn wipe(segment: &Segment, offset: u64) -> Result<u64> {
     zero_tail(segment, offset)
         .map_err(|error| Error::io(format_args!("cut {}", segment.path), error))
 }
 
 fn zero_tail(segment: &Segment, offset: u64) -> io::Result<u64> {
-    const BLOCK: usize = 64 << 10;
+    const BLOCK: usize = 256 << 10;
     let zeros = vec![0; BLOCK];
     let mut block = vec![0; BLOCK];
     let (mut at, mut end) = (offset, offset);
-    loop {
+    while at < segment.header.capacity {
         let got = segment.file.read_at(at, &mut block)?;
-        if let Some(last) = block[..got].iter().rposition(|&byte| byte != 0)
-            && !sings(Canary::LeftTail)
-        {
-            segment.file.write_at(at, &[IoSlice::new(&zeros[..=last])])?;
+        if let Some(last) = block[..got].iter().rposition(|&byte| byte != 0) {
             end = at + last as u64 + 1;
         }
-        if got < BLOCK {
-            break;
+        let len = (segment.header.capacity - at).min(BLOCK as u64);
+        if !sings(Canary::LeftTail) {
+            segment.file.write_at(at, &[IoSlice::new(&zeros[..len as usize])])?;
         }
-        at += BLOCK as u64;
+        at += len;
     }
-    segment.file.allocate(segment.header.capacity)?;
     Ok(end - offset)
 }

@@ -393,3 +393,31 @@ fn nothing_is_removed_for_a_manifest_that_is_not_durable() {
     }
     assert!(removed > 0, "no image was removed");
 }
+
+/// Recovery cut a torn tail off, and the sync of that failed. Opened again, the log ended in zeros,
+/// as the system had them in memory; the disk had the tail, and a power cut brought it back.
+#[test]
+fn a_tail_that_was_cut_off_before_a_failed_sync_is_cut_off_again() {
+    let mut failed = 0;
+    for (at, seed) in (0..8).flat_map(|at| (0..12).map(move |seed| (at, seed))) {
+        let disk = SimStorage::new(seed);
+        let state = open(&disk, Durability::Memory).unwrap();
+        let page = state.create_page(100, Note::NONE).unwrap();
+        state.sync().unwrap();
+        let before = state.digest().unwrap();
+        state.write(page, 0, &[1; 100], Note::NONE).unwrap();
+        state.flush().unwrap();
+        let torn = disk.crash(PowerLoss::KeepAll);
+        let name = crate::logs(&torn).pop().unwrap();
+        let used = torn.read_file(&name).unwrap().iter().rposition(|&byte| byte != 0).unwrap();
+        torn.flip(&name, used as u64, 1).unwrap();
+        torn.plan(Fault::failing_sync(torn.op_count() + at));
+        failed += u64::from(open(&torn, Durability::Memory).is_err());
+        drop(open(&torn, Durability::Memory).unwrap());
+        let left = torn.crash(PowerLoss::DropUnsynced);
+        left.flip(&name, used as u64, 1).ok();
+        let again = open(&left, Durability::Memory).unwrap();
+        assert_eq!(again.digest().unwrap(), before, "{at} {seed}");
+    }
+    assert!(failed > 0, "no sync failed");
+}
