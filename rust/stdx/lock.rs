@@ -43,6 +43,13 @@ impl<T> Lock<T> {
         LockGuard { lock: self, _thread: PhantomData }
     }
 
+    /// Takes the lock unless somebody has it.
+    #[inline]
+    pub fn try_lock(&self) -> Option<LockGuard<'_, T>> {
+        let taken = self.held.swap(1, Ordering::Acquire) != 0;
+        (!taken).then(|| LockGuard { lock: self, _thread: PhantomData })
+    }
+
     /// The value, without a lock.
     ///
     /// # Safety

@@ -9,14 +9,16 @@
 
 mod page;
 mod row;
+mod txn;
 
 fn main() {
     let room = std::env::args().nth(1).unwrap_or_default();
     let only = std::env::args().nth(2);
     match room.as_str() {
         "page" => page::run(only.as_deref()),
+        "txn" => txn::run(only.as_deref()),
         _ => {
-            eprintln!("usage: mmsb-peers ROOM [ROW], with ROOM one of: page");
+            eprintln!("usage: mmsb-peers ROOM [ROW], with ROOM one of: page, txn");
             std::process::exit(2);
         }
     }
