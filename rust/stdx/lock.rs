@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 /// A value behind a one-byte lock. All bytes zero is an unlocked one, if the value allows zeros.
+#[derive(Default)]
 #[repr(C)]
 pub struct Lock<T> {
     held: AtomicU8,
