@@ -74,7 +74,7 @@ pub struct Snapshots {
     bytes: AtomicU64,
     /// Snapshots that were ended because of the bound.
     too_old: AtomicU64,
-    /// Ids below it were given out before the newest snapshot, which may not have their pages yet.
+    /// Ids below it were given out before some snapshot, which may not have their pages yet.
     given_out: AtomicU64,
     /// Pages that came into being after a snapshot though their ids were given out before, each
     /// with its record.
@@ -146,11 +146,12 @@ impl Snapshots {
     pub fn open(&self, log: &Log, table: &Table, exempt: bool) -> Ticket {
         let mut list = self.list.lock();
         // Whoever creates a page above the LSN finds this or what takes its place.
-        self.given_out.store(u64::MAX, Ordering::SeqCst);
+        let given_out = self.given_out.swap(u64::MAX, Ordering::SeqCst);
         let announce = |lsn: Lsn| log.clock.newest_snapshot.store(lsn.0, Ordering::SeqCst);
         let lsn = log.close_lsn(announce);
         let next_id = table.next_id();
-        self.given_out.store(next_id, Ordering::SeqCst);
+        // Ids that nobody used come back: an older snapshot may have seen more of them given out.
+        self.given_out.store(given_out.max(next_id), Ordering::SeqCst);
         let ended = Arc::new(AtomicBool::new(false));
         list.used = true;
         list.open.insert(lsn, ended.clone());

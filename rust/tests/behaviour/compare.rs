@@ -86,6 +86,22 @@ fn a_page_that_came_late_is_noticed() {
     assert_eq!(state.compare(&later).unwrap(), []);
 }
 
+/// An id that comes back unused is given out once more, also to a page that an older snapshot, which
+/// saw it given out, does not have; a newer one saw it back.
+#[test]
+fn an_id_that_came_back_is_noticed() {
+    let state = memory();
+    let mut batch = Batch::new(&state);
+    batch.create_page(8, Location::Cpu).unwrap();
+    let older = state.snapshot().unwrap();
+    drop(batch);
+    let newer = state.snapshot().unwrap();
+    let page = ramp(&state, 10);
+    let created = [PageDifference { page, difference: Difference::Created }];
+    assert_eq!(state.compare(&older).unwrap(), created);
+    assert_eq!(state.compare(&newer).unwrap(), created);
+}
+
 /// Any two of many snapshots, against a look at every page.
 #[test]
 fn any_two_differ_in_what_a_look_at_every_page_says() {
