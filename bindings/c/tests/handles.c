@@ -453,9 +453,12 @@ FREE(free_snapshot, MmsbSnapshot, rust_snapshot_free)
 FREE(free_batch, MmsbBatch, rust_batch_free)
 FREE(free_tlog, MmsbTLog, rust_tlog_free)
 FREE(free_reader, MmsbReader, rust_tlog_reader_free)
+FREE(free_comparison, MmsbComparison, rust_comparison_free)
+FREE(free_mark, MmsbSoftCheckpoint, rust_soft_checkpoint_release)
 
-static const Free frees[KINDS] = {free_state,    free_allocator, free_delta, free_view,
-                                  free_snapshot, free_batch,     free_tlog,  free_reader};
+static const Free frees[KINDS] = {free_state, free_allocator, free_delta,  free_view,
+                                  free_snapshot, free_batch,  free_tlog,   free_reader,
+                                  free_comparison, free_mark};
 
 static void freeing_takes_null_and_refuses_what_is_not_its_own(void) {
     begin();
