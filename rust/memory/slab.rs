@@ -224,6 +224,13 @@ mod loom_tests {
         }
     }
 
+    /// Every schedule in which threads are interrupted at most three times between them.
+    fn explore(schedule: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(schedule);
+    }
+
     fn freeing(model: &Arc<Model>, block: u32) -> thread::JoinHandle<()> {
         let model = model.clone();
         thread::spawn(move || model.free(block))
@@ -231,7 +238,7 @@ mod loom_tests {
 
     #[test]
     fn loom_no_freed_block_is_lost_or_taken_twice() {
-        loom::model(|| {
+        explore(|| {
             let model = Model::held();
             let frees = [freeing(&model, 0), freeing(&model, 1)];
             let first = model.take();
@@ -247,7 +254,7 @@ mod loom_tests {
     /// held with blocks in it.
     #[test]
     fn loom_a_slab_with_free_blocks_is_never_forgotten() {
-        loom::model(|| {
+        explore(|| {
             let model = Model::held();
             let frees = [freeing(&model, 0), freeing(&model, 1)];
             let taken = model.take();
@@ -268,7 +275,7 @@ mod loom_tests {
     /// Handed on through the central list: the next holder gets every block.
     #[test]
     fn loom_the_next_holder_gets_what_came_back() {
-        loom::model(|| {
+        explore(|| {
             let model = Model::held();
             model.free(2);
             let free = freeing(&model, 0);
