@@ -105,6 +105,10 @@ enum MmsbStatus
      */
     MMSB_STATUS_CANCELLED = 119,
     /**
+     * The snapshot was ended, as snapshots held more memory than they may: take a new one.
+     */
+    MMSB_STATUS_SNAPSHOT_TOO_OLD = 120,
+    /**
      * Memory could not be had, or a memory limit is reached.
      */
     MMSB_STATUS_OUT_OF_MEMORY = 301,
@@ -426,6 +430,12 @@ typedef struct {
      * History to keep, bytes of log.
      */
     uint64_t history_bytes;
+    /**
+     * Bytes of older versions that open snapshots may hold together. Beyond it the oldest that
+     * hold anything are ended: reading from them is SnapshotTooOld. Writers never fail nor wait
+     * for it; views and checkpoints are not ended.
+     */
+    uint64_t version_bytes_max;
 } MmsbConfig;
 
 /**
@@ -687,13 +697,29 @@ typedef struct {
      */
     uint64_t frame_bytes;
     /**
-     * Bytes that older versions hold for snapshots and views.
+     * Older versions of pages, kept for snapshots and views.
+     */
+    uint64_t versions;
+    /**
+     * Bytes of their content.
      */
     uint64_t version_bytes;
     /**
      * Open snapshots.
      */
     uint64_t snapshots;
+    /**
+     * LSN of the oldest open snapshot, zero for none.
+     */
+    uint64_t oldest_snapshot_lsn;
+    /**
+     * Bytes that snapshots hold, as version_bytes_max counts them.
+     */
+    uint64_t snapshot_bytes;
+    /**
+     * Snapshots that were ended because they held more than that.
+     */
+    uint64_t snapshots_too_old;
     /**
      * The next page id.
      */
@@ -1529,7 +1555,8 @@ MmsbStatus rust_tlog_reader_free(MmsbReader *reader);
 
 /**
  * Takes a snapshot; stops no writer. While it is open, pages that change keep their old content
- * beside the new.
+ * beside the new. When open snapshots together hold more than `version_bytes_max` of the settings,
+ * the oldest that hold anything are ended: all that read from them fail with SnapshotTooOld.
  *
  * Ownership: `out` is freed with `rust_snapshot_free`, in any order: it stays as it is when the
  * state is closed, and keeps the state's memory until then.

@@ -92,6 +92,11 @@ pub struct Config {
     /// as an image takes, stands after the last one: by a background thread in `Buffered`, else
     /// by the update that finds it due. 0 keeps no more than recovery needs.
     pub history_bytes: u64,
+    /// Bytes of older versions that open snapshots may hold together; a version counts its
+    /// content, its metadata if that changed, and 128 bytes for what surrounds it. Beyond it the
+    /// oldest snapshots that hold anything are ended, and reading from them fails with
+    /// `SnapshotTooOld`; writers never fail nor wait for it. Views and checkpoints are not ended.
+    pub version_bytes_max: u64,
 }
 
 impl Config {
@@ -106,6 +111,7 @@ impl Config {
             segment_bytes: 16 << 20,
             pending_bytes_max: 8 << 20,
             history_bytes: 256 << 20,
+            version_bytes_max: 4 << 30,
         }
     }
 

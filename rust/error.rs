@@ -94,6 +94,8 @@ kinds! {
     CheckpointNotFound = 118, false, false;
     /// The call's own progress callback asked it to stop: nothing was changed.
     Cancelled = 119, false, false;
+    /// The snapshot was ended, as snapshots held more memory than they may: take a new one.
+    SnapshotTooOld = 120, true, false;
 
     /// Memory could not be had, or a memory limit is reached.
     OutOfMemory = 301, true, false;

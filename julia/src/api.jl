@@ -36,6 +36,7 @@ const STATUSES = (
     (Int32(117), :KEY_NOT_FOUND, "The page has no metadata under that key."),
     (Int32(118), :CHECKPOINT_NOT_FOUND, "No checkpoint of that name is kept."),
     (Int32(119), :CANCELLED, "The call's own progress callback asked it to stop: nothing was changed."),
+    (Int32(120), :SNAPSHOT_TOO_OLD, "The snapshot was ended, as snapshots held more memory than they may: take a new one."),
     (Int32(301), :OUT_OF_MEMORY, "Memory could not be had, or a memory limit is reached."),
     (Int32(302), :NO_SPACE, "The disk is full: nothing was changed."),
     (Int32(303), :TOO_LARGE, "A group, delta or metadata map is larger than its limit."),
@@ -72,6 +73,7 @@ const MMSB_STATUS_HISTORY_DROPPED = Int32(116)
 const MMSB_STATUS_KEY_NOT_FOUND = Int32(117)
 const MMSB_STATUS_CHECKPOINT_NOT_FOUND = Int32(118)
 const MMSB_STATUS_CANCELLED = Int32(119)
+const MMSB_STATUS_SNAPSHOT_TOO_OLD = Int32(120)
 const MMSB_STATUS_OUT_OF_MEMORY = Int32(301)
 const MMSB_STATUS_NO_SPACE = Int32(302)
 const MMSB_STATUS_TOO_LARGE = Int32(303)
@@ -265,6 +267,10 @@ update waits, too, while eight times as many wait to be synced."
     pending_bytes_max::UInt64
     "History to keep, bytes of log."
     history_bytes::UInt64
+    "Bytes of older versions that open snapshots may hold together. Beyond it the oldest that
+hold anything are ended: reading from them is SnapshotTooOld. Writers never fail nor wait
+for it; views and checkpoints are not ended."
+    version_bytes_max::UInt64
 end
 
 """
@@ -423,10 +429,18 @@ struct MmsbStats
     page_bytes::UInt64
     "Bytes of frames in memory, older versions included."
     frame_bytes::UInt64
-    "Bytes that older versions hold for snapshots and views."
+    "Older versions of pages, kept for snapshots and views."
+    versions::UInt64
+    "Bytes of their content."
     version_bytes::UInt64
     "Open snapshots."
     snapshots::UInt64
+    "LSN of the oldest open snapshot, zero for none."
+    oldest_snapshot_lsn::UInt64
+    "Bytes that snapshots hold, as version_bytes_max counts them."
+    snapshot_bytes::UInt64
+    "Snapshots that were ended because they held more than that."
+    snapshots_too_old::UInt64
     "The next page id."
     next_page_id::UInt64
     "Records written since the state was opened."
@@ -1450,7 +1464,8 @@ Frees a reader. `*reader` becomes zero. Null and zero are fine.
     rust_snapshot_new(state::MmsbState, out::Ptr{MmsbSnapshot})::Int32
 
 Takes a snapshot; stops no writer. While it is open, pages that change keep their old content
-beside the new.
+beside the new. When open snapshots together hold more than `version_bytes_max` of the settings,
+the oldest that hold anything are ended: all that read from them fail with SnapshotTooOld.
 
 Ownership: `out` is freed with `rust_snapshot_free`, in any order: it stays as it is when the
 state is closed, and keeps the state's memory until then.

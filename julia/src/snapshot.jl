@@ -8,6 +8,9 @@ All pages of a state at one closed LSN, made by [`snapshot`](@ref). [`read_page`
 [`get_metadata`](@ref) and [`digest`](@ref) take one in place of a state. Stops no writer; while it
 is open, pages that change keep their old content beside the new. It stays as it is when the state
 is closed, and keeps the state's memory until it is closed itself.
+
+When open snapshots together hold more than the setting `version_bytes_max`, the oldest that hold
+anything are ended: reading from them throws `SnapshotTooOldError`, and they are to be taken anew.
 """
 mutable struct Snapshot <: Handle
     handle::API.MmsbSnapshot

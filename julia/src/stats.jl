@@ -1,6 +1,7 @@
 # What a state says of its size, its log and its latencies.
 
-const LSN_STATS = (:history_floor, :written_lsn, :durable_lsn, :checkpoint_lsn)
+const LSN_STATS = (:oldest_snapshot_lsn, :history_floor, :written_lsn, :durable_lsn,
+                   :checkpoint_lsn)
 
 """
     get_stats(state)
@@ -8,7 +9,9 @@ const LSN_STATS = (:history_floor, :written_lsn, :durable_lsn, :checkpoint_lsn)
 A named tuple of counts, bytes, log positions and latencies:
 
 - `pages`, `page_bytes`, `next_page_id`: live pages;
-- `frame_bytes`, `version_bytes`, `snapshots`: memory of pages, of it what older versions hold;
+- `frame_bytes`: memory of pages; `versions`, `version_bytes`: of it what older versions hold;
+- `snapshots`, `oldest_snapshot_lsn`: open snapshots, and where the oldest stands; `snapshot_bytes`:
+  what they hold, as the setting `version_bytes_max` counts it; `snapshots_too_old`: those it ended;
 - `records`, `record_bytes`: written since the state was opened; `pending_bytes`, `lanes`: waiting;
   `unsynced_bytes`: handed to the operating system, not yet synced;
 - `segments`, `log_bytes`, `history_floor`: the log that is kept, and the LSN above which it is;

@@ -113,6 +113,37 @@ end
     end
 end
 
+@testset "beyond the bound the oldest snapshot ends" begin
+    MMSBState(version_bytes_max=2000) do state
+        id = create_page(state; size=4)
+        old = snapshot(state)
+        newest = snapshot(state)
+        for number in 1:50
+            update_page(state, id, UInt8[number, 0, 0, 0])
+            close(newest)
+            newest = snapshot(state)
+        end
+        # One version for the old one is all that is held.
+        @test read_page(old, id) == [0, 0, 0, 0] && get_stats(state).versions == 1
+        kept = map(1:50) do number
+            update_page(state, id, UInt8[number, 1, 0, 0])
+            snapshot(state)
+        end
+        stats = get_stats(state)
+        @test 0 < stats.snapshot_bytes <= 2000 && stats.snapshots_too_old > 0
+        @test stats.oldest_snapshot_lsn > snapshot_lsn(old)
+        for use in (() -> read_page(old, id), () -> digest(old), () -> list_pages(old),
+                    () -> page_size(old, id))
+            @test throws(use, SnapshotTooOldError, "2000 bytes")
+        end
+        @test isretryable(SnapshotTooOldError(""))
+        @test read_page(kept[end], id) == [50, 1, 0, 0]
+        foreach(close, (old, newest, kept...))
+        @test get_stats(state).versions == 0
+    end
+    @test throws(() -> MMSBState(version_bytes_max=-1), InvalidArgumentError, "-1")
+end
+
 @testset "snapshots and queries outlive their state" begin
     for settings in (NamedTuple(), (path=joinpath(mktempdir(), "state"),))
         state = MMSBState(; settings...)

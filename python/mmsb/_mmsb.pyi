@@ -43,6 +43,7 @@ class State:
         segment_bytes: SupportsIndex | None = None,
         pending_bytes_max: SupportsIndex | None = None,
         history_bytes: SupportsIndex | None = None,
+        version_bytes_max: SupportsIndex | None = None,
     ) -> Self: ...
     @staticmethod
     def load_checkpoint(path: _Path) -> State:
@@ -789,6 +790,9 @@ class CheckpointNotFound(ArgumentError, KeyError):
 
 class Cancelled(ArgumentError):
     """The call's own progress callback asked it to stop: nothing was changed. Code 119."""
+
+class SnapshotTooOld(ArgumentError):
+    """The snapshot was ended, as snapshots held more than they may: take a new one. Code 120."""
 
 class OutOfMemory(CapacityError, MemoryError):
     """Memory could not be had, or a memory limit is reached. Code 301."""

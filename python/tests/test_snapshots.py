@@ -63,6 +63,30 @@ def test_large_pages(state: mmsb.State) -> None:
         assert snapshot.read(page) == content
 
 
+def test_beyond_the_bound_the_oldest_snapshot_ends() -> None:
+    with mmsb.State(version_bytes_max=2000) as state:
+        page = state.create_page(data=b"first")
+        old = state.snapshot()
+        kept = []
+        for number in range(50):
+            page.update(b"%5d" % number)
+            kept.append(state.snapshot())
+        stats = state.stats()
+        assert 0 < stats["snapshot_bytes"] <= 2000
+        assert stats["snapshots_too_old"] > 0
+        assert kept[-1].read(page) == b"   49"
+        for use in (lambda: old.read(page), old.list, old.digest, lambda: old.size(page)):
+            with pytest.raises(mmsb.SnapshotTooOld, match="2000 bytes") as caught:
+                use()
+            assert caught.value.retryable
+        assert stats["oldest_snapshot_lsn"] > old.lsn
+        for snapshot in (old, *kept):
+            snapshot.close()
+        assert state.stats()["versions"] == 0
+    with pytest.raises(mmsb.SizeOutOfRange, match="version_bytes_max"):
+        mmsb.State(version_bytes_max=-1)
+
+
 def test_closing_gives_the_versions_up(state: mmsb.State, page: mmsb.Page) -> None:
     with state.snapshot() as snapshot:
         page.update(b"x" * 16)

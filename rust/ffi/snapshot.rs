@@ -8,7 +8,8 @@ use crate::state::Snapshot;
 use crate::types::PageId;
 
 /// Takes a snapshot; stops no writer. While it is open, pages that change keep their old content
-/// beside the new.
+/// beside the new. When open snapshots together hold more than `version_bytes_max` of the settings,
+/// the oldest that hold anything are ended: all that read from them fail with SnapshotTooOld.
 ///
 /// Ownership: `out` is freed with `rust_snapshot_free`, in any order: it stays as it is when the
 /// state is closed, and keeps the state's memory until then.

@@ -70,6 +70,10 @@ pub struct MmsbConfig {
     pub pending_bytes_max: u64,
     /// History to keep, bytes of log.
     pub history_bytes: u64,
+    /// Bytes of older versions that open snapshots may hold together. Beyond it the oldest that
+    /// hold anything are ended: reading from them is SnapshotTooOld. Writers never fail nor wait
+    /// for it; views and checkpoints are not ended.
+    pub version_bytes_max: u64,
 }
 
 impl MmsbConfig {
@@ -91,6 +95,7 @@ impl MmsbConfig {
             segment_bytes: self.segment_bytes,
             pending_bytes_max: self.pending_bytes_max,
             history_bytes: self.history_bytes,
+            version_bytes_max: self.version_bytes_max,
         })
     }
 }
@@ -113,6 +118,7 @@ pub unsafe extern "C" fn rust_config_default(durable: bool, out: *mut MmsbConfig
             segment_bytes: config.segment_bytes,
             pending_bytes_max: config.pending_bytes_max,
             history_bytes: config.history_bytes,
+            version_bytes_max: config.version_bytes_max,
         };
         // SAFETY: the caller's promise.
         unsafe { Out::new(out, "out") }?.set(settings);
@@ -341,10 +347,18 @@ pub struct MmsbStats {
     pub page_bytes: u64,
     /// Bytes of frames in memory, older versions included.
     pub frame_bytes: u64,
-    /// Bytes that older versions hold for snapshots and views.
+    /// Older versions of pages, kept for snapshots and views.
+    pub versions: u64,
+    /// Bytes of their content.
     pub version_bytes: u64,
     /// Open snapshots.
     pub snapshots: u64,
+    /// LSN of the oldest open snapshot, zero for none.
+    pub oldest_snapshot_lsn: u64,
+    /// Bytes that snapshots hold, as version_bytes_max counts them.
+    pub snapshot_bytes: u64,
+    /// Snapshots that were ended because they held more than that.
+    pub snapshots_too_old: u64,
     /// The next page id.
     pub next_page_id: u64,
     /// Records written since the state was opened.
@@ -391,8 +405,12 @@ impl From<&Stats> for MmsbStats {
             pages: stats.pages,
             page_bytes: stats.page_bytes,
             frame_bytes: stats.frame_bytes,
+            versions: stats.versions,
             version_bytes: stats.version_bytes,
             snapshots: stats.snapshots,
+            oldest_snapshot_lsn: stats.oldest_snapshot_lsn.0,
+            snapshot_bytes: stats.snapshot_bytes,
+            snapshots_too_old: stats.snapshots_too_old,
             next_page_id: stats.next_page_id,
             records: stats.records,
             record_bytes: stats.record_bytes,

@@ -54,6 +54,8 @@ pub enum MmsbStatus {
     CheckpointNotFound = 118,
     /// The call's own progress callback asked it to stop: nothing was changed.
     Cancelled = 119,
+    /// The snapshot was ended, as snapshots held more memory than they may: take a new one.
+    SnapshotTooOld = 120,
     /// Memory could not be had, or a memory limit is reached.
     OutOfMemory = 301,
     /// The disk is full: nothing was changed.
@@ -107,6 +109,7 @@ impl From<ErrorKind> for MmsbStatus {
             ErrorKind::KeyNotFound => S::KeyNotFound,
             ErrorKind::CheckpointNotFound => S::CheckpointNotFound,
             ErrorKind::Cancelled => S::Cancelled,
+            ErrorKind::SnapshotTooOld => S::SnapshotTooOld,
             ErrorKind::OutOfMemory => S::OutOfMemory,
             ErrorKind::NoSpace => S::NoSpace,
             ErrorKind::TooLarge => S::TooLarge,

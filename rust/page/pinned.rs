@@ -8,8 +8,6 @@ use crate::types::PageId;
 pub trait Keeper {
     /// The table.
     fn table(&self) -> &Table;
-    /// Gives back the versions of a page that nobody can read any more.
-    fn reclaim(&self, id: PageId);
 }
 
 /// A frame that nobody writes to while this lives.
@@ -37,7 +35,7 @@ impl<K: Keeper> Pinned<K> {
 
     /// Pins `seen`, which the locked page has just shown.
     pub fn at(keeper: K, id: PageId, page: &mut SlotGuard<'_>, seen: Seen) -> Pinned<K> {
-        page.pin(seen.data);
+        page.pin(&seen);
         Pinned { keeper, id, seen }
     }
 
@@ -60,8 +58,6 @@ impl<K: Keeper> Pinned<K> {
 
 impl<K: Keeper> Drop for Pinned<K> {
     fn drop(&mut self) {
-        if self.keeper.table().unpin(self.id, self.seen.data) {
-            self.keeper.reclaim(self.id);
-        }
+        self.keeper.table().unpin(self.id, &self.seen);
     }
 }

@@ -10,7 +10,7 @@
 //! - A frame that a view pins, or that an open snapshot may read, is never written: who changes the
 //!   page moves it into the chain of versions and goes on with another ([`Body::displace`]).
 //! - The chain ascends by LSN; a version holds the page from its LSN up to the next version's (or
-//!   the slot's).
+//!   the slot's). It stands there as long as a view pins it or a snapshot may read it.
 
 use super::meta::Meta;
 use crate::memory::PageMemory;
@@ -72,6 +72,8 @@ pub struct Body {
 struct Extra {
     meta: Option<Arc<Meta>>,
     versions: SmallVec<[Version; 2]>,
+    /// How many of them are gone. They go in bulk, so that a long chain costs no more per version.
+    gone: usize,
 }
 
 /// A page as it was.
@@ -81,6 +83,8 @@ struct Version {
     epoch: Epoch,
     live: bool,
     owner: Owner,
+    /// Some snapshot may read it. A version that none may and no view pins is gone.
+    held: bool,
     pins: u32,
     size: u32,
     data: *mut u8,
@@ -135,6 +139,12 @@ impl Slot {
     #[inline]
     pub fn lock(&self) -> SlotGuard<'_> {
         self.0.lock()
+    }
+
+    /// Locks the slot unless somebody has it locked.
+    #[inline]
+    pub fn try_lock(&self) -> Option<SlotGuard<'_>> {
+        self.0.try_lock()
     }
 
     /// The body, without a lock.
@@ -279,42 +289,54 @@ impl Body {
         })
     }
 
-    /// Puts the current frame into the chain of versions; the page goes on in `fresh`, whose
-    /// content the caller provides. Returns whether this is the chain's only version.
-    pub fn displace(&mut self, fresh: Option<NonNull<u8>>) -> bool {
+    /// The page goes on in `fresh`, whose content the caller provides. The current frame becomes
+    /// a version if a view pins it or `held` says that a snapshot reads it, else it is given back.
+    /// Returns whether it became one.
+    pub fn displace(
+        &mut self,
+        fresh: Option<NonNull<u8>>,
+        held: bool,
+        memory: &PageMemory,
+    ) -> bool {
+        let fresh = fresh.map_or(ptr::null_mut(), NonNull::as_ptr);
+        if !held && self.pins == 0 {
+            self.give_back(memory);
+            (self.owner, self.data) = (Owner::Memory, fresh);
+            return false;
+        }
         let version = Version {
             lsn: self.lsn,
             epoch: self.epoch,
             live: true,
             owner: self.owner,
+            held,
             pins: std::mem::take(&mut self.pins),
             size: self.size,
             data: self.data,
             meta: self.meta().cloned(),
         };
-        self.owner = Owner::Memory;
-        self.data = fresh.map_or(ptr::null_mut(), NonNull::as_ptr);
-        let versions = &mut self.extra.get_or_insert_default().versions;
-        versions.push(version);
-        versions.len() == 1
+        (self.owner, self.data) = (Owner::Memory, fresh);
+        self.extra.get_or_insert_default().versions.push(version);
+        true
     }
 
-    /// Ends the page's life at `lsn`. Its frame was displaced, or is given back here.
-    pub fn free(&mut self, lsn: Lsn, keep: bool, memory: &PageMemory) -> bool {
-        let first = if keep {
-            self.displace(None)
-        } else {
-            if let Some(frame) = self.take_frame() {
-                // SAFETY: the frame came from `memory` for `size` bytes, and nobody pins it.
-                unsafe { memory.free(frame, self.size as usize) };
-            }
-            false
-        };
+    /// Ends the page's life at `lsn`. Its frame becomes a version or is given back, as
+    /// [`displace`](Self::displace) says; returns whether it became one.
+    pub fn free(&mut self, lsn: Lsn, held: bool, memory: &PageMemory) -> bool {
+        let kept = self.displace(None, held, memory);
         if let Some(extra) = &mut self.extra {
             extra.meta = None;
         }
         (self.status, self.lsn, self.unverified) = (Status::Freed, lsn, false);
-        first
+        kept
+    }
+
+    /// Gives the current frame back, which nobody pins.
+    fn give_back(&mut self, memory: &PageMemory) {
+        if let Some(frame) = self.take_frame() {
+            // SAFETY: the frame came from `memory` for `size` bytes, and nobody pins it.
+            unsafe { memory.free(frame, self.size as usize) };
+        }
     }
 
     /// Takes the frame out; returns it if it has to be given back.
@@ -323,60 +345,80 @@ impl Body {
         data.filter(|_| self.owner == Owner::Memory)
     }
 
-    /// Counts a view of the frame `data`, the current one or a version's.
-    pub fn pin(&mut self, data: NonNull<u8>) {
-        if self.data == data.as_ptr() {
+    /// Counts a view of the frame that `seen` shows, the current one or a version's.
+    pub fn pin(&mut self, seen: &Seen) {
+        if self.data == seen.data.as_ptr() {
             self.pins += 1;
-        } else if let Some(version) = self.version_of(data) {
-            version.pins += 1;
+        } else if let Some(at) = self.place_of(seen.lsn, Some(seen.data))
+            && let Some(extra) = &mut self.extra
+        {
+            extra.versions[at].pins += 1;
         }
     }
 
-    /// Takes a view's count back. Returns whether a version may now be reclaimed.
-    pub fn unpin(&mut self, data: NonNull<u8>) -> bool {
-        if self.data == data.as_ptr() {
+    /// Takes a view's count back. Returns the size of a version that went with it.
+    pub fn unpin(&mut self, seen: &Seen, memory: &PageMemory) -> Option<u32> {
+        if self.data == seen.data.as_ptr() {
             self.pins -= 1;
-            return false;
+            return None;
         }
-        self.version_of(data).is_some_and(|version| {
-            version.pins -= 1;
-            version.pins == 0
-        })
+        let at = self.place_of(seen.lsn, Some(seen.data))?;
+        self.let_go(at, |version| version.pins -= 1, memory)
     }
 
-    fn version_of(&mut self, data: NonNull<u8>) -> Option<&mut Version> {
-        let versions = &mut self.extra.as_mut()?.versions;
-        versions.iter_mut().rev().find(|version| version.data == data.as_ptr())
+    /// No snapshot reads the version that began at `birth` any more. Returns its size if it went.
+    pub fn release(&mut self, birth: Lsn, memory: &PageMemory) -> Option<u32> {
+        let at = self.place_of(birth, None)?;
+        self.let_go(at, |version| version.held = false, memory)
     }
 
-    /// Gives back the versions that no view pins and none of `snapshots` (ascending) can read.
-    /// Returns whether versions are left.
-    pub fn reclaim(&mut self, snapshots: &[Lsn], memory: &PageMemory) -> bool {
-        let mut end = self.lsn;
-        let Some(extra) = &mut self.extra else { return false };
-        let mut at = extra.versions.len();
-        while at > 0 {
-            at -= 1;
-            let version = &extra.versions[at];
-            let from = snapshots.partition_point(|&snapshot| snapshot < version.lsn);
-            let read = snapshots.get(from).is_some_and(|&snapshot| snapshot < end);
-            end = version.lsn;
-            if version.pins == 0 && !read {
-                let version = extra.versions.remove(at);
-                version.release(memory);
-            }
+    /// Where in the chain the version of `lsn` stands, of several that with the frame `data`: pages
+    /// without a log have versions without LSNs.
+    fn place_of(&self, lsn: Lsn, data: Option<NonNull<u8>>) -> Option<usize> {
+        let versions = &self.extra.as_ref()?.versions;
+        let from = versions.partition_point(|version| version.lsn < lsn);
+        let same = versions[from..].iter().take_while(|version| version.lsn == lsn);
+        let is_it = |version: &Version| match data {
+            Some(data) => version.data == data.as_ptr(),
+            None => version.held,
+        };
+        let mut same = same.enumerate();
+        same.find(|(_, version)| is_it(version)).map(|(at, _)| from + at)
+    }
+
+    /// Lets a reason go to keep a version, and the version with the last one.
+    fn let_go(
+        &mut self,
+        at: usize,
+        reason: impl FnOnce(&mut Version),
+        memory: &PageMemory,
+    ) -> Option<u32> {
+        let extra = self.extra.as_mut()?;
+        let version = &mut extra.versions[at];
+        reason(version);
+        if !version.is_gone() {
+            return None;
         }
-        let left = !extra.versions.is_empty();
-        if !left && extra.meta.is_none() {
+        let size = version.size;
+        version.release(memory);
+        extra.gone += 1;
+        if extra.gone * 2 >= extra.versions.len() {
+            self.forget_gone();
+        }
+        Some(size)
+    }
+
+    /// Takes the versions that are gone out of the chain.
+    fn forget_gone(&mut self) {
+        let Some(extra) = &mut self.extra else { return };
+        extra.versions.retain(|version| !version.is_gone());
+        extra.gone = 0;
+        if extra.versions.len() < extra.versions.capacity() / 4 {
+            extra.versions.shrink_to_fit();
+        }
+        if extra.versions.is_empty() && extra.meta.is_none() {
             self.extra = None;
         }
-        left
-    }
-
-    /// Bytes that older versions hold.
-    pub fn version_bytes(&self) -> u64 {
-        let Some(extra) = &self.extra else { return 0 };
-        extra.versions.iter().map(|version| u64::from(version.size)).sum()
     }
 
     /// Empties the slot for another life. No view is left.
@@ -386,7 +428,7 @@ impl Body {
             unsafe { memory.free(frame, self.size as usize) };
         }
         if let Some(extra) = self.extra.take() {
-            extra.versions.into_iter().for_each(|version| version.release(memory));
+            extra.versions.into_iter().for_each(|mut version| version.release(memory));
         }
         *self = Body {
             status: Status::Vacant,
@@ -405,8 +447,14 @@ impl Body {
 }
 
 impl Version {
-    fn release(self, memory: &PageMemory) {
-        if let (Some(data), Owner::Memory) = (NonNull::new(self.data), self.owner) {
+    fn is_gone(&self) -> bool {
+        !self.held && self.pins == 0
+    }
+
+    fn release(&mut self, memory: &PageMemory) {
+        self.meta = None;
+        let data = NonNull::new(std::mem::replace(&mut self.data, ptr::null_mut()));
+        if let (Some(data), Owner::Memory) = (data, self.owner) {
             // SAFETY: an owned frame came from `memory` for `size` bytes; nobody pins it.
             unsafe { memory.free(data, self.size as usize) };
         }

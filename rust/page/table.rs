@@ -9,7 +9,7 @@
 //! asked for, so that opening a large image touches almost nothing.
 
 use super::meta::Meta;
-use super::slot::{Body, Slot, SlotGuard, Status};
+use super::slot::{Body, Seen, Slot, SlotGuard, Status};
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_BYTES_MIN};
@@ -17,7 +17,6 @@ use crate::memory::{self, PageMemory, Refused};
 use crate::stdx::counter::Counters;
 use crate::stdx::prefetch;
 use crate::types::{Epoch, Location, Lsn, PageId};
-use parking_lot::Mutex;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -71,8 +70,9 @@ pub struct Table {
     /// Where frames come from.
     pub memory: PageMemory,
     backing: Option<Arc<dyn Backing>>,
-    /// Pages that have older versions, and perhaps some that no longer do.
-    versioned: Mutex<Vec<PageId>>,
+    /// Older versions, and bytes of their content.
+    versions: AtomicU64,
+    version_bytes: AtomicU64,
 }
 
 impl Default for Table {
@@ -84,7 +84,8 @@ impl Default for Table {
             live: Counters::default(),
             memory: PageMemory::default(),
             backing: None,
-            versioned: Mutex::default(),
+            versions: AtomicU64::new(0),
+            version_bytes: AtomicU64::new(0),
         }
     }
 }
@@ -354,26 +355,59 @@ impl Table {
         unsafe { self.memory.free(frame, size as usize) }
     }
 
-    /// Remembers that `id` has its first older version.
-    pub fn note_versioned(&self, id: PageId) {
-        self.versioned.lock().push(id);
+    /// Has the locked page go on in `fresh`; see [`Body::displace`].
+    pub fn displace(&self, page: &mut Body, fresh: Option<NonNull<u8>>, held: bool) {
+        if page.displace(fresh, held, &self.memory) {
+            self.count_version(page.size);
+        }
     }
 
-    /// Gives back what no view pins and none of `snapshots` (ascending) can read.
-    pub fn reclaim(&self, snapshots: &[Lsn]) {
-        let mut versioned = self.take_versioned();
-        versioned.retain(|&id| self.reclaim_page(id, snapshots));
-        self.versioned.lock().append(&mut versioned);
+    /// Ends the locked page's life; see [`Body::free`].
+    pub fn free_page(&self, page: &mut Body, lsn: Lsn, held: bool) {
+        let size = page.size;
+        if page.free(lsn, held, &self.memory) {
+            self.count_version(size);
+        }
+        self.note_freed(size);
     }
 
-    /// As [`reclaim`](Self::reclaim), for one page. Returns whether versions are left.
-    pub fn reclaim_page(&self, id: PageId, snapshots: &[Lsn]) -> bool {
-        self.slot(id).is_some_and(|slot| slot.lock().reclaim(snapshots, &self.memory))
+    fn count_version(&self, size: u32) {
+        self.versions.fetch_add(1, Ordering::Relaxed);
+        self.version_bytes.fetch_add(size.into(), Ordering::Relaxed);
     }
 
-    /// Takes a view's count back. Returns whether a version may now be reclaimed.
-    pub fn unpin(&self, id: PageId, data: NonNull<u8>) -> bool {
-        self.slot(id).is_some_and(|slot| slot.lock().unpin(data))
+    fn count_gone(&self, size: Option<u32>) {
+        if let Some(size) = size {
+            self.versions.fetch_sub(1, Ordering::Relaxed);
+            self.version_bytes.fetch_sub(size.into(), Ordering::Relaxed);
+        }
+    }
+
+    /// No snapshot reads the version of `id` that began at `birth` any more.
+    pub fn release(&self, id: PageId, birth: Lsn) {
+        if let Some(slot) = self.slot(id) {
+            self.release_locked(&mut slot.lock(), birth);
+        }
+    }
+
+    /// As [`release`](Self::release), of a page that the caller has locked.
+    pub fn release_locked(&self, page: &mut Body, birth: Lsn) {
+        self.count_gone(page.release(birth, &self.memory));
+    }
+
+    /// As [`release`](Self::release), unless somebody has the page locked: then `false`.
+    pub fn try_release(&self, id: PageId, birth: Lsn) -> bool {
+        let Some(slot) = self.slot(id) else { return true };
+        let Some(mut page) = slot.try_lock() else { return false };
+        self.release_locked(&mut page, birth);
+        true
+    }
+
+    /// Takes a view's count back.
+    pub fn unpin(&self, id: PageId, seen: &Seen) {
+        if let Some(slot) = self.slot(id) {
+            self.count_gone(slot.lock().unpin(seen, &self.memory));
+        }
     }
 
     /// Ids of live pages, ascending; see [`list_where`](Self::list_where).
@@ -418,21 +452,14 @@ impl Table {
         self.fill(id, &mut page).is_ok() && page.status == Status::Live
     }
 
-    /// Bytes that older versions hold.
-    pub fn version_bytes(&self) -> u64 {
-        let mut versioned = self.take_versioned();
-        let bytes = |&id: &PageId| self.slot(id).map_or(0, |slot| slot.lock().version_bytes());
-        let sum = versioned.iter().map(bytes).sum();
-        self.versioned.lock().append(&mut versioned);
-        sum
+    /// Older versions that are kept.
+    pub fn versions(&self) -> u64 {
+        self.versions.load(Ordering::Relaxed)
     }
 
-    /// The list, each page once. No slot is locked while the list is.
-    fn take_versioned(&self) -> Vec<PageId> {
-        let mut versioned = std::mem::take(&mut *self.versioned.lock());
-        versioned.sort_unstable();
-        versioned.dedup();
-        versioned
+    /// Bytes of their content.
+    pub fn version_bytes(&self) -> u64 {
+        self.version_bytes.load(Ordering::Relaxed)
     }
 
     /// Empties the table for another life, in time that what it held takes; the first chunk of
@@ -441,7 +468,8 @@ impl Table {
         let next = std::mem::replace(self.next.get_mut(), 1);
         self.clear_slots(next);
         self.live.set([0, 0]);
-        self.versioned.get_mut().clear();
+        *self.versions.get_mut() = 0;
+        *self.version_bytes.get_mut() = 0;
         self.backing = None;
         self.free_chunks(1);
     }
@@ -509,7 +537,7 @@ mod tests {
         let frame = table.frame(100).unwrap();
         table.lock_vacant(id).unwrap().create(100, Location::Cpu, Lsn(1), frame);
         assert_eq!(table.lock(id).unwrap().bytes(), [0; 100]);
-        table.lock(id).unwrap().free(Lsn(2), false, &table.memory);
+        table.free_page(&mut table.lock(id).unwrap(), Lsn(2), false);
         assert_eq!(table.lock(id).err().unwrap().kind(), ErrorKind::PageFreed);
         assert_eq!(table.memory.bytes_in_use(), 0);
     }
@@ -523,10 +551,9 @@ mod tests {
         let view = {
             let mut page = table.lock(id).unwrap();
             let seen = page.now().unwrap();
-            page.pin(seen.data);
+            page.pin(&seen);
             assert!(page.must_keep(Lsn::ZERO));
-            page.displace(Some(table.frame(8).unwrap()));
-            table.note_versioned(id);
+            table.displace(&mut page, Some(table.frame(8).unwrap()), true);
             page.bytes_mut().fill(7);
             (page.lsn, page.epoch) = (Lsn(20), 1);
             assert!(!page.must_keep(Lsn(15)) && page.must_keep(Lsn(20)));
@@ -539,14 +566,39 @@ mod tests {
         // SAFETY: pinned.
         assert_eq!(unsafe { view.bytes() }, [0; 8]);
         drop(page);
-        table.reclaim(&[]);
+        assert_eq!((table.versions(), table.version_bytes()), (1, 8));
+        table.release(id, Lsn(10));
         assert_eq!(table.version_bytes(), 8);
-        assert!(table.lock(id).unwrap().unpin(view.data));
-        table.reclaim(&[Lsn(12)]);
-        assert_eq!(table.version_bytes(), 8);
-        table.reclaim(&[Lsn(20)]);
-        assert_eq!(table.version_bytes(), 0);
+        table.unpin(id, &view);
+        assert_eq!((table.versions(), table.version_bytes()), (0, 0));
         table.reset();
         assert_eq!(table.memory.bytes_in_use(), 0);
+    }
+
+    /// A chain loses versions in any order; those left are found, and memory goes at once.
+    #[test]
+    fn versions_go_in_any_order() {
+        let table = Table::default();
+        let id = table.reserve_id();
+        let frame = table.frame(64).unwrap();
+        table.lock_vacant(id).unwrap().create(64, Location::Cpu, Lsn(1), frame);
+        for lsn in 2..=100 {
+            let mut page = table.lock(id).unwrap();
+            table.displace(&mut page, Some(table.frame(64).unwrap()), true);
+            page.bytes_mut().fill(lsn as u8);
+            page.lsn = Lsn(lsn);
+        }
+        let mut left: Vec<u64> = (1..100).collect();
+        let mut prng = crate::stdx::prng::Prng::new(7);
+        while !left.is_empty() {
+            let lsn = left.swap_remove(prng.below(left.len() as u64) as usize);
+            table.release(id, Lsn(lsn));
+            assert_eq!(table.versions(), left.len() as u64);
+            assert_eq!(table.memory.bytes_in_use(), 64 * (left.len() as u64 + 1));
+            let page = table.lock(id).unwrap();
+            for &lsn in &left {
+                assert_eq!(page.at(Lsn(lsn)).unwrap().0.lsn, Lsn(lsn));
+            }
+        }
     }
 }

@@ -38,10 +38,6 @@ impl Keeper for Held {
     fn table(&self) -> &Table {
         &self.0
     }
-
-    fn reclaim(&self, id: PageId) {
-        self.0.reclaim_page(id, &[]);
-    }
 }
 
 /// A page's content as it was when the view was made. Stays valid and unchanged, also after the
@@ -84,11 +80,7 @@ impl Allocator {
     /// Frees a page; its id is never used again.
     pub fn release(&self, id: PageId) -> Result<()> {
         let mut page = self.table.lock(id)?;
-        let (size, keep) = (page.size, page.is_pinned());
-        if page.free(Lsn::ZERO, keep, &self.table.memory) {
-            self.table.note_versioned(id);
-        }
-        self.table.note_freed(size);
+        self.table.free_page(&mut page, Lsn::ZERO, false);
         Ok(())
     }
 
@@ -146,14 +138,14 @@ impl Allocator {
         if content.len() != page.size as usize {
             return Err(wrong_length(id, page.size, "content", content.len()));
         }
-        self.change(id, &mut page, std::iter::once((0, content)))
+        self.change(&mut page, std::iter::once((0, content)))
     }
 
     /// Writes `bytes` at `offset`. Returns whether anything changed.
     pub fn write(&self, id: PageId, offset: u64, bytes: &[u8]) -> Result<bool> {
         let mut page = self.table.lock(id)?;
         check_range(id, page.size, offset, bytes.len())?;
-        self.change(id, &mut page, std::iter::once((offset as u32, bytes)))
+        self.change(&mut page, std::iter::once((offset as u32, bytes)))
     }
 
     /// Writes the bytes of `content` where `mask` is not zero. Returns whether anything changed.
@@ -167,7 +159,7 @@ impl Allocator {
         let mut runs = Runs::new();
         mask_runs(mask, 0, &mut runs);
         let pieces = runs.iter().map(|run| (run.offset, &content[run.range()]));
-        self.change(id, &mut page, pieces)
+        self.change(&mut page, pieces)
     }
 
     /// Applies a delta. Returns whether anything changed.
@@ -176,12 +168,11 @@ impl Allocator {
         let mut page = self.table.lock(id)?;
         delta.validate(page.size as usize)?;
         let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
-        self.change(id, &mut page, pieces)
+        self.change(&mut page, pieces)
     }
 
     fn change<'a>(
         &self,
-        id: PageId,
         page: &mut SlotGuard<'_>,
         pieces: impl Iterator<Item = (u32, &'a [u8])>,
     ) -> Result<bool> {
@@ -191,9 +182,7 @@ impl Allocator {
         }
         if page.is_pinned() {
             let fresh = Fresh::copy_of(&self.table, page)?;
-            if page.displace(Some(fresh.take())) {
-                self.table.note_versioned(id);
-            }
+            self.table.displace(page, Some(fresh.take()), false);
         }
         overwrite(page.bytes_mut(), changed.iter().copied());
         page.epoch += 1;

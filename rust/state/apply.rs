@@ -53,10 +53,7 @@ fn apply_entry(table: &mut Table, lsn: Lsn, entry: &Entry<'_>) -> Result<()> {
         }
         Op::Free => {
             let mut page = table.lock(id)?;
-            let size = page.size;
-            page.free(lsn, false, &table.memory);
-            drop(page);
-            table.note_freed(size);
+            table.free_page(&mut page, lsn, false);
         }
         Op::Create { .. } => {}
     }

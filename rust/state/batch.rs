@@ -308,16 +308,12 @@ impl<'a> Planned<'a> {
                 page.create(size, location, lsn, fresh.take());
                 core.table.note_created(size);
             }
-            (_, Some(fresh)) => core.displace(id, page, Some(fresh)),
+            (_, Some(fresh)) => core.displace(id, page, Some(fresh), lsn, self.meta.is_some()),
             (_, None) => {}
         }
         if self.change.free {
-            let (size, keep) = (page.size, core.must_keep(page));
-            if page.free(lsn, keep, &core.table.memory) {
-                core.table.note_versioned(id);
-            }
+            core.end_page(id, page, lsn);
             page.epoch += u64::from(!self.written.is_empty());
-            core.table.note_freed(size);
             return;
         }
         if !self.written.is_empty() {

@@ -314,7 +314,7 @@ impl Core {
         self.check_open()?;
         self.check_writable()?;
         let published = self.log.records();
-        let snapshot = Snapshot::take(self.clone());
+        let snapshot = Snapshot::take(self.clone(), true);
         // The log first: an image must never be ahead of what the log can tell.
         self.log.sync()?;
         let reuse = is_reusable(&self.catalog.lock(), published, name);

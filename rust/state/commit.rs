@@ -19,6 +19,7 @@ use crate::page::slot::SlotGuard;
 use crate::page::table::check_size;
 use crate::page::{Delta, Run, Runs, diff_at, mask_runs};
 use crate::types::{Location, Lsn, Note, PageId};
+use crate::version::{Held, Keeping, VERSION_OVERHEAD_BYTES};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -52,7 +53,7 @@ impl Core {
         let epoch = page.epoch + u64::from(content);
         let head = EntryHead { kind, object: id.0, prev: page.lsn, epoch };
         if let Some(fresh) = fresh {
-            self.displace(id, page, Some(fresh));
+            self.displace(id, page, Some(fresh), lsn, !content);
         }
         // The record is made of the page, not of the caller's memory: whatever another thread does
         // to that meanwhile, the page and the log hold the same bytes.
@@ -72,11 +73,37 @@ impl Core {
         page.must_keep(Lsn(self.log.clock.newest_snapshot.load(Ordering::Acquire)))
     }
 
-    /// Moves the page's frame into its chain of versions.
-    pub fn displace(&self, id: PageId, page: &mut SlotGuard<'_>, fresh: Option<Fresh<'_>>) {
-        if page.displace(fresh.map(Fresh::take)) {
-            self.table.note_versioned(id);
+    /// Has the locked page, which the record `lsn` changes, go on in `fresh`. What it showed
+    /// becomes a version if somebody may still look at it. `meta`: its metadata changes, too.
+    pub fn displace(
+        &self,
+        id: PageId,
+        page: &mut SlotGuard<'_>,
+        fresh: Option<Fresh<'_>>,
+        lsn: Lsn,
+        meta: bool,
+    ) {
+        let held = self.hold(id, page, lsn, meta);
+        self.table.displace(page, fresh.map(Fresh::take), held);
+    }
+
+    /// Frees the locked page by the record `lsn`.
+    pub fn end_page(&self, id: PageId, page: &mut SlotGuard<'_>, lsn: Lsn) {
+        let held = self.hold(id, page, lsn, true);
+        self.table.free_page(page, lsn, held);
+    }
+
+    /// Has what the locked page shows kept for the snapshots that read it, if any do.
+    fn hold(&self, id: PageId, page: &mut SlotGuard<'_>, end: Lsn, meta: bool) -> bool {
+        if page.lsn.0 > self.log.clock.newest_snapshot.load(Ordering::Acquire) {
+            return false;
         }
+        let meta = page.meta().filter(|_| meta).map_or(0, |meta| meta.bytes() as u64);
+        let bytes = u64::from(page.size) + meta + VERSION_OVERHEAD_BYTES;
+        let held = Held { birth: page.lsn, id, bytes };
+        let bytes_max = self.config.version_bytes_max;
+        let keeping = Keeping { clock: &self.log.clock, table: &self.table, bytes_max };
+        self.snapshots.hold(keeping, page, held, end)
     }
 
     /// Waits until `lsn` is as durable as the settings say; makes a checkpoint that is due.
@@ -229,20 +256,15 @@ impl State {
         check_note(note)?;
         let core = self.core();
         let mut page = core.table.lock(id)?;
-        let size = page.size;
         let time_ms = core.wall.wall_ms();
         let mut append = core.log.begin(record::len_max(note, 1, 0))?;
         let lsn = append.stamp(page.lsn);
-        let keep = core.must_keep(&page);
         let head = EntryHead { kind: kind::FREE, object: id.0, prev: page.lsn, epoch: page.epoch };
         let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
             entries.entry(head, 0);
         });
+        core.end_page(id, &mut page, lsn);
         append.publish(len);
-        if page.free(lsn, keep, &core.table.memory) {
-            core.table.note_versioned(id);
-        }
-        core.table.note_freed(size);
         drop(page);
         core.acknowledge(lsn)?;
         Ok(lsn)

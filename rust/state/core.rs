@@ -176,7 +176,7 @@ impl Core {
         (catalog.lock, catalog.imaged) = (None, None);
         catalog.manifest = Manifest::new([0; 16], catalog.manifest.kind);
         log.reset(log_options(&self.config));
-        self.snapshots = Snapshots::default();
+        self.snapshots.reset();
         if !memory {
             self.wall = wall();
         }

@@ -39,10 +39,6 @@ impl crate::page::pinned::Keeper for Held {
     fn table(&self) -> &Table {
         &self.0.table
     }
-
-    fn reclaim(&self, id: PageId) {
-        self.0.snapshots.reclaim_page(&self.0.table, id);
-    }
 }
 
 impl View {

@@ -10,6 +10,7 @@ use crate::page::pinned::{Keeper, Pinned};
 use crate::page::slot::Seen;
 use crate::page::table::Table;
 use crate::types::{Epoch, Lsn, PageId};
+use crate::version::Ticket;
 use std::sync::Arc;
 
 /// Pages above this size are pinned, not locked, while they are read.
@@ -18,12 +19,17 @@ const READ_LOCKED_BYTES_MAX: u32 = 64 << 10;
 /// A read view of all pages at one closed LSN: between groups, never inside one.
 ///
 /// While it is open, a page that changes keeps its old content beside the new, once per page and
-/// snapshot. Open for long under many writes, it holds as much memory as what they change.
+/// snapshot. Open for long under many writes, it holds as much memory as what they change. When all
+/// snapshots together hold more than [`Config::version_bytes_max`](crate::Config), the oldest that
+/// hold anything are ended: reading from them fails from then on.
+///
+/// # Errors
+/// All that reads can return `SnapshotTooOld`; it is to be taken anew then.
 ///
 /// It stays as it is when the state is closed, and keeps the state's memory until it is dropped.
 pub struct Snapshot {
     core: Arc<Core>,
-    lsn: Lsn,
+    ticket: Ticket,
     /// The first id that was not given out yet when the snapshot was taken.
     next_id: u64,
 }
@@ -43,20 +49,47 @@ impl State {
     /// ```
     pub fn snapshot(&self) -> Result<Snapshot> {
         self.check_open()?;
-        Ok(Snapshot::take(self.core().clone()))
+        Ok(Snapshot::take(self.core().clone(), false))
     }
 }
 
 impl Snapshot {
-    pub(super) fn take(core: Arc<Core>) -> Snapshot {
-        let lsn = core.snapshots.open(&core.log);
+    /// A snapshot; `exempt` if the bound on what snapshots hold does not end it.
+    pub(super) fn take(core: Arc<Core>, exempt: bool) -> Snapshot {
+        let ticket = core.snapshots.open(&core.log, exempt);
         let next_id = core.table.next_id();
-        Snapshot { core, lsn, next_id }
+        Snapshot { core, ticket, next_id }
     }
 
     /// The closed LSN that it stands at.
     pub fn lsn(&self) -> Lsn {
-        self.lsn
+        self.ticket.lsn()
+    }
+
+    /// Whether it was ended because snapshots held too much; then reading fails.
+    pub fn is_too_old(&self) -> bool {
+        self.ticket.is_ended()
+    }
+
+    /// Fails if it was ended. With a page locked the answer holds for that page; after what was
+    /// read, for all of it.
+    fn check(&self) -> Result<()> {
+        match self.is_too_old() {
+            false => Ok(()),
+            true => Err(self.too_old()),
+        }
+    }
+
+    #[cold]
+    fn too_old(&self) -> Error {
+        let (lsn, max) = (self.lsn(), self.core.config.version_bytes_max);
+        Error::new(
+            ErrorKind::SnapshotTooOld,
+            format!(
+                "the snapshot at {lsn} was ended: what changed since then took more than the \
+                 {max} bytes that snapshots may hold"
+            ),
+        )
     }
 
     /// Calls `read` with what a page showed; `None` if it did not exist at the snapshot.
@@ -66,7 +99,8 @@ impl Snapshot {
         read: impl FnOnce(&Seen, &[u8]) -> R,
     ) -> Result<Option<R>> {
         let Some(mut page) = self.core.table.lock_any(id)? else { return Ok(None) };
-        let Some((seen, bytes)) = page.at(self.lsn) else { return Ok(None) };
+        self.check()?;
+        let Some((seen, bytes)) = page.at(self.lsn()) else { return Ok(None) };
         if seen.size <= READ_LOCKED_BYTES_MAX {
             return Ok(Some(read(&seen, bytes)));
         }
@@ -80,7 +114,7 @@ impl Snapshot {
             Some(result) => Ok(result),
             None => Err(Error::new(
                 ErrorKind::PageNotFound,
-                format!("{id} does not exist in the snapshot at {}", self.lsn),
+                format!("{id} does not exist in the snapshot at {}", self.lsn()),
             )),
         }
     }
@@ -149,7 +183,9 @@ impl Snapshot {
     ///
     /// Cost: as [`State::list_pages`].
     pub fn list_pages(&self) -> Result<Vec<PageId>> {
-        self.core.table.list_where(self.next_id, |page| page.at(self.lsn).is_some())
+        let ids = self.core.table.list_where(self.next_id, |page| page.at(self.lsn()).is_some())?;
+        self.check()?;
+        Ok(ids)
     }
 
     /// The first id that was not given out yet.
@@ -167,20 +203,17 @@ impl Keeper for &Snapshot {
     fn table(&self) -> &Table {
         &self.core.table
     }
-
-    fn reclaim(&self, id: PageId) {
-        self.core.snapshots.reclaim_page(&self.core.table, id);
-    }
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        self.core.snapshots.close(&self.core.log, &self.core.table, self.lsn);
+        let Core { snapshots, log, table, .. } = &*self.core;
+        snapshots.close(&log.clock, table, &self.ticket);
     }
 }
 
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Snapshot(at {})", self.lsn)
+        write!(f, "Snapshot(at {})", self.lsn())
     }
 }

@@ -16,10 +16,18 @@ pub struct Stats {
     pub page_bytes: u64,
     /// Bytes of frames in memory, older versions included.
     pub frame_bytes: u64,
-    /// Bytes that older versions hold for snapshots and views.
+    /// Older versions of pages, kept for snapshots and views.
+    pub versions: u64,
+    /// Bytes of their content.
     pub version_bytes: u64,
     /// Open snapshots.
     pub snapshots: u64,
+    /// LSN of the oldest open snapshot, zero for none.
+    pub oldest_snapshot_lsn: Lsn,
+    /// Bytes that snapshots hold, as [`Config::version_bytes_max`](crate::Config) counts them.
+    pub snapshot_bytes: u64,
+    /// Snapshots that were ended because they held more than that.
+    pub snapshots_too_old: u64,
     /// The next page id.
     pub next_page_id: u64,
     /// Records written since the state was opened.
@@ -66,8 +74,12 @@ macro_rules! for_each_number {
         visit("pages", stats.pages);
         visit("page_bytes", stats.page_bytes);
         visit("frame_bytes", stats.frame_bytes);
+        visit("versions", stats.versions);
         visit("version_bytes", stats.version_bytes);
         visit("snapshots", stats.snapshots);
+        visit("oldest_snapshot_lsn", stats.oldest_snapshot_lsn.0);
+        visit("snapshot_bytes", stats.snapshot_bytes);
+        visit("snapshots_too_old", stats.snapshots_too_old);
         visit("next_page_id", stats.next_page_id);
         visit("records", stats.records);
         visit("record_bytes", stats.record_bytes);
@@ -124,8 +136,12 @@ impl State {
             pages: table.live(),
             page_bytes: table.live_bytes(),
             frame_bytes: table.memory.bytes_in_use(),
+            versions: table.versions(),
             version_bytes: table.version_bytes(),
             snapshots: core.snapshots.count() as u64,
+            oldest_snapshot_lsn: core.snapshots.watermark(),
+            snapshot_bytes: core.snapshots.bytes(),
+            snapshots_too_old: core.snapshots.too_old(),
             next_page_id: table.next_id(),
             records: log.records,
             record_bytes: log.record_bytes,

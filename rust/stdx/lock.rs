@@ -55,6 +55,13 @@ impl<T, const IN_TURNS: bool> Lock<T, IN_TURNS> {
         self.held.store(0, Ordering::Release);
     }
 
+    /// Takes the lock unless somebody has it.
+    #[inline]
+    pub fn try_lock(&self) -> Option<LockGuard<'_, T, IN_TURNS>> {
+        let taken = self.held.swap(1, Ordering::Acquire) != 0;
+        (!taken).then(|| LockGuard { lock: self, _thread: PhantomData })
+    }
+
     /// The value, without a lock.
     ///
     /// # Safety

@@ -68,6 +68,12 @@ impl<T> Mutex<T> {
         self.0.lock()
     }
 
+    /// Takes the lock unless somebody has it.
+    #[inline]
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        self.0.try_lock()
+    }
+
     #[cold]
     #[track_caller]
     fn lock_in_turn(&self) -> MutexGuard<'_, T> {

@@ -11,6 +11,7 @@ mod memory;
 mod page;
 mod row;
 mod syscalls;
+mod txn;
 
 fn main() {
     let room = std::env::args().nth(1).unwrap_or_default();
@@ -18,8 +19,9 @@ fn main() {
     match room.as_str() {
         "memory" => memory::run(only.as_deref()),
         "page" => page::run(only.as_deref()),
+        "txn" => txn::run(only.as_deref()),
         _ => {
-            eprintln!("usage: mmsb-peers ROOM [ROW], with ROOM one of: memory page");
+            eprintln!("usage: mmsb-peers ROOM [ROW], with ROOM one of: memory, page, txn");
             std::process::exit(2);
         }
     }

@@ -48,7 +48,8 @@ fn pages(state: &State, count: usize, size: u64) -> Vec<PageId> {
     (0..count).map(|_| state.create_page(size, Note::NONE).expect("a page")).collect()
 }
 
-fn durable() -> (tempfile::TempDir, State) {
+/// A buffered state in a directory of its own.
+pub fn durable() -> (tempfile::TempDir, State) {
     let dir = directory();
     let state = State::open(Config::durable(dir.path().join("state"))).expect("a state");
     (dir, state)
@@ -156,7 +157,7 @@ fn p3() {
 }
 
 /// Replays the log and compares: what a row wrote is really there.
-fn verify(state: &State) {
+pub fn verify(state: &State) {
     let snapshot = state.snapshot().expect("a snapshot");
     let replayed = state.replay_to(snapshot.lsn()).expect("a replay");
     assert_eq!(

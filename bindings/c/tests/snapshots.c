@@ -211,6 +211,44 @@ static void views_stay_valid_after_close_and_free(void) {
     OK(rust_view_free(&of_small));
 }
 
+static void beyond_the_bound_the_oldest_ends(void) {
+    MmsbConfig config;
+    MmsbState state;
+    MmsbStats stats;
+    OK(rust_config_default(false, &config));
+    CHECK(config.version_bytes_max > 0);
+    config.version_bytes_max = 2000;
+    OK(rust_state_open(&config, &state));
+    MmsbPage page = ramp_page(state, 100);
+    MmsbSnapshot old = take(state), kept[50];
+    uint8_t bytes[100];
+    for (int i = 0; i < 50; i++) {
+        uint8_t byte = (uint8_t)(100 + i);
+        OK(rust_page_write(page, 0, &byte, 1, NULL, NULL));
+        kept[i] = take(state);
+    }
+    OK(rust_state_stats(state, &stats));
+    CHECK(stats.snapshot_bytes > 0 && stats.snapshot_bytes <= 2000);
+    CHECK(stats.snapshots_too_old > 30 && stats.snapshots_too_old + stats.snapshots == 51);
+    uint64_t size, lsn;
+    size_t len;
+    OK(rust_snapshot_lsn(old, &lsn));
+    CHECK(stats.oldest_snapshot_lsn > lsn);
+    FAILS(SNAPSHOT_TOO_OLD, rust_snapshot_read(old, page.id, 0, bytes, 100), "2000 bytes");
+    FAILS(SNAPSHOT_TOO_OLD, rust_snapshot_page_size(old, page.id, &size), "2000 bytes");
+    FAILS(SNAPSHOT_TOO_OLD, rust_snapshot_list_pages(old, NULL, 0, &len), "2000 bytes");
+    OK(rust_snapshot_read(kept[49], page.id, 0, bytes, 100));
+    EQ(bytes[0], 149);
+    OK(rust_snapshot_read(kept[45], page.id, 0, bytes, 100));
+    EQ(bytes[0], 145);
+    for (int i = 0; i < 50; i++) OK(rust_snapshot_free(&kept[i]));
+    OK(rust_snapshot_free(&old));
+    OK(rust_state_stats(state, &stats));
+    EQ(stats.versions, 0);
+    EQ(stats.snapshot_bytes, 0);
+    OK(rust_state_close(&state));
+}
+
 static void a_refused_view_pins_nothing(void) {
     MmsbState state = memory_state();
     MmsbPage page = ramp_page(state, 4096);
@@ -232,6 +270,7 @@ int main(void) {
         TEST(snapshots_outlive_their_state),
         TEST(a_view_is_the_page_without_a_copy),
         TEST(views_stay_valid_after_close_and_free),
+        TEST(beyond_the_bound_the_oldest_ends),
         TEST(a_refused_view_pins_nothing),
     };
     return RUN(tests);

@@ -17,7 +17,9 @@ use std::sync::Arc;
 ///
 /// While it is open, a page that changes keeps its old content beside the new: close it early. It
 /// ends with its state: all methods can raise `Closed`, for the snapshot or the state, and
-/// `PageNotFound` for a page that did not exist then.
+/// `PageNotFound` for a page that did not exist then. When open snapshots together hold more than
+/// the setting `version_bytes_max`, the oldest that hold anything are ended: reading from them
+/// raises `SnapshotTooOld`, and they are to be taken anew.
 ///
 /// >>> import mmsb
 /// >>> with mmsb.State() as state:

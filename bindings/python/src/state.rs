@@ -53,6 +53,9 @@ impl Closable for mmsb::State {
 /// - `segment_bytes`: of one log file, 64 KiB to 1 GiB; 16 MiB.
 /// - `pending_bytes_max`: log that may wait for the disk before changes wait; 16 MiB.
 /// - `history_bytes`: log to keep for the past; 256 MiB in memory, 1 GiB with a path.
+/// - `version_bytes_max`: what open snapshots may hold together, each version with 128 bytes more
+///   than its content; 4 GiB. Beyond it the oldest are ended and raise `SnapshotTooOld` when read;
+///   writers never fail nor wait for it.
 ///
 /// A container of pages: `len`, `in`, iteration and `state[page_id]` work. May be used from any
 /// thread. Closing twice is allowed; everything else on a closed state raises `Closed`.
@@ -181,7 +184,8 @@ impl State {
     #[new]
     #[pyo3(signature = (
         path = None, durability = None, *, must_exist = false, flush_every_ms = None,
-        sync_every_ms = None, segment_bytes = None, pending_bytes_max = None, history_bytes = None
+        sync_every_ms = None, segment_bytes = None, pending_bytes_max = None, history_bytes = None,
+        version_bytes_max = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments, each a setting")]
     fn open(
@@ -194,6 +198,7 @@ impl State {
         segment_bytes: Option<&Bound<'_, PyAny>>,
         pending_bytes_max: Option<&Bound<'_, PyAny>>,
         history_bytes: Option<&Bound<'_, PyAny>>,
+        version_bytes_max: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<State> {
         let config = Settings {
             path,
@@ -204,6 +209,7 @@ impl State {
             segment_bytes,
             pending_bytes_max,
             history_bytes,
+            version_bytes_max,
         }
         .config()?;
         let has_path = config.path.is_some();

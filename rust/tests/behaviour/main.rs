@@ -12,6 +12,7 @@ mod pages;
 mod pool;
 mod snapshots;
 mod updates;
+mod versions;
 mod views;
 
 use mmsb::{Config, Note, PageId, State};

@@ -489,6 +489,7 @@ impl<'a> Args<'a> {
             253 => config.flush_every_us = 0,
             252 => config.sync_every_us = self.input.u64(),
             251 => config.pending_bytes_max = self.input.u64(),
+            248 => config.version_bytes_max = self.input.u64() % 10_000,
             250 => config.history_bytes = self.input.u64(),
             249 => config.must_exist = true,
             _ => {}
