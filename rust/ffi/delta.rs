@@ -96,7 +96,7 @@ pub unsafe extern "C" fn rust_delta_new_runs(
         give(out, || {
             let runs = slice(runs, count, "runs")?.iter().map(narrow);
             let runs = runs.collect::<Result<Runs>>()?;
-            Delta::from_parts(PageId(page), runs, slice(payload, payload_len, "payload")?.to_vec())
+            Delta::from_parts(PageId(page), runs, slice(payload, payload_len, "payload")?)
         })
     }
 }

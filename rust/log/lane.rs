@@ -15,11 +15,13 @@
 //! - A record never spans chunks; `used` is final before `next` is set.
 
 use super::clock::LaneClock;
+use crate::memory;
 use parking_lot::Mutex;
-use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+const CHUNK_ALIGN: usize = 64;
 
 /// A piece of a lane's buffer.
 pub struct Chunk {
@@ -38,9 +40,7 @@ pub struct Chunk {
 impl Chunk {
     /// A chunk of `len` bytes, `None` where memory cannot be had.
     pub fn new(len: usize) -> Option<Box<Chunk>> {
-        let layout = Layout::array::<u8>(len.max(1)).ok()?;
-        // SAFETY: the layout is not empty.
-        let bytes = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        let bytes = memory::alloc_zeroed(len, CHUNK_ALIGN).ok()?;
         let (next, used) = (AtomicPtr::default(), AtomicUsize::new(0));
         Some(Box::new(Chunk { next, used, owes: 0, lane: 0, bytes, capacity: len }))
     }
@@ -58,10 +58,8 @@ impl Chunk {
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        if let Ok(layout) = Layout::array::<u8>(self.capacity.max(1)) {
-            // SAFETY: allocated in `new` with this layout, freed once.
-            unsafe { dealloc(self.bytes.as_ptr(), layout) }
-        }
+        // SAFETY: allocated in `new` with these, freed once.
+        unsafe { memory::free(self.bytes, self.capacity, CHUNK_ALIGN) }
     }
 }
 

@@ -6,6 +6,7 @@
 //! caller goes on in the plain way and says what is wrong.
 
 use super::segment::Segment;
+use crate::memory::Buffer;
 use crate::stdx::sync::{Condvar, Mutex};
 use crate::stdx::thread::{self, JoinHandle};
 use std::collections::VecDeque;
@@ -40,7 +41,7 @@ pub struct Block {
     /// Bytes of the block; they stand at [`LEAD_BYTES`] in the buffer.
     pub len: usize,
     /// The buffer.
-    pub bytes: Vec<u8>,
+    pub bytes: Buffer,
 }
 
 /// The thread and its blocks. Dropping it ends the thread.
@@ -67,7 +68,7 @@ struct Progress {
     /// Blocks that were handed out.
     taken: usize,
     /// Buffers.
-    spent: Vec<Vec<u8>>,
+    spent: Vec<Buffer>,
     /// A block could not be read, or nobody wants more.
     ended: bool,
 }
@@ -79,7 +80,7 @@ struct Claim {
     stretch: usize,
     start: u64,
     len: usize,
-    bytes: Vec<u8>,
+    bytes: Buffer,
 }
 
 impl Shared {
@@ -136,12 +137,7 @@ impl ReadAhead {
     /// Begins to read `stretches`, none of them empty, in order; `None` where no thread or no
     /// memory can be had.
     pub fn start(stretches: Vec<Stretch>) -> Option<ReadAhead> {
-        let buffer = || {
-            let mut bytes = Vec::new();
-            bytes.try_reserve_exact(LEAD_BYTES + BLOCK_BYTES).ok()?;
-            bytes.resize(LEAD_BYTES + BLOCK_BYTES, 0);
-            Some(bytes)
-        };
+        let buffer = || Buffer::zeroed(LEAD_BYTES + BLOCK_BYTES).ok();
         let progress = Progress {
             next: (0, stretches.first()?.from),
             blocks: VecDeque::with_capacity(BLOCKS),
@@ -182,7 +178,7 @@ impl ReadAhead {
     }
 
     /// Gives a block's buffer back to be filled again. Other buffers are too short for that.
-    pub fn give_back(&self, bytes: Vec<u8>) {
+    pub fn give_back(&self, bytes: Buffer) {
         if bytes.len() >= LEAD_BYTES + BLOCK_BYTES {
             let mut progress = self.shared.progress.lock();
             progress.spent.push(bytes);

@@ -22,6 +22,7 @@ use super::read_ahead::{LEAD_BYTES, ReadAhead, Stretch};
 use super::record::{self, HEADER_BYTES};
 use crate::env::{File, OpenMode, Storage};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::Buffer;
 use crate::stdx::codec::{Dec, Enc};
 use crate::stdx::crc::crc32c;
 use crate::stdx::sync::{Mutex, MutexGuard};
@@ -453,7 +454,7 @@ impl Index {
 /// A buffer that slides over segments.
 #[derive(Debug, Default)]
 pub struct Window {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     /// Where the byte at `start` stands in `bytes`.
     from: usize,
     /// Offset in the segment of the first byte held.
@@ -528,11 +529,7 @@ impl Window {
         let limit = segment.header.capacity.max(segment.end());
         let want = ahead.min(limit.saturating_sub(offset) as usize).max(len);
         if self.bytes.len() < want {
-            let more = want - self.bytes.len();
-            if self.bytes.try_reserve_exact(more).is_err() {
-                crate::bail!(OutOfMemory, "no memory for {want} bytes of log");
-            }
-            self.bytes.resize(want, 0);
+            self.bytes.resize(want, 0)?;
         }
         let got = segment
             .file

@@ -12,6 +12,7 @@ use super::segment::{
 };
 use crate::env::Storage;
 use crate::error::{Error, Result};
+use crate::memory::Buffer;
 use crate::stdx::canary::{Canary, sings};
 use crate::types::Lsn;
 use smallvec::SmallVec;
@@ -62,7 +63,7 @@ pub struct Writer {
     base: Lsn,
     next_number: u64,
     dirty: Dirty,
-    staging: Vec<u8>,
+    staging: Buffer,
     heads: Vec<u64>,
 }
 
@@ -83,7 +84,7 @@ impl Writer {
             base,
             next_number,
             dirty: Dirty::default(),
-            staging: Vec::new(),
+            staging: Buffer::new(),
             heads: Vec::new(),
         }
     }
@@ -211,7 +212,7 @@ enum Part {
 /// The frame being put together.
 struct Frame<'a> {
     parts: SmallVec<[Part; 16]>,
-    staging: &'a mut Vec<u8>,
+    staging: &'a mut Buffer,
     bytes: usize,
     records: u32,
     last: Lsn,
@@ -222,11 +223,12 @@ struct Frame<'a> {
 impl Frame<'_> {
     fn push(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len();
-        if bytes.len() >= DIRECT_BYTES_MIN {
+        // Without memory small ones are written from where they stand, too.
+        if bytes.len() >= DIRECT_BYTES_MIN || self.staging.reserve(bytes.len()).is_err() {
             self.parts.push(Part::Direct(bytes.as_ptr(), bytes.len()));
             return;
         }
-        self.staging.extend_from_slice(bytes);
+        self.staging.push_within(bytes);
         match self.parts.last_mut() {
             Some(Part::Staged(len)) => *len += bytes.len(),
             _ => self.parts.push(Part::Staged(bytes.len())),

@@ -19,6 +19,7 @@
 use super::diff::{apply_runs, gather, mask_runs};
 use super::runs::{Run, Runs, check_runs, payload_len};
 use crate::error::Result;
+use crate::memory::Buffer;
 use crate::types::{Epoch, Lsn, Note, PageId};
 use crate::{bail, limits};
 
@@ -42,7 +43,7 @@ pub struct Delta {
     /// Checked against the largest page.
     runs: Runs,
     /// The bytes of the runs, one run after the other.
-    payload: Vec<u8>,
+    payload: Buffer,
     source: String,
     intent: Option<String>,
     stamp: Option<Stamp>,
@@ -74,7 +75,7 @@ impl Delta {
     /// A delta that gives `page` new bytes from its first to its last.
     ///
     /// - `bytes`: shape `[n]`, where n is the size of the page,
-    ///   `1..=`[`PAGE_BYTES_MAX`](limits::PAGE_BYTES_MAX); taken over if it is a `Vec`.
+    ///   `1..=`[`PAGE_BYTES_MAX`](limits::PAGE_BYTES_MAX). They are copied.
     ///
     /// # Errors
     /// `SizeOutOfRange`: no page has that many bytes.
@@ -86,9 +87,9 @@ impl Delta {
     /// assert_eq!(delta.validate(5).unwrap_err().kind(), ErrorKind::LengthMismatch);
     /// # Ok::<(), mmsb::Error>(())
     /// ```
-    pub fn dense(page: PageId, bytes: impl Into<Vec<u8>>) -> Result<Delta> {
-        let payload = bytes.into();
-        check_page_size(payload.len())?;
+    pub fn dense(page: PageId, bytes: impl AsRef<[u8]>) -> Result<Delta> {
+        check_page_size(bytes.as_ref().len())?;
+        let payload = Buffer::copy_of(bytes.as_ref())?;
         let run = Run { offset: 0, len: payload.len() as u32 };
         Ok(Delta::new(page, Shape::Dense, [run].into_iter().collect(), payload))
     }
@@ -118,7 +119,7 @@ impl Delta {
         check_page_size(n)?;
         let mut runs = Runs::new();
         mask_runs(mask, 0, &mut runs);
-        let mut payload = vec![0; payload_len(&runs)];
+        let mut payload = Buffer::zeroed(payload_len(&runs))?;
         gather(bytes, 0, &runs, &mut payload);
         Ok(Delta::new(page, Shape::Masked(n), runs, payload))
     }
@@ -133,19 +134,24 @@ impl Delta {
     /// `RangeOutOfBounds`: a piece ends after the largest page. The message names the piece.
     pub fn from_runs(page: PageId, pieces: &[(usize, &[u8])]) -> Result<Delta> {
         let mut runs = Runs::with_capacity(pieces.len());
-        let mut payload = Vec::with_capacity(pieces.iter().map(|(_, bytes)| bytes.len()).sum());
+        let bytes = pieces.iter().map(|(_, bytes)| bytes.len()).fold(0, usize::saturating_add);
+        let mut payload = Buffer::with_capacity(bytes)?;
         for (i, &(offset, bytes)) in pieces.iter().enumerate() {
             runs.push(run_of_piece(i, offset, bytes.len())?);
-            payload.extend_from_slice(bytes);
+            payload.extend(bytes)?;
         }
-        Delta::from_parts(page, runs, payload)
+        Delta::checked(page, runs, payload)
     }
 
     /// A delta of `runs` and their `payload`, one run after the other: the form that logs carry.
     ///
     /// # Errors
     /// As [`Delta::from_runs`]; `LengthMismatch`: the payload is not as long as the runs together.
-    pub fn from_parts(page: PageId, runs: Runs, payload: Vec<u8>) -> Result<Delta> {
+    pub fn from_parts(page: PageId, runs: Runs, payload: &[u8]) -> Result<Delta> {
+        Delta::checked(page, runs, Buffer::copy_of(payload)?)
+    }
+
+    fn checked(page: PageId, runs: Runs, payload: Buffer) -> Result<Delta> {
         check_runs(&runs, PAGE_BYTES_MAX)?;
         let (want, have) = (payload_len(&runs), payload.len());
         if want != have {
@@ -154,7 +160,7 @@ impl Delta {
         Ok(Delta::new(page, Shape::Runs, runs, payload))
     }
 
-    fn new(page: PageId, shape: Shape, runs: Runs, payload: Vec<u8>) -> Delta {
+    fn new(page: PageId, shape: Shape, runs: Runs, payload: Buffer) -> Delta {
         Delta { page, shape, runs, payload, source: String::new(), intent: None, stamp: None }
     }
 
@@ -191,7 +197,7 @@ impl Delta {
 
     /// Its pieces in the order of their offsets: bytes from page start, and what goes there.
     pub fn runs(&self) -> impl Iterator<Item = (usize, &[u8])> + Clone {
-        self.runs.iter().scan(self.payload.as_slice(), |rest, run| {
+        self.runs.iter().scan(&self.payload[..], |rest, run| {
             let (bytes, behind) = rest.split_at(run.len as usize);
             *rest = behind;
             Some((run.offset as usize, bytes))
@@ -307,7 +313,7 @@ impl Delta {
             bail!(InvalidArgument, "a delta to {} merged with one to {}", self.page, later.page);
         }
         let shape = self.merged_shape(later)?;
-        let mut out = Pieces::with_capacity(self.payload_len() + later.payload_len());
+        let mut out = Pieces::with_capacity(self.payload_len() + later.payload_len())?;
         let mut earlier = Cutter::new(self.runs());
         for (offset, bytes) in later.runs() {
             earlier.cut(offset, |offset, bytes| out.push(offset, bytes));
@@ -351,12 +357,12 @@ impl Delta {
 /// Runs and payload under construction, in the order of their offsets.
 struct Pieces {
     runs: Runs,
-    payload: Vec<u8>,
+    payload: Buffer,
 }
 
 impl Pieces {
-    fn with_capacity(bytes: usize) -> Pieces {
-        Pieces { runs: Runs::new(), payload: Vec::with_capacity(bytes) }
+    fn with_capacity(bytes: usize) -> Result<Pieces> {
+        Ok(Pieces { runs: Runs::new(), payload: Buffer::with_capacity(bytes)? })
     }
 
     /// Appends a piece of a delta behind all others, to the last one if they touch. Offsets and
@@ -367,7 +373,7 @@ impl Pieces {
             Some(last) if last.offset + last.len == offset => last.len += len,
             _ => self.runs.push(Run { offset, len }),
         }
-        self.payload.extend_from_slice(bytes);
+        self.payload.push_within(bytes);
     }
 }
 
@@ -484,9 +490,9 @@ mod tests {
     #[test]
     fn parts_must_fit_each_other() {
         let runs: Runs = [Run { offset: 4, len: 2 }].into_iter().collect();
-        let delta = Delta::from_parts(P, runs.clone(), b"ab".to_vec()).unwrap();
+        let delta = Delta::from_parts(P, runs.clone(), b"ab").unwrap();
         assert_eq!((delta.as_runs(), delta.payload()), (&runs[..], &b"ab"[..]));
-        let refused = Delta::from_parts(P, runs, b"abc".to_vec());
+        let refused = Delta::from_parts(P, runs, b"abc");
         assert_refused(refused, ErrorKind::LengthMismatch, &["take 2", "has 3"]);
     }
 

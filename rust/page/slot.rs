@@ -435,10 +435,10 @@ impl Body {
     }
 
     /// Empties the slot for another life. No view is left.
-    pub fn clear(&mut self, memory: &mut PageMemory) {
+    pub fn clear(&mut self, memory: &PageMemory) {
         if let Some(frame) = self.take_frame() {
             // SAFETY: the frame came from `memory` for `size` bytes, and nobody pins it.
-            unsafe { memory.free_mut(frame, self.size as usize) };
+            unsafe { memory.free(frame, self.size as usize) };
         }
         if let Some(extra) = self.extra.take() {
             extra.versions.into_iter().for_each(|mut version| version.release(memory));

@@ -13,9 +13,10 @@ use super::slot::{Body, Seen, Slot, SlotGuard, Status};
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_BYTES_MIN};
-use crate::memory::PageMemory;
+use crate::memory::{self, PageMemory, Refused};
+use crate::stdx::counter::Counters;
+use crate::stdx::prefetch;
 use crate::types::{Epoch, Location, Lsn, PageId};
-use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -64,8 +65,8 @@ pub struct Table {
     chunks_end: AtomicUsize,
     /// The next id to give out.
     next: AtomicU64,
-    live: AtomicU64,
-    live_bytes: AtomicU64,
+    /// Live pages, and their bytes.
+    live: Counters<2>,
     /// Where frames come from.
     pub memory: PageMemory,
     backing: Option<Arc<dyn Backing>>,
@@ -80,8 +81,7 @@ impl Default for Table {
             chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
             chunks_end: AtomicUsize::new(0),
             next: AtomicU64::new(1),
-            live: AtomicU64::new(0),
-            live_bytes: AtomicU64::new(0),
+            live: Counters::default(),
             memory: PageMemory::default(),
             backing: None,
             versions: AtomicU64::new(0),
@@ -98,9 +98,16 @@ fn place(id: PageId) -> (usize, usize) {
     (chunk as usize, (i - (1 << (FIRST_CHUNK_BITS + chunk))) as usize)
 }
 
-fn chunk_layout(chunk: usize) -> Result<Layout> {
-    Layout::array::<Slot>(1 << (FIRST_CHUNK_BITS as usize + chunk))
-        .map_err(|_| Error::new(ErrorKind::OutOfMemory, "too many pages"))
+/// Bytes of a chunk.
+fn chunk_bytes(chunk: usize) -> usize {
+    size_of::<Slot>() << (FIRST_CHUNK_BITS as usize + chunk)
+}
+
+/// # Safety
+/// `base` came from [`Table::grow`] for this chunk; its slots are not used any more.
+unsafe fn free_chunk(base: NonNull<Slot>, chunk: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { memory::free(base.cast(), chunk_bytes(chunk), align_of::<Slot>()) };
 }
 
 /// Refuses a page size outside the limits.
@@ -125,7 +132,7 @@ impl Table {
     /// Puts an image under an empty table.
     pub fn back(&mut self, backing: Arc<dyn Backing>) {
         *self.next.get_mut() = backing.next_id();
-        *self.live.get_mut() = backing.pages();
+        self.live.set([backing.pages(), 0]);
         self.backing = Some(backing);
     }
 
@@ -209,6 +216,9 @@ impl Table {
             base if base.is_null() => self.grow(chunk)?,
             base => base,
         };
+        // Pages are created one after the other; the lock waits for the slot to be there.
+        let ahead = base.wrapping_add(at + 8).cast_const().cast();
+        prefetch::for_write(ahead, size_of::<Slot>());
         // SAFETY: `at` is within the chunk; chunks are never freed while the table is shared.
         Ok(unsafe { &*base.add(at) }.lock())
     }
@@ -249,19 +259,16 @@ impl Table {
 
     #[cold]
     fn grow(&self, chunk: usize) -> Result<*mut Slot> {
-        let layout = chunk_layout(chunk)?;
-        // SAFETY: the layout is not empty; zeroed memory is a vacant slot (slot.rs asserts it).
-        let new = unsafe { alloc_zeroed(layout) }.cast::<Slot>();
-        if new.is_null() {
-            bail!(OutOfMemory, "no memory for {} bytes of page slots", layout.size());
-        }
+        // Zeroed memory is a vacant slot (slot.rs asserts it).
+        let new = memory::alloc_zeroed(chunk_bytes(chunk), align_of::<Slot>());
+        let new = new.map_err(Refused::error)?.cast::<Slot>();
         let (ok, fail) = (Ordering::AcqRel, Ordering::Acquire);
         self.chunks_end.fetch_max(chunk + 1, Ordering::Relaxed);
-        match self.chunks[chunk].compare_exchange(ptr::null_mut(), new, ok, fail) {
-            Ok(_) => Ok(new),
+        match self.chunks[chunk].compare_exchange(ptr::null_mut(), new.as_ptr(), ok, fail) {
+            Ok(_) => Ok(new.as_ptr()),
             Err(other) => {
                 // SAFETY: `new` was not shared.
-                unsafe { dealloc(new.cast(), layout) };
+                unsafe { free_chunk(new, chunk) };
                 Ok(other)
             }
         }
@@ -290,7 +297,7 @@ impl Table {
             && let Some(backing) = &self.backing
             && let Some(backed) = backing.page(id)?
         {
-            self.live_bytes.fetch_add(backed.size.into(), Ordering::Relaxed);
+            self.live.add([0, backed.size.into()]);
             page.back(&backed);
         }
         Ok(())
@@ -335,34 +342,32 @@ impl Table {
 
     /// Counts a page that was created.
     pub fn note_created(&self, size: u32) {
-        self.live.fetch_add(1, Ordering::Relaxed);
-        self.live_bytes.fetch_add(size.into(), Ordering::Relaxed);
+        self.live.add([1, size.into()]);
     }
 
     /// Counts a page that was freed.
     pub fn note_freed(&self, size: u32) {
-        self.live.fetch_sub(1, Ordering::Relaxed);
-        self.live_bytes.fetch_sub(size.into(), Ordering::Relaxed);
+        self.live.sub([1, size.into()]);
     }
 
     /// Live pages.
     pub fn live(&self) -> u64 {
-        self.live.load(Ordering::Relaxed)
+        self.live.sum(0)
     }
 
     /// Bytes of live pages; those of an image count once they were asked for.
     pub fn live_bytes(&self) -> u64 {
-        self.live_bytes.load(Ordering::Relaxed)
+        self.live.sum(1)
     }
 
     /// A zeroed frame of `size` bytes.
     pub fn frame(&self, size: u32) -> Result<NonNull<u8>> {
-        self.memory.alloc_zeroed(size as usize).ok_or_else(|| no_frame(size))
+        self.memory.alloc_zeroed(size as usize).map_err(Refused::error)
     }
 
     /// A frame of `size` bytes with any content.
     pub fn raw_frame(&self, size: u32) -> Result<NonNull<u8>> {
-        self.memory.alloc(size as usize).ok_or_else(|| no_frame(size))
+        self.memory.alloc(size as usize).map_err(Refused::error)
     }
 
     /// Gives back a frame that no slot refers to.
@@ -486,8 +491,7 @@ impl Table {
     pub fn reset(&mut self) {
         let next = std::mem::replace(self.next.get_mut(), 1);
         self.clear_slots(next);
-        *self.live.get_mut() = 0;
-        *self.live_bytes.get_mut() = 0;
+        self.live.set([0, 0]);
         *self.versions.get_mut() = 0;
         *self.version_bytes.get_mut() = 0;
         self.backing = None;
@@ -505,7 +509,7 @@ impl Table {
             let used = if base.is_null() { 0 } else { next.saturating_sub(first).min(slots) };
             for at in 0..used {
                 // SAFETY: within the chunk; `&mut self` is the only user.
-                unsafe { &mut *base.add(at as usize) }.get_mut().clear(&mut self.memory);
+                unsafe { &mut *base.add(at as usize) }.get_mut().clear(&self.memory);
             }
         }
     }
@@ -513,10 +517,9 @@ impl Table {
     fn free_chunks(&mut self, from: usize) {
         let end = std::mem::replace(self.chunks_end.get_mut(), from);
         for (chunk, base) in self.chunks[..end].iter_mut().enumerate().skip(from) {
-            let base = std::mem::replace(base.get_mut(), ptr::null_mut());
-            if let (false, Ok(layout)) = (base.is_null(), chunk_layout(chunk)) {
-                // SAFETY: allocated in `grow` with this layout; its slots were cleared.
-                unsafe { dealloc(base.cast(), layout) };
+            if let Some(base) = NonNull::new(std::mem::replace(base.get_mut(), ptr::null_mut())) {
+                // SAFETY: allocated in `grow` for this chunk; its slots were cleared.
+                unsafe { free_chunk(base, chunk) };
             }
         }
     }
@@ -528,11 +531,6 @@ impl Drop for Table {
         self.clear_slots(next);
         self.free_chunks(0);
     }
-}
-
-#[cold]
-fn no_frame(size: u32) -> Error {
-    Error::new(ErrorKind::OutOfMemory, format!("no memory for a page of {size} bytes"))
 }
 
 #[cfg(test)]

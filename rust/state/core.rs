@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 /// States that wait for reuse; more are dropped.
 const POOLED_MAX: usize = 16;
 
-static POOL: Lock<Vec<Arc<Core>>> = Lock::new(Vec::new());
+static POOL: Lock<Vec<Arc<Core>>, false> = Lock::new(Vec::new());
 static WALL: LazyLock<Arc<dyn Clock>> = LazyLock::new(|| Arc::new(OsClock));
 
 /// The process's clock.

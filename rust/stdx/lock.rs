@@ -13,40 +13,52 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 /// A value behind a one-byte lock. All bytes zero is an unlocked one, if the value allows zeros.
+///
+/// `IN_TURNS`: a simulated thread that waits lets the others of its simulation run. Not for what is
+/// shared with threads outside of it: whether those hold it is nothing that a seed decides.
 #[derive(Default)]
 #[repr(C)]
-pub struct Lock<T> {
+pub struct Lock<T, const IN_TURNS: bool = true> {
     held: AtomicU8,
     value: UnsafeCell<T>,
 }
 
 // SAFETY: the value is reached through the guard alone, and one thread at a time has it.
-unsafe impl<T: Send> Sync for Lock<T> {}
+unsafe impl<T: Send, const IN_TURNS: bool> Sync for Lock<T, IN_TURNS> {}
 
 /// Access to a locked value; unlocks on drop. Stays on its thread.
-pub struct LockGuard<'a, T> {
-    lock: &'a Lock<T>,
+pub struct LockGuard<'a, T, const IN_TURNS: bool = true> {
+    lock: &'a Lock<T, IN_TURNS>,
     _thread: PhantomData<*mut ()>,
 }
 
-impl<T> Lock<T> {
+impl<T, const IN_TURNS: bool> Lock<T, IN_TURNS> {
     /// An unlocked value.
-    pub const fn new(value: T) -> Lock<T> {
+    pub const fn new(value: T) -> Lock<T, IN_TURNS> {
         Lock { held: AtomicU8::new(0), value: UnsafeCell::new(value) }
     }
 
     /// Takes the lock.
     #[inline]
-    pub fn lock(&self) -> LockGuard<'_, T> {
+    pub fn lock(&self) -> LockGuard<'_, T, IN_TURNS> {
         if self.held.swap(1, Ordering::Acquire) != 0 {
             self.wait();
         }
         LockGuard { lock: self, _thread: PhantomData }
     }
 
+    /// Opens a lock whose guard was forgotten.
+    ///
+    /// # Safety
+    /// The calling thread, or in a forked child the one that it was, holds the lock and uses the
+    /// value no more.
+    pub unsafe fn force_unlock(&self) {
+        self.held.store(0, Ordering::Release);
+    }
+
     /// Takes the lock unless somebody has it.
     #[inline]
-    pub fn try_lock(&self) -> Option<LockGuard<'_, T>> {
+    pub fn try_lock(&self) -> Option<LockGuard<'_, T, IN_TURNS>> {
         let taken = self.held.swap(1, Ordering::Acquire) != 0;
         (!taken).then(|| LockGuard { lock: self, _thread: PhantomData })
     }
@@ -75,7 +87,7 @@ impl<T> Lock<T> {
             while self.held.load(Ordering::Relaxed) != 0 {
                 rounds += 1;
                 match rounds {
-                    _ if sched::is_simulated() => sched::try_again(rounds == 1),
+                    _ if IN_TURNS && sched::is_simulated() => sched::try_again(rounds == 1),
                     0..100 => std::hint::spin_loop(),
                     100..130 => std::thread::yield_now(),
                     _ => std::thread::sleep(Duration::from_micros(50)),
@@ -88,7 +100,7 @@ impl<T> Lock<T> {
     }
 }
 
-impl<T> Deref for LockGuard<'_, T> {
+impl<T, const IN_TURNS: bool> Deref for LockGuard<'_, T, IN_TURNS> {
     type Target = T;
 
     #[inline]
@@ -98,7 +110,7 @@ impl<T> Deref for LockGuard<'_, T> {
     }
 }
 
-impl<T> DerefMut for LockGuard<'_, T> {
+impl<T, const IN_TURNS: bool> DerefMut for LockGuard<'_, T, IN_TURNS> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: the guard holds the lock, and there is one guard.
@@ -106,7 +118,7 @@ impl<T> DerefMut for LockGuard<'_, T> {
     }
 }
 
-impl<T> Drop for LockGuard<'_, T> {
+impl<T, const IN_TURNS: bool> Drop for LockGuard<'_, T, IN_TURNS> {
     #[inline]
     fn drop(&mut self) {
         self.lock.held.store(0, Ordering::Release);
@@ -119,7 +131,7 @@ mod tests {
 
     #[test]
     fn no_increment_is_lost_and_long_holders_are_waited_for() {
-        let lock = Lock::new(0u64);
+        let lock: Lock<u64> = Lock::new(0);
         std::thread::scope(|scope| {
             for thread in 0..4 {
                 let lock = &lock;

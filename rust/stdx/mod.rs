@@ -3,6 +3,7 @@
 pub mod barrier;
 pub mod canary;
 pub mod codec;
+pub mod counter;
 pub mod crc;
 pub mod hist;
 pub mod lock;

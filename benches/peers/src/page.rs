@@ -1,4 +1,4 @@
-//! Rows P1 to P9 and M6 of the room `page`: updates, replay, checkpoint, history, durability.
+//! Rows P1 to P9 of the room `page`: updates, replay, checkpoint, history, durability.
 
 use crate::row::{Bar, directory, median, ns, print, time};
 use mmsb::{Config, Durability, Lsn, Note, PageId, Query, State};
@@ -27,7 +27,6 @@ const ROWS: &[Row] = &[
     ("P7", p7),
     ("P8", p8),
     ("P9", p9),
-    ("M6", m6),
 ];
 
 pub fn run(only: Option<&str>) {
@@ -550,21 +549,4 @@ fn plain_write(files: &[File], len: u64, synced: bool) -> f64 {
         done.store(true, Ordering::Relaxed);
         written as f64 / start.elapsed().as_secs_f64()
     })
-}
-
-/// Open a pooled state in memory, create a 1 KiB page, close.
-fn m6() {
-    let life = || {
-        let state = State::open(Config::memory()).expect("a state");
-        let page = state.create_page(1024, Note::NONE).expect("a page");
-        std::hint::black_box(page);
-        state.close().expect("a close");
-    };
-    (0..1000).for_each(|_| life());
-    let mut times = Vec::new();
-    for _ in 0..ROUNDS {
-        times.push(time(2000, || (0..2000).for_each(|_| life())));
-    }
-    let ours = median(times);
-    print("M6", &[("ours", ns(ours))], ours, Bar::AtMost(150.0));
 }

@@ -75,7 +75,7 @@ fn a_lock_excludes_and_a_read_between_two_locks_races() {
 #[test]
 fn a_sleeper_holding_locks_is_waited_for() {
     let outcome = run(settings(1), || {
-        let (mutex, lock) = (Arc::new(Mutex::new(())), Arc::new(Lock::new(())));
+        let (mutex, lock) = (Arc::new(Mutex::new(())), Arc::new(Lock::<()>::new(())));
         let (held, spun) = (mutex.clone(), lock.clone());
         let holder = spawn(move || {
             let _both = (held.lock(), spun.lock());

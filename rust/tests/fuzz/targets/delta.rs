@@ -79,7 +79,7 @@ fn from_parts(input: &mut Input<'_>) -> Option<Delta> {
     };
     let payload = vec![input.u8(); len];
     let sound = check_runs(&runs, 1 << 30).is_ok() && payload_len(&runs) == len;
-    let delta = Delta::from_parts(PAGE, runs.clone(), payload);
+    let delta = Delta::from_parts(PAGE, runs.clone(), &payload);
     assert_eq!(delta.is_ok(), sound, "{runs:?}: {delta:?}");
     delta.ok()
 }
