@@ -98,6 +98,12 @@ kinds! {
     SnapshotTooOld = 120, true, false;
     /// The state went back past the soft checkpoint, which ended it.
     CheckpointPassed = 121, false, false;
+    /// The edge would close a cycle: pages cannot derive from themselves.
+    Cycle = 123, false, false;
+    /// Other pages derive from the page.
+    HasChildren = 124, false, false;
+    /// There is no such edge.
+    EdgeNotFound = 125, false, false;
 
     /// Memory could not be had, or a memory limit is reached.
     OutOfMemory = 301, true, false;

@@ -11,7 +11,7 @@
 //! ```text
 //!                      ffi                      C boundary: translates, never decides
 //!                     state                     open, commit, replay, digest: the only wiring
-//!      checkpoint  |  version                   durable images  |  snapshots, old versions
+//!   checkpoint | version | graph                durable images | snapshots | what derives from what
 //!          log     |   page                     records, lanes, files  |  frames, deltas, diff
 //!        memory    |   env                      page memory  |  files, clock, randomness
 //!            stdx, config, error, types         words everybody uses
@@ -23,6 +23,7 @@ pub mod env;
 pub mod error;
 #[doc(hidden)] // open to the fuzz target that calls it; everybody else has include/mmsb.h
 pub mod ffi;
+pub mod graph;
 pub mod log;
 pub mod memory;
 pub mod page;
@@ -41,4 +42,4 @@ pub use state::{
     Verified, View,
 };
 pub use stdx::hist::Latency;
-pub use types::{Epoch, Location, Lsn, Note, PageId};
+pub use types::{EdgeKind, Epoch, Link, Location, Lsn, Note, PageId};

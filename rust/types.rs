@@ -90,6 +90,57 @@ impl Location {
     }
 }
 
+/// What an edge from one page to another says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum EdgeKind {
+    /// The child is made of the parent's content.
+    #[default]
+    Data = 0,
+    /// The child comes after the parent.
+    Control = 1,
+    /// The child's device work comes after the parent's.
+    Device = 2,
+    /// A compiler found that the child depends on the parent.
+    Compiler = 3,
+}
+
+impl EdgeKind {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [EdgeKind; 4] =
+        [EdgeKind::Data, EdgeKind::Control, EdgeKind::Device, EdgeKind::Compiler];
+
+    /// The kind with this number, as files and the C interface carry it.
+    pub const fn from_u8(n: u8) -> Option<EdgeKind> {
+        match n {
+            0 => Some(EdgeKind::Data),
+            1 => Some(EdgeKind::Control),
+            2 => Some(EdgeKind::Device),
+            3 => Some(EdgeKind::Compiler),
+            _ => None,
+        }
+    }
+
+    /// The kind's name, the same in all languages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            EdgeKind::Data => "data",
+            EdgeKind::Control => "control",
+            EdgeKind::Device => "device",
+            EdgeKind::Compiler => "compiler",
+        }
+    }
+}
+
+/// An edge as one of its ends sees it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Link {
+    /// The page at the other end.
+    pub page: PageId,
+    /// What the edge says.
+    pub kind: EdgeKind,
+}
+
 /// Who changes something, and why: kept with every record and queryable later.
 ///
 /// - `source`: label of who acts, UTF-8, at most [`SOURCE_BYTES_MAX`] bytes; may be empty.

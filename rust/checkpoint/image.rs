@@ -11,10 +11,10 @@
 //!                                40 u32 bytes of content               32 u64 LSN of the image
 //! content of pages, each at a    44 u32 bytes of metadata, encoded     40 u64 offset of the entries
 //! multiple of 64, zeros between  48 u32 checksum of the content        48 u64 bytes of the file
-//!                                52 u32 checksum of the metadata       56 u64 zero
+//!                                52 u32 checksum of the metadata       56 u64 pages with parents
 //! metadata: per page, per key    56 u8  location, 3 zeros
 //! varint length, key, varint     60 u32 checksum of bytes 0..60
-//! length, value
+//! length, value; under the key of no bytes the parents, if any: per edge u64 id, u8 kind
 //! ```
 
 use crate::bail;
@@ -68,6 +68,8 @@ pub struct ImageWriter {
     entries: Vec<u8>,
     metas: Vec<u8>,
     pages: u64,
+    /// Those with parents.
+    linked: u64,
 }
 
 impl ImageWriter {
@@ -93,7 +95,7 @@ impl ImageWriter {
         let crc = crc32c(&buffer);
         Enc::new(&mut buffer[12..]).u32(crc);
         let (entries, metas) = (Vec::new(), Vec::new());
-        Ok(ImageWriter { file, path, written: 0, buffer, entries, metas, pages: 0 })
+        Ok(ImageWriter { file, path, written: 0, buffer, entries, metas, pages: 0, linked: 0 })
     }
 
     /// Adds a page.
@@ -102,9 +104,10 @@ impl ImageWriter {
         self.buffer.resize((offset - self.written) as usize, 0);
         let meta_at = self.metas.len();
         if let Some(meta) = page.meta {
-            for (key, value) in meta.iter() {
+            self.linked += u64::from(!meta.parents().is_empty());
+            for (key, value) in meta.stored() {
                 push_bytes(&mut self.metas, key);
-                push_bytes(&mut self.metas, value);
+                push_bytes(&mut self.metas, &value);
             }
         }
         let meta = &self.metas[meta_at..];
@@ -160,6 +163,7 @@ impl ImageWriter {
         enc.u64(lsn.0);
         enc.u64(entries_at);
         enc.u64(len);
+        enc.u64(self.linked);
         let crc = crc32c(&footer);
         Enc::new(&mut footer[12..]).u32(crc);
         self.write(&footer)?;
@@ -200,6 +204,7 @@ pub struct Image {
     path: String,
     entries_at: usize,
     pages: u64,
+    linked: u64,
     next_id: u64,
     /// The closed LSN that it stands at.
     pub lsn: Lsn,
@@ -273,6 +278,7 @@ impl Image {
             path,
             entries_at: 0,
             pages: 0,
+            linked: 0,
             next_id: 1,
             lsn: Lsn::ZERO,
             identity: [0; 16],
@@ -328,15 +334,15 @@ impl Image {
             return Err(self.damaged_at(at, "it does not end as an image"));
         }
         let mut field = || dec.u64().unwrap_or(u64::MAX);
-        let (pages, next_id, lsn, entries_at, total) =
-            (field(), field(), field(), field(), field());
+        let (pages, next_id, lsn, entries_at, total, linked) =
+            (field(), field(), field(), field(), field(), field());
         let fits = pages.checked_mul(ENTRY_BYTES as u64).and_then(|n| n.checked_add(entries_at));
-        let counted = next_id != 0 && lsn < Lsn::LIMIT.0;
+        let counted = next_id != 0 && lsn < Lsn::LIMIT.0 && linked <= pages;
         if total != len || fits != Some(at as u64) || !counted {
             return Err(self.damaged_at(at, "the footer does not fit the file"));
         }
         (self.pages, self.next_id, self.lsn) = (pages, next_id, Lsn(lsn));
-        self.entries_at = entries_at as usize;
+        (self.entries_at, self.linked) = (entries_at as usize, linked);
         Ok(())
     }
 
@@ -409,10 +415,13 @@ impl Image {
                 let len = dec.varint()?;
                 dec.bytes(usize::try_from(len).ok()?)
             };
-            let (Some(key), Some(value)) = (next(), next()) else {
-                return Err(self.damaged_at(at, "metadata does not fit its entry"));
+            let taken = match (next(), next()) {
+                (Some(key), Some(value)) => meta.take_stored(key, value),
+                _ => false,
             };
-            meta.set(key, Some(value));
+            if !taken {
+                return Err(self.damaged_at(at, "metadata does not fit its entry"));
+            }
         }
         Ok(meta)
     }
@@ -503,6 +512,10 @@ impl Backing for Image {
 
     fn pages(&self) -> u64 {
         self.pages
+    }
+
+    fn linked(&self) -> u64 {
+        self.linked
     }
 
     fn next_id(&self) -> u64 {

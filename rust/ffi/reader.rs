@@ -22,6 +22,10 @@ pub enum MmsbChangeKind {
     Metadata = 4,
     /// The page, which had ended, began again, all zero: the state went back to a soft checkpoint.
     Restored = 5,
+    /// The page derives from another from then on.
+    EdgeAdded = 7,
+    /// The page derives from another no longer.
+    EdgeRemoved = 8,
 }
 
 /// One change to one page. Pointers belong to the reader and are valid until its next change or its
@@ -67,6 +71,10 @@ pub struct MmsbChange {
     pub payload: *const u8,
     /// Bytes of new content.
     pub payload_len: usize,
+    /// `EdgeAdded`, `EdgeRemoved`: the parent's id.
+    pub parent: u64,
+    /// `EdgeAdded`, `EdgeRemoved`: an `MmsbEdgeKind`.
+    pub edge: u32,
 }
 
 fn view(current: &Current) -> MmsbChange {
@@ -92,6 +100,8 @@ fn view(current: &Current) -> MmsbChange {
         runs: 0,
         payload: ptr::null(),
         payload_len: 0,
+        parent: 0,
+        edge: 0,
     };
     match &changed.change {
         Change::Freed => {}
@@ -102,6 +112,14 @@ fn view(current: &Current) -> MmsbChange {
         Change::Restored { size, location } => {
             out.kind = MmsbChangeKind::Restored;
             (out.size, out.location) = (*size, *location as u32);
+        }
+        Change::EdgeAdded(link) => {
+            out.kind = MmsbChangeKind::EdgeAdded;
+            (out.parent, out.edge) = (link.page.0, link.kind as u32);
+        }
+        Change::EdgeRemoved(link) => {
+            out.kind = MmsbChangeKind::EdgeRemoved;
+            (out.parent, out.edge) = (link.page.0, link.kind as u32);
         }
         Change::Written(delta) => {
             out.kind = MmsbChangeKind::Written;

@@ -58,6 +58,12 @@ pub enum MmsbStatus {
     SnapshotTooOld = 120,
     /// The state went back past the soft checkpoint, which ended it.
     CheckpointPassed = 121,
+    /// The edge would close a cycle: pages cannot derive from themselves.
+    Cycle = 123,
+    /// Other pages derive from the page.
+    HasChildren = 124,
+    /// There is no such edge.
+    EdgeNotFound = 125,
     /// Memory could not be had, or a memory limit is reached.
     OutOfMemory = 301,
     /// The disk is full: nothing was changed.
@@ -113,6 +119,9 @@ impl From<ErrorKind> for MmsbStatus {
             ErrorKind::Cancelled => S::Cancelled,
             ErrorKind::SnapshotTooOld => S::SnapshotTooOld,
             ErrorKind::CheckpointPassed => S::CheckpointPassed,
+            ErrorKind::Cycle => S::Cycle,
+            ErrorKind::HasChildren => S::HasChildren,
+            ErrorKind::EdgeNotFound => S::EdgeNotFound,
             ErrorKind::OutOfMemory => S::OutOfMemory,
             ErrorKind::NoSpace => S::NoSpace,
             ErrorKind::TooLarge => S::TooLarge,

@@ -17,7 +17,7 @@ use crate::memory::PageMemory;
 use crate::stdx::canary::{Canary, sings};
 use crate::stdx::crc::crc32c;
 use crate::stdx::lock::{Lock, LockGuard};
-use crate::types::{Epoch, Location, Lsn};
+use crate::types::{Epoch, Link, Location, Lsn};
 use smallvec::SmallVec;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -54,6 +54,8 @@ pub struct Body {
     owner: Owner,
     /// The frame's bytes have not been compared with `crc` yet.
     unverified: bool,
+    /// The page has, or had, parents or children: the graph has to be asked before it goes.
+    pub linked: bool,
     /// Bytes of content.
     pub size: u32,
     /// Views of the current frame.
@@ -216,6 +218,17 @@ impl Body {
         if meta.is_some() || self.extra.is_some() {
             self.extra.get_or_insert_default().meta = meta;
         }
+    }
+
+    /// Adds or takes away an edge from a parent; whether that changed anything.
+    pub fn set_parent(&mut self, link: Link, there: bool) -> bool {
+        let extra = self.extra.get_or_insert_default();
+        let meta = Arc::make_mut(extra.meta.get_or_insert_default());
+        let changed = meta.set_parent(link, there);
+        if meta.is_empty() {
+            extra.meta = None;
+        }
+        changed
     }
 
     /// Makes a vacant slot a live page whose frame is `data`.
@@ -448,6 +461,7 @@ impl Body {
             location: Location::Cpu,
             owner: Owner::Memory,
             unverified: false,
+            linked: false,
             size: 0,
             pins: 0,
             crc: 0,

@@ -16,10 +16,10 @@ use crate::limits::{PAGE_BYTES_MAX, PAGE_BYTES_MIN};
 use crate::memory::{self, PageMemory, Refused};
 use crate::stdx::counter::Counters;
 use crate::stdx::prefetch;
-use crate::types::{Epoch, Location, Lsn, PageId};
+use crate::types::{Epoch, Link, Location, Lsn, PageId};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 const FIRST_CHUNK_BITS: u32 = 10;
 /// Chunks of 2^10 to 2^41 slots: ids up to about 4.4e12.
@@ -52,6 +52,8 @@ pub trait Backing: Send + Sync {
     fn id_at(&self, place: u64) -> Result<PageId>;
     /// Pages in the image.
     fn pages(&self) -> u64;
+    /// Pages in it that have parents.
+    fn linked(&self) -> u64;
     /// The first id that was not given out when the image was made.
     fn next_id(&self) -> u64;
     /// The error for a page whose content does not match its checksum.
@@ -70,6 +72,8 @@ pub struct Table {
     /// Where frames come from.
     pub memory: PageMemory,
     backing: Option<Arc<dyn Backing>>,
+    /// Some page may have parents.
+    linked: AtomicBool,
     /// Older versions, and bytes of their content.
     versions: AtomicU64,
     version_bytes: AtomicU64,
@@ -84,6 +88,7 @@ impl Default for Table {
             live: Counters::default(),
             memory: PageMemory::default(),
             backing: None,
+            linked: AtomicBool::new(false),
             versions: AtomicU64::new(0),
             version_bytes: AtomicU64::new(0),
         }
@@ -110,6 +115,12 @@ unsafe fn free_chunk(base: NonNull<Slot>, chunk: usize) {
     unsafe { memory::free(base.cast(), chunk_bytes(chunk), align_of::<Slot>()) };
 }
 
+#[cold]
+fn no_parent(child: PageId, link: Link) -> Error {
+    let message = format!("{child} derives from {}, which does not exist", link.page);
+    Error::new(ErrorKind::Corrupt, message)
+}
+
 /// Refuses a page size outside the limits.
 pub fn check_size(size: u64) -> Result<u32> {
     if !(PAGE_BYTES_MIN..=PAGE_BYTES_MAX).contains(&size) {
@@ -133,6 +144,7 @@ impl Table {
     pub fn back(&mut self, backing: Arc<dyn Backing>) {
         *self.next.get_mut() = backing.next_id();
         self.live.set([backing.pages(), 0]);
+        *self.linked.get_mut() = backing.linked() > 0;
         self.backing = Some(backing);
     }
 
@@ -476,6 +488,38 @@ impl Table {
         self.fill(id, &mut page).is_ok() && page.status == Status::Live
     }
 
+    /// Notes that a page has parents.
+    pub fn note_linked(&self) {
+        self.linked.store(true, Ordering::Relaxed);
+    }
+
+    /// All edges, each with its child first, and marks the pages that have any. Looks at no
+    /// content; at nothing, if no page has parents.
+    ///
+    /// # Errors
+    /// `Corrupt` for a damaged entry of the image, and for a parent that there is not.
+    pub fn edges(&self) -> Result<Vec<(PageId, Link)>> {
+        let mut edges = Vec::new();
+        let next = if self.linked.load(Ordering::Relaxed) { self.next_id() } else { 0 };
+        for id in (1..next).map(PageId) {
+            let Some(slot) = self.slot(id) else { continue };
+            let mut page = slot.lock();
+            self.fill(id, &mut page)?;
+            let parents = page.meta().map(|meta| meta.parents()).unwrap_or_default();
+            edges.extend(parents.iter().map(|&link| (id, link)));
+            page.linked |= !parents.is_empty();
+        }
+        for &(child, link) in &edges {
+            let Some(slot) = self.slot(link.page) else { return Err(no_parent(child, link)) };
+            let mut page = slot.lock();
+            if page.status != Status::Live {
+                return Err(no_parent(child, link));
+            }
+            page.linked = true;
+        }
+        Ok(edges)
+    }
+
     /// Older versions that are kept.
     pub fn versions(&self) -> u64 {
         self.versions.load(Ordering::Relaxed)
@@ -494,6 +538,7 @@ impl Table {
         self.live.set([0, 0]);
         *self.versions.get_mut() = 0;
         *self.version_bytes.get_mut() = 0;
+        *self.linked.get_mut() = false;
         self.backing = None;
         self.free_chunks(1);
     }

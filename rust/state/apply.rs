@@ -34,6 +34,12 @@ fn apply_entry(table: &mut Table, lsn: Lsn, entry: &Entry<'_>) -> Result<()> {
         Op::Restore { size, location } => return restore(table, lsn, &entry.head, size, location),
         _ => {}
     }
+    if let Op::Edge { link, there: true } = op {
+        table.note_linked();
+        if link.page == id || link.page.0 >= table.next_id() {
+            return Err(broken(lsn, &format!("it derives {id} from {}", link.page)));
+        }
+    }
     let page = table.live_mut(id).map_err(|error| match error.kind() {
         ErrorKind::PageNotFound | ErrorKind::PageFreed => broken(lsn, error.message()),
         _ => error,
@@ -52,6 +58,12 @@ fn apply_entry(table: &mut Table, lsn: Lsn, entry: &Entry<'_>) -> Result<()> {
             let mut meta = page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
             meta.set(key, value);
             page.set_meta(meta);
+        }
+        Op::Edge { link, there } => {
+            if !page.set_parent(link, there) {
+                let reason = format!("it changes an edge from {} to {id} to what it is", link.page);
+                return Err(broken(lsn, &reason));
+            }
         }
         Op::Free => {
             let mut page = table.lock(id)?;

@@ -19,7 +19,7 @@ use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
 use crate::page::slot::SlotGuard;
 use crate::page::table::check_size;
-use crate::types::{Location, Lsn, Note, PageId};
+use crate::types::{Link, Location, Lsn, Note, PageId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Seat;
 use std::sync::Arc;
@@ -54,6 +54,8 @@ pub(super) struct Change {
     pub free: bool,
     pub write: Option<Delta>,
     pub meta: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// What its parents become, if they change.
+    pub parents: Option<Vec<Link>>,
 }
 
 /// How a page begins: all zero.
@@ -66,9 +68,14 @@ pub(super) struct Begin {
 }
 
 impl Change {
+    /// Whether edges may have to follow it, or forbid it.
+    fn concerns_edges(&self) -> bool {
+        self.free || self.parents.is_some()
+    }
+
     /// What leaves a page as it is.
     pub fn nothing(id: PageId) -> Change {
-        Change { id, begin: None, free: false, write: None, meta: Vec::new() }
+        Change { id, begin: None, free: false, write: None, meta: Vec::new(), parents: None }
     }
 }
 
@@ -118,7 +125,7 @@ impl Batch {
         Ok(id)
     }
 
-    /// Frees a page.
+    /// Frees a page. Pages that derive from it have to be freed in the same batch.
     pub fn free_page(&mut self, id: PageId) -> Result<()> {
         self.change(id)?.free = true;
         Ok(())
@@ -206,6 +213,8 @@ struct Planned<'a> {
     /// The metadata after the group, if it changes, and the changes that count.
     meta: Option<Meta>,
     meta_changes: Vec<(&'a [u8], Option<&'a [u8]>)>,
+    /// Edges that go and come, in this order.
+    edge_changes: Vec<(Link, bool)>,
     entries: usize,
     bodies: usize,
 }
@@ -227,6 +236,7 @@ impl<'a> Planned<'a> {
             written: Pieces::new(),
             meta: None,
             meta_changes: Vec::new(),
+            edge_changes: Vec::new(),
             entries: 0,
             bodies: 0,
         };
@@ -235,6 +245,7 @@ impl<'a> Planned<'a> {
         }
         planned.plan_write(size)?;
         planned.plan_meta()?;
+        planned.plan_parents();
         if change.free {
             planned.count(0);
         }
@@ -287,6 +298,22 @@ impl<'a> Planned<'a> {
         Ok(())
     }
 
+    fn plan_parents(&mut self) {
+        let Some(parents) = &self.change.parents else { return };
+        let mut meta = self.meta.take();
+        let meta = meta.get_or_insert_with(|| {
+            self.page.meta().map(|meta| (**meta).clone()).unwrap_or_default()
+        });
+        let going = meta.parents().iter().map(|&link| (link, false));
+        self.edge_changes = going.chain(parents.iter().map(|&link| (link, true))).collect();
+        for &(link, there) in &self.edge_changes {
+            meta.set_parent(link, there);
+        }
+        self.entries += self.edge_changes.len();
+        self.bodies += self.edge_changes.len() * op::EDGE_LEN;
+        self.meta = Some(std::mem::take(meta));
+    }
+
     /// Whether the page's frame must be copied before it changes.
     fn needs_copy(&self, core: &Core) -> bool {
         self.entries > 0 && self.fresh.is_none() && !self.change.free && core.must_keep(&self.page)
@@ -310,6 +337,10 @@ impl<'a> Planned<'a> {
         for &(key, value) in &self.meta_changes {
             let enc = entries.entry(head(kind::META, epoch), op::meta_len(key, value));
             op::encode_meta(enc, key, value);
+        }
+        for &(link, there) in &self.edge_changes {
+            let enc = entries.entry(head(op::edge_kind(there), epoch), op::EDGE_LEN);
+            op::encode_edge(enc, link);
         }
         if self.change.free {
             entries.entry(head(kind::FREE, epoch), 0);
@@ -365,6 +396,26 @@ impl Core {
         note: Note<'_>,
         begin: impl Fn(&'a Log, usize) -> Result<Append<'a>>,
     ) -> Result<Option<Lsn>> {
+        if !changes.iter().any(Change::concerns_edges) {
+            return self.commit_group(changes, note, Lsn::ZERO, begin);
+        }
+        let mut edges = self.edges.lock();
+        edges.check_frees(changes)?;
+        let done = self.commit_group(changes, note, edges.last, begin)?;
+        if let Some(lsn) = done {
+            edges.follow(changes, lsn);
+        }
+        Ok(done)
+    }
+
+    /// As [`commit_batch`](Self::commit_batch), above `after` in the log, with edges as they are.
+    pub(super) fn commit_group<'a>(
+        &'a self,
+        changes: &[Change],
+        note: Note<'_>,
+        after: Lsn,
+        begin: impl Fn(&'a Log, usize) -> Result<Append<'a>>,
+    ) -> Result<Option<Lsn>> {
         let mut plan = Vec::with_capacity(changes.len());
         for change in changes {
             plan.push(Planned::new(self, change)?);
@@ -374,7 +425,7 @@ impl Core {
             return Ok(None);
         }
         let bodies: usize = plan.iter().map(|planned| planned.bodies).sum();
-        let after = plan.iter().map(|planned| planned.page.lsn).max().unwrap_or(Lsn::ZERO);
+        let after = plan.iter().map(|planned| planned.page.lsn).fold(after, Lsn::max);
         let (time_ms, len_max) = (self.wall.wall_ms(), record::len_max(note, entries, bodies));
         let (mut append, lsn) = loop {
             let mut append = begin(&self.log, len_max)?;

@@ -23,26 +23,36 @@ use crate::version::{Held, Keeping, VERSION_OVERHEAD_BYTES};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// The one entry of a group.
+pub(super) struct OneEntry {
+    pub kind: u8,
+    /// It changes content: the epoch grows.
+    pub content: bool,
+    pub body_len: usize,
+    /// What it comes after in the log, beside the page's last record.
+    pub after: Lsn,
+}
+
 impl Core {
     /// Changes a locked page with `change` and records that as one entry, a group of its own, which
     /// `encode` makes of the page's new content. On error nothing changed.
     #[inline]
-    fn commit_one(
+    pub(super) fn commit_one(
         &self,
         id: PageId,
         page: &mut SlotGuard<'_>,
         note: Note<'_>,
-        entry: (u8, bool, usize),
+        entry: OneEntry,
         change: impl FnOnce(&mut SlotGuard<'_>),
         encode: impl for<'s> FnOnce(&mut EntryEnc<'_, 's>, EntryHead, &'s [u8]),
     ) -> Result<Lsn> {
-        let (kind, content, body_len) = entry;
+        let OneEntry { kind, content, body_len, after } = entry;
         let time_ms = self.wall.wall_ms();
         let len_max = record::len_max(note, 1, body_len);
         let mut fresh = None;
         let (mut append, lsn) = loop {
             let mut append = self.log.begin(len_max)?;
-            let lsn = append.stamp(page.lsn);
+            let lsn = append.stamp(after.max(page.lsn));
             if fresh.is_some() || !self.must_keep(page) {
                 break (append, lsn);
             }
@@ -130,10 +140,25 @@ impl Core {
 
     /// Frees a page as one record.
     fn free_page(&self, id: PageId, note: Note<'_>) -> Result<Lsn> {
-        let mut page = self.table.lock(id)?;
+        let page = self.table.lock(id)?;
+        if page.linked {
+            drop(page);
+            return self.free_linked(id, note);
+        }
+        self.free_locked(id, page, Lsn::ZERO, note)
+    }
+
+    /// Frees a locked page as one record that comes after `after`.
+    pub(super) fn free_locked(
+        &self,
+        id: PageId,
+        mut page: SlotGuard<'_>,
+        after: Lsn,
+        note: Note<'_>,
+    ) -> Result<Lsn> {
         let time_ms = self.wall.wall_ms();
         let mut append = self.log.begin(record::len_max(note, 1, 0))?;
-        let lsn = append.stamp(page.lsn);
+        let lsn = append.stamp(after.max(page.lsn));
         let head = EntryHead { kind: kind::FREE, object: id.0, prev: page.lsn, epoch: page.epoch };
         let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
             entries.entry(head, 0);
@@ -210,7 +235,7 @@ impl Core {
         let payload: usize = pieces.clone().map(|(_, bytes)| bytes.len()).sum();
         let body_len = op::write_len(pieces.len(), payload);
         let change = |page: &mut SlotGuard<'_>| overwrite(page.bytes_mut(), pieces.clone());
-        let entry = (kind::WRITE, true, body_len);
+        let entry = OneEntry { kind: kind::WRITE, content: true, body_len, after: Lsn::ZERO };
         self.commit_one(id, page, note, entry, change, |entries, head, content| {
             let changed = pieces.clone().map(|(offset, bytes)| {
                 let from = offset as usize;
@@ -292,6 +317,10 @@ impl State {
     }
 
     /// Frees a page. Its id is never used again; its history stays readable as long as the log.
+    ///
+    /// # Errors
+    /// `HasChildren` if pages derive from it: [`free_cascade`](State::free_cascade) frees them,
+    /// too.
     pub fn free_page(&self, id: PageId, note: Note<'_>) -> Result<Lsn> {
         check_note(note)?;
         let core = self.core();
@@ -443,7 +472,7 @@ impl State {
             meta.check_total()?;
             let body_len = op::meta_len(key, value);
             let change = |page: &mut SlotGuard<'_>| page.set_meta(meta);
-            let entry = (kind::META, false, body_len);
+            let entry = OneEntry { kind: kind::META, content: false, body_len, after: Lsn::ZERO };
             let changed =
                 core.commit_one(id, &mut page, note, entry, change, |entries, head, _| {
                     op::encode_meta(entries.entry(head, body_len), key, value);

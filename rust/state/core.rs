@@ -1,5 +1,6 @@
 //! What a state is made of, and the pool that keeps it for the next one.
 
+use super::graph::Edges;
 use super::revert::Marks;
 use crate::checkpoint::Manifest;
 use crate::config::{Config, Durability};
@@ -82,6 +83,8 @@ pub struct Core {
     pub log: Arc<Log>,
     pub snapshots: Snapshots,
     pub marks: Marks,
+    /// What derives from what. Locked before pages.
+    pub edges: Mutex<Edges>,
     pub config: Config,
     pub storage: Arc<dyn Storage>,
     pub wall: Arc<dyn Clock>,
@@ -133,6 +136,7 @@ impl Core {
             log: Arc::new(Log::create(storage.clone(), wall(), identity, Lsn::ZERO, options)),
             snapshots: Snapshots::default(),
             marks: Marks::default(),
+            edges: Mutex::default(),
             config,
             storage,
             wall: wall(),
@@ -181,6 +185,7 @@ impl Core {
         log.reset(log_options(&self.config));
         self.snapshots.reset();
         self.marks.reset();
+        *self.edges.get_mut() = Edges::default();
         if !memory {
             self.wall = wall();
         }

@@ -3,7 +3,8 @@
 //! ```text
 //!   "MMSB state digest 1\n", then per page, ascending by id:
 //!   u64 id, u64 epoch, u32 size, u32 metadata keys,
-//!   per key: u32 length, key, u32 length, value
+//!   per key: u32 length, key, u32 length, value; first a key of no bytes, if the page has
+//!   parents: per parent, in their order, u64 id, u8 kind of edge
 //!   content
 //! ```
 //!
@@ -12,6 +13,7 @@
 use super::State;
 use super::snapshot::Snapshot;
 use crate::error::Result;
+use crate::page::meta::Meta;
 use crate::page::slot::Seen;
 use crate::types::PageId;
 
@@ -41,15 +43,22 @@ impl Digester {
         self.push(&id.0.to_le_bytes());
         self.push(&seen.epoch.to_le_bytes());
         self.push(&seen.size.to_le_bytes());
-        let keys = seen.meta.as_ref().map_or(0, |meta| meta.len() as u32);
-        self.push(&keys.to_le_bytes());
-        for (key, value) in seen.meta.iter().flat_map(|meta| meta.iter()) {
-            for bytes in [key, value] {
+        match &seen.meta {
+            Some(meta) => self.meta(meta),
+            None => self.push(&0u32.to_le_bytes()),
+        }
+        self.push(bytes);
+    }
+
+    fn meta(&mut self, meta: &Meta) {
+        let stored = meta.stored();
+        self.push(&(stored.len() as u32).to_le_bytes());
+        for (key, value) in stored {
+            for bytes in [key, &*value] {
                 self.push(&(bytes.len() as u32).to_le_bytes());
                 self.push(bytes);
             }
         }
-        self.push(bytes);
     }
 
     fn finish(mut self) -> [u8; 32] {
@@ -71,7 +80,8 @@ pub fn digest_of(snapshot: &Snapshot, step: impl FnMut(u64) -> Result<()>) -> Re
 }
 
 impl State {
-    /// 256-bit digest of the content: pages with their ids, epochs, sizes, bytes and metadata. Two
+    /// 256-bit digest of the content: pages with their ids, epochs, sizes, bytes, metadata and
+    /// parents. Two
     /// states that applied the same records have the same digest, whatever the threads, lanes,
     /// page locations and pool reuse.
     ///

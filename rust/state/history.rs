@@ -8,6 +8,7 @@ use super::State;
 use super::apply::{apply, overwrite};
 use super::core::Core;
 use super::ending;
+use super::graph::Edges;
 use super::op::{Op, Written};
 use crate::bail;
 use crate::checkpoint::{Image, ImageCopy, ImageRef};
@@ -17,7 +18,7 @@ use crate::log::segment::{INDEX_EVERY, SEGMENT_HEADER_BYTES, Segment};
 use crate::log::{EntryHead, Reader, Record, gate};
 use crate::page::meta::Meta;
 use crate::page::{Delta, Stamp};
-use crate::types::{Epoch, Location, Lsn, PageId};
+use crate::types::{Epoch, Link, Location, Lsn, PageId};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -53,6 +54,10 @@ pub enum Change {
         /// Its value from then on.
         value: Option<Vec<u8>>,
     },
+    /// The page derives from another from then on.
+    EdgeAdded(Link),
+    /// The page derives from another no longer.
+    EdgeRemoved(Link),
 }
 
 /// One change to one page, read back from the log.
@@ -119,6 +124,8 @@ pub struct PageAt {
     pub lsn: Lsn,
     /// Metadata, ascending by key.
     pub meta: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The pages that it derived from, in the order in which the edges were added.
+    pub parents: Vec<Link>,
 }
 
 /// Changes that a query found, in LSN order. An error ends it.
@@ -196,6 +203,8 @@ fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed
             Op::Meta { key, value } => {
                 Change::Meta { key: key.to_vec(), value: value.map(<[u8]>::to_vec) }
             }
+            Op::Edge { link, there: true } => Change::EdgeAdded(link),
+            Op::Edge { link, there: false } => Change::EdgeRemoved(link),
             Op::Write(runs) => Change::Written(read_delta(record, id, epoch, runs)?),
         };
         let changed = Changed {
@@ -471,6 +480,7 @@ impl Core {
             progress(record.lsn)?;
             apply(&mut past.table, &record)?;
         }
+        *past.edges.get_mut() = Edges::of(&past.table)?;
         Ok(State::from_core(core))
     }
 
@@ -561,6 +571,9 @@ impl Past {
             }
             Op::Write(runs) => overwrite(&mut past.bytes, runs),
             Op::Meta { key, value } => past.meta.set(key, value),
+            Op::Edge { link, there } => {
+                past.meta.set_parent(link, there);
+            }
             Op::Create { .. } | Op::Restore { .. } => {}
         }
         (past.lsn, past.epoch) = (lsn, epoch);
@@ -568,7 +581,7 @@ impl Past {
     }
 
     fn into_page(self) -> PageAt {
-        let meta = self.meta.pairs();
-        PageAt { bytes: self.bytes, epoch: self.epoch, lsn: self.lsn, meta }
+        let (meta, parents) = (self.meta.pairs(), self.meta.parents().to_vec());
+        PageAt { bytes: self.bytes, epoch: self.epoch, lsn: self.lsn, meta, parents }
     }
 }

@@ -6,13 +6,14 @@
 //!   commit, batch      lock pages, diff, stamp, record, apply       the live path
 //!   apply              record -> table                              recovery, replay
 //!   read, snapshot     copies, views, cuts, digest
+//!   graph              edges between pages, and the order that they give
 //!   compare, revert    what differs between two cuts; back to a soft checkpoint
 //!   history            queries, page_at, replay_to
 //!   checkpoint         image + manifest, retention
 //! ```
 //!
-//! Lock order: pages in ascending order of ids, then the lane. The catalog is taken before both, the
-//! making of a checkpoint before the catalog; the soft checkpoints before all of these. A caller's progress callback is called with nothing
+//! Lock order: the edges, pages in ascending order of ids, then the lane. The catalog is taken before
+//! these, the making of a checkpoint before the catalog; the soft checkpoints before all of these. A caller's progress callback is called with nothing
 //! held but the making.
 
 mod allocator;
@@ -23,6 +24,7 @@ mod commit;
 mod compare;
 mod core;
 mod digest;
+mod graph;
 mod history;
 mod op;
 mod read;
@@ -322,6 +324,7 @@ impl Core {
             log.note_image(newest.bytes);
         }
         self.log = Arc::new(log);
+        *self.edges.get_mut() = graph::Edges::of(&self.table)?;
         let catalog = self.catalog.get_mut();
         catalog.imaged = (recovered.records == 0 && !manifest.images.is_empty()).then_some(0);
         catalog.manifest = manifest;

@@ -6,12 +6,14 @@
 //! kind 3 write     u32 runs; per run u32 offset, u32 length; then the bytes of all runs
 //! kind 4 metadata  u8 key length, key, u8 1 and the value, or u8 0 to take the key away
 //! kind 5 restore   as create, of a page that was freed: all zero
+//! kind 7 edge      u64 parent, u8 kind of edge: the page derives from the parent from now on
+//! kind 8 no edge   as edge: no longer
 //! ```
 
 use crate::log::record::EntryEnc;
 use crate::log::{Entry, EntryHead};
 use crate::stdx::codec::{Dec, Enc};
-use crate::types::Location;
+use crate::types::{EdgeKind, Link, Location, PageId};
 use smallvec::SmallVec;
 
 /// Entry kinds; permanent numbers.
@@ -26,6 +28,10 @@ pub mod kind {
     pub const META: u8 = 4;
     /// A page that ended begins again.
     pub const RESTORE: u8 = 5;
+    /// An edge from a parent is added.
+    pub const EDGE: u8 = 7;
+    /// An edge from a parent is taken away.
+    pub const NO_EDGE: u8 = 8;
 }
 
 /// Pieces of new content: offset in the page, bytes. Ascending, not overlapping, none empty.
@@ -39,6 +45,7 @@ pub enum Op<'a> {
     Free,
     Write(Written<'a>),
     Meta { key: &'a [u8], value: Option<&'a [u8]> },
+    Edge { link: Link, there: bool },
 }
 
 /// The runs of a write.
@@ -68,6 +75,11 @@ impl<'a> Op<'a> {
                 }
             }
             kind::FREE => Op::Free,
+            edge @ (kind::EDGE | kind::NO_EDGE) => {
+                let page = PageId(dec.u64().ok_or(SHORT)?);
+                let of = dec.u8().and_then(EdgeKind::from_u8).ok_or(SHORT)?;
+                Op::Edge { link: Link { page, kind: of }, there: edge == kind::EDGE }
+            }
             kind::WRITE => return Written::decode(dec).map(Op::Write),
             kind::META => {
                 let len = dec.u8().ok_or(SHORT)?;
@@ -162,6 +174,20 @@ pub const CREATE_LEN: usize = 5;
 pub fn encode_create(enc: &mut Enc<'_>, size: u32, location: Location) {
     enc.u32(size);
     enc.u8(location as u8);
+}
+
+/// Bytes of the body of a change of an edge.
+pub const EDGE_LEN: usize = 9;
+
+/// The kind of entry that adds an edge or takes it away.
+pub fn edge_kind(there: bool) -> u8 {
+    if there { kind::EDGE } else { kind::NO_EDGE }
+}
+
+/// Writes the body of a change of an edge.
+pub fn encode_edge(enc: &mut Enc<'_>, link: Link) {
+    enc.u64(link.page.0);
+    enc.u8(link.kind as u8);
 }
 
 /// Bytes of a metadata change's body.

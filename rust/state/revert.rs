@@ -25,7 +25,7 @@ use crate::page::Delta;
 use crate::page::meta::Meta;
 use crate::page::slot::Seen;
 use crate::stdx::sync::Mutex;
-use crate::types::{Lsn, Note, PageId};
+use crate::types::{Link, Lsn, Note, PageId};
 use std::sync::{Arc, Weak};
 
 /// A mark that its state can go back to, as often as it is asked to. Dropping it, or
@@ -209,10 +209,19 @@ impl Core {
                     change.write = Some(Delta::dense(id, bytes)?);
                 }
                 change.meta = meta_back(&then, now.as_ref());
+                change.parents = parents_back(&then, now.as_ref());
             }
         }
         Ok(Some(change))
     }
+}
+
+/// The parents of `then`, if they are others than those of `now`.
+fn parents_back(then: &Seen, now: Option<&Seen>) -> Option<Vec<Link>> {
+    let parents = |seen: &Seen| seen.meta.as_ref().map(|meta| meta.parents().to_vec());
+    let then = parents(then).unwrap_or_default();
+    let now = now.and_then(parents).unwrap_or_default();
+    (then != now).then_some(then)
 }
 
 /// The changes of metadata from `now` to `then`.

@@ -7,6 +7,7 @@ mod cancelling;
 mod checkpoints;
 mod closing;
 mod compare;
+mod edges;
 mod history;
 mod opening;
 mod pages;
