@@ -36,8 +36,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use log::LogStats;
 pub use page::Delta;
 pub use state::{
-    Allocator, Batch, Change, Changed, Changes, CheckpointInfo, PageAt, Query, Recovered,
-    ScratchView, Snapshot, State, Stats, TLog, TLogSummary, Torn, Verified, View,
+    Allocator, AllocatorStats, Batch, Change, Changed, Changes, CheckpointInfo, PageAt, Query,
+    Recovered, ScratchView, Snapshot, State, Stats, TLog, TLogSummary, Torn, Verified, View,
 };
 pub use stdx::hist::Latency;
 pub use types::{Epoch, Location, Lsn, Note, PageId};

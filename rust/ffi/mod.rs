@@ -19,6 +19,7 @@ pub mod checkpoint;
 pub mod delta;
 mod handle;
 pub mod log;
+pub mod memory;
 pub mod page;
 mod pointer;
 pub mod reader;

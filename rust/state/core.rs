@@ -173,6 +173,7 @@ impl Core {
             log.set_storage(self.storage.clone());
         }
         self.config = Config::memory();
+        self.table.memory.set_limit(0);
         (catalog.lock, catalog.imaged) = (None, None);
         catalog.manifest = Manifest::new([0; 16], catalog.manifest.kind);
         log.reset(log_options(&self.config));
