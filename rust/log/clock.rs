@@ -64,6 +64,12 @@ pub struct LaneClock {
 }
 
 impl Clock {
+    /// The floor.
+    #[cfg(test)]
+    pub fn floor(&self) -> u64 {
+        self.floor.load(Ordering::Relaxed)
+    }
+
     /// A clock whose first tick is above `floor`.
     pub fn new(floor: u64) -> Clock {
         Clock {
@@ -227,7 +233,7 @@ impl LaneClock {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
