@@ -342,14 +342,7 @@ impl Log {
     /// and returns when none is being written any more. Groups that would begin fail with an error
     /// that says so ([`Error::is_held`]), before anything changed. One caller at a time.
     pub fn hold_writers(&self) -> HeldWriters<'_> {
-        self.clock.gate.fetch_or(gate::HELD, Ordering::SeqCst);
-        self.clock.barrier();
-        let mut backoff = Backoff::default();
-        for lane in self.lanes() {
-            while lane.clock.is_busy() {
-                backoff.wait();
-            }
-        }
+        self.clock.hold(gate::HELD, || self.lanes().map(|lane| &lane.clock));
         HeldWriters(self)
     }
 
