@@ -452,7 +452,7 @@ impl Arena {
         let retained = self.take_retained(central, slabs);
         if retained.is_none() {
             let keep = central.limit - central.used - slabs;
-            self.purge_to(central, keep.min(central.retained_slabs));
+            self.purge_to(central, keep);
         }
         let (first, fresh) = match retained {
             Some(first) => (first, false),
