@@ -275,7 +275,7 @@ pub fn stats() -> MemoryStats {
 
 /// Walks every slab; see [`Arena::invariant`].
 pub fn invariant() -> Result<(), String> {
-    heap().map_or(Ok(()), |heap| heap.arena.invariant())
+    heap().map_or(Ok(()), |heap| heap.arena.invariant(false))
 }
 
 /// Makes forked children find the locks open.
