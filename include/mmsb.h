@@ -109,6 +109,10 @@ enum MmsbStatus
      */
     MMSB_STATUS_SNAPSHOT_TOO_OLD = 120,
     /**
+     * The state went back past the soft checkpoint, which ended it.
+     */
+    MMSB_STATUS_CHECKPOINT_PASSED = 121,
+    /**
      * Memory could not be had, or a memory limit is reached.
      */
     MMSB_STATUS_OUT_OF_MEMORY = 301,
@@ -174,6 +178,24 @@ typedef int32_t MmsbStatus;
 #endif // __cplusplus
 
 /**
+ * How a page differs.
+ */
+typedef enum {
+    /**
+     * Only the second snapshot has the page.
+     */
+    MMSB_DIFFERENCE_KIND_CREATED = 1,
+    /**
+     * Only the first has it.
+     */
+    MMSB_DIFFERENCE_KIND_FREED = 2,
+    /**
+     * Both have it, with other content or metadata.
+     */
+    MMSB_DIFFERENCE_KIND_CHANGED = 3,
+} MmsbDifferenceKind;
+
+/**
  * What a change did to its page.
  */
 typedef enum {
@@ -193,6 +215,10 @@ typedef enum {
      * A metadata key changed.
      */
     MMSB_CHANGE_KIND_METADATA = 4,
+    /**
+     * The page, which had ended, began again, all zero: the state went back to a soft checkpoint.
+     */
+    MMSB_CHANGE_KIND_RESTORED = 5,
 } MmsbChangeKind;
 
 /**
@@ -354,6 +380,26 @@ typedef struct {
 } MmsbCheckpoint;
 
 /**
+ * All pages as they were. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbSnapshot;
+
+/**
+ * What differs between two snapshots. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbComparison;
+
+/**
  * A stretch of a page, bytes.
  */
 typedef struct {
@@ -366,6 +412,32 @@ typedef struct {
      */
     uint64_t len;
 } MmsbRun;
+
+/**
+ * A page that differs. The runs belong to the comparison and are valid until it is freed.
+ */
+typedef struct {
+    /**
+     * The page's id.
+     */
+    uint64_t page;
+    /**
+     * How it differs.
+     */
+    MmsbDifferenceKind kind;
+    /**
+     * `Changed`: metadata differs.
+     */
+    bool metadata;
+    /**
+     * `Changed`: stretches of content that differ, ascending; null for none.
+     */
+    const MmsbRun *runs;
+    /**
+     * Number of runs.
+     */
+    size_t runs_len;
+} MmsbDifference;
 
 /**
  * What a delta says of itself.
@@ -677,11 +749,11 @@ typedef struct {
      */
     MmsbChangeKind kind;
     /**
-     * `Created`: an `MmsbLocation`.
+     * `Created`, `Restored`: an `MmsbLocation`.
      */
     uint32_t location;
     /**
-     * `Created`: bytes of the page.
+     * `Created`, `Restored`: bytes of the page.
      */
     uint64_t size;
     /**
@@ -731,14 +803,14 @@ typedef struct {
 } MmsbChange;
 
 /**
- * All pages as they were. Zero is null.
+ * A mark that a state can go back to. Zero is null.
  */
 typedef struct {
     /**
      * The handle's bits.
      */
     uint64_t id;
-} MmsbSnapshot;
+} MmsbSoftCheckpoint;
 
 /**
  * What opening a state found.
@@ -1282,6 +1354,72 @@ MmsbStatus rust_checkpoint_write_with(MmsbState state,
 MmsbStatus rust_checkpoint_load(const char *path, MmsbState *out);
 
 /**
+ * What differs in the snapshot `to` from what `from` shows: pages, content and metadata. Pages that
+ * went there and back do not differ, whatever their epochs.
+ *
+ * Ownership: `out` is freed with `rust_comparison_free`.
+ * Errors: InvalidArgument for snapshots of two states, SnapshotTooOld.
+ * Cost: O(pages that changed after the older one) and a comparison of each.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_snapshot_compare(MmsbSnapshot from, MmsbSnapshot to, MmsbComparison *out);
+
+/**
+ * What differs in a state as of now from what the snapshot `from` shows; as
+ * `rust_snapshot_compare`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_state_compare(MmsbState state, MmsbSnapshot from, MmsbComparison *out);
+
+/**
+ * How many pages differ.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_comparison_len(MmsbComparison comparison, size_t *out);
+
+/**
+ * The page that differs at `index`, from 0; they ascend by id.
+ *
+ * Errors: InvalidArgument for an index beyond the last.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_comparison_get(MmsbComparison comparison, size_t index, MmsbDifference *out);
+
+/**
+ * Frees a comparison. `*comparison` becomes zero. Null and zero are fine.
+ *
+ * # Safety
+ * `comparison` is null or valid for a read and a write.
+ */
+MmsbStatus rust_comparison_free(MmsbComparison *comparison);
+
+/**
+ * Writes what a snapshot shows to the file `path`, which must not exist: an image that
+ * `rust_checkpoint_load` opens. `progress`, which may be null, is told the bytes of pages written
+ * so far; `lsn` may be null.
+ *
+ * Errors: SnapshotTooOld, Cancelled, and those of `rust_checkpoint_write`. Then no file is left
+ * behind.
+ *
+ * # Safety
+ * `path` is null or valid, `lsn` null or valid for a write; `progress` is null or may be called
+ * with `context`.
+ */
+MmsbStatus rust_snapshot_write(MmsbSnapshot snapshot,
+                               const char *path,
+                               MmsbProgress progress,
+                               void *context,
+                               uint64_t *lsn);
+
+/**
  * A dense delta: the `len` bytes at `bytes` become the whole content of the page with the id
  * `page`, which has exactly that size. The bytes are copied.
  *
@@ -1786,6 +1924,60 @@ MmsbStatus rust_tlog_reader_delta(MmsbReader reader, MmsbDelta *out);
  * `reader` is null or valid for a read and a write.
  */
 MmsbStatus rust_tlog_reader_free(MmsbReader *reader);
+
+/**
+ * Marks the state as it is now, for `rust_state_revert`. Marks may be nested, released and gone
+ * back to in any order; going back to one ends those made after it. A mark holds what changes after
+ * it, as a snapshot does, and counts as one.
+ *
+ * Ownership: `out` is freed with `rust_soft_checkpoint_release`. It is in memory alone, and keeps
+ * the state's memory until then.
+ * Errors: ReadOnly, Poisoned.
+ * Cost: O(lanes), whatever the state's size.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_state_soft_checkpoint(MmsbState state, MmsbSoftCheckpoint *out);
+
+/**
+ * Makes content, metadata and existence of all pages what they were at a soft checkpoint: one
+ * group, which is logged. Epochs go on growing, and ids given out since stay given out. The mark
+ * then stands here and can be gone back to again; marks made after it are passed. Other writers
+ * wait meanwhile. `*lsn` receives the group's LSN, 0 if nothing is different; `note` and `lsn` may
+ * be null.
+ *
+ * Errors: InvalidArgument for a mark of another state, CheckpointPassed, SnapshotTooOld, TooLarge
+ * if more differs than one record holds, ReadOnly, NoSpace, Poisoned. Then nothing changed, and the
+ * marks are as before.
+ * Cost: O(pages that changed since, and their bytes).
+ *
+ * # Safety
+ * `note` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_state_revert(MmsbState state,
+                             MmsbSoftCheckpoint mark,
+                             const MmsbNote *note,
+                             uint64_t *lsn);
+
+/**
+ * The closed LSN that a soft checkpoint stands at. Going back to it moves it there.
+ *
+ * Errors: CheckpointPassed.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_soft_checkpoint_lsn(MmsbSoftCheckpoint mark, uint64_t *out);
+
+/**
+ * Gives a soft checkpoint up: what was held for it goes, the state stays as it is. `*mark` becomes
+ * zero. Null and zero are fine.
+ *
+ * # Safety
+ * `mark` is null or valid for a read and a write.
+ */
+MmsbStatus rust_soft_checkpoint_release(MmsbSoftCheckpoint *mark);
 
 /**
  * Takes a snapshot; stops no writer. While it is open, pages that change keep their old content

@@ -96,6 +96,8 @@ kinds! {
     Cancelled = 119, false, false;
     /// The snapshot was ended, as snapshots held more memory than they may: take a new one.
     SnapshotTooOld = 120, true, false;
+    /// The state went back past the soft checkpoint, which ended it.
+    CheckpointPassed = 121, false, false;
 
     /// Memory could not be had, or a memory limit is reached.
     OutOfMemory = 301, true, false;
@@ -140,13 +142,28 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     source: Option<std::io::Error>,
+    held: bool,
 }
 
 impl Error {
     /// An error of `kind` that says `message`.
     #[cold]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(Inner { kind, message: message.into(), source: None }))
+        Error(Box::new(Inner { kind, message: message.into(), source: None, held: false }))
+    }
+
+    /// The log lets one group go alone: the one that would begin is to come again. Never leaves the
+    /// engine.
+    #[cold]
+    pub(crate) fn held() -> Error {
+        let mut error = Error::new(ErrorKind::Internal, "another group goes alone");
+        error.0.held = true;
+        error
+    }
+
+    /// Whether it is [`held`](Self::held).
+    pub(crate) fn is_held(&self) -> bool {
+        self.0.held
     }
 
     /// What the operating system's `error` means for `what` (a verb and a path).
@@ -163,7 +180,7 @@ impl Error {
             _ => ErrorKind::Io,
         };
         let message = format!("{what}: {error}");
-        Error(Box::new(Inner { kind, message, source: Some(error) }))
+        Error(Box::new(Inner { kind, message, source: Some(error), held: false }))
     }
 
     /// The same error as one after which the state is in doubt: `NoSpace` for one says that nothing

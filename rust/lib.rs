@@ -34,10 +34,11 @@ pub mod version;
 pub use config::{Config, Durability, limits};
 pub use error::{Error, ErrorKind, Result};
 pub use log::LogStats;
-pub use page::Delta;
+pub use page::{Delta, Run};
 pub use state::{
-    Allocator, AllocatorStats, Batch, Change, Changed, Changes, CheckpointInfo, PageAt, Query,
-    Recovered, ScratchView, Snapshot, State, Stats, TLog, TLogSummary, Torn, Verified, View,
+    Allocator, AllocatorStats, Batch, Change, Changed, Changes, CheckpointInfo, Difference, PageAt,
+    PageDifference, Query, Recovered, ScratchView, Snapshot, SoftCheckpoint, State, Stats, TLog,
+    TLogSummary, Torn, Verified, View,
 };
 pub use stdx::hist::Latency;
 pub use types::{Epoch, Location, Lsn, Note, PageId};

@@ -6,6 +6,7 @@
 //   Delta      a change to one page, built and inspected            move only
 //   View       a page's content without a copy                      move only
 //   Snapshot   all pages at one moment                              move only
+//   SoftCheckpoint   a moment that a state can go back to           move only
 //   Reader     changes, one after the other                         move only
 //   Allocator  pages without a log                                  move only
 //   TLog       a log by itself                                      move only
@@ -596,6 +597,34 @@ class Reader : public detail::Owned<MmsbReader, rust_tlog_reader_free> {
     Iterator end() { return {}; }
 };
 
+/// A page that is not the same in two snapshots.
+struct Difference {
+    PageId page;
+    MmsbDifferenceKind kind;
+    /// Of a MMSB_DIFFERENCE_KIND_CHANGED: whether metadata differs, and stretches of content that do.
+    bool metadata;
+    std::vector<MmsbRun> runs;
+};
+
+namespace detail {
+
+/// The differences that a comparison found.
+template <class Call> std::vector<Difference> differences(Call compare) {
+    Owned<MmsbComparison, rust_comparison_free> found(fetch<MmsbComparison>(compare));
+    auto count = fetch<std::size_t>([&](auto out) { return rust_comparison_len(found.raw(), out); });
+    std::vector<Difference> all;
+    for (std::size_t i = 0; i < count; ++i) {
+        auto at = fetch<MmsbDifference>(
+            [&](auto out) { return rust_comparison_get(found.raw(), i, out); });
+        std::vector<MmsbRun> runs;
+        if (at.runs_len != 0) runs.assign(at.runs, at.runs + at.runs_len);
+        all.push_back({at.page, at.kind, at.metadata, std::move(runs)});
+    }
+    return all;
+}
+
+} // namespace detail
+
 /// All pages at one moment, between groups.
 class Snapshot : public detail::Owned<MmsbSnapshot, rust_snapshot_free> {
   public:
@@ -637,6 +666,32 @@ class Snapshot : public detail::Owned<MmsbSnapshot, rust_snapshot_free> {
         return detail::collect<PageId>([&](auto buf, auto capacity, auto len) {
             return rust_snapshot_list_pages(raw_, buf, capacity, len);
         });
+    }
+    /// What differs in `other` from what this one shows, page by page, ascending.
+    std::vector<Difference> compare(const Snapshot &other) const {
+        return detail::differences(
+            [&](auto out) { return rust_snapshot_compare(raw_, other.raw_, out); });
+    }
+    /// Writes an image to a file that must not exist; State::load_checkpoint opens it. Returns where
+    /// the snapshot stands.
+    Lsn write(const std::string &path) const {
+        const char *where = detail::c_text(path, "the path");
+        return detail::fetch<Lsn>([&](auto lsn) {
+            return rust_snapshot_write(raw_, where, nullptr, nullptr, lsn);
+        });
+    }
+};
+
+/// A moment that its state can go back to: State::soft_checkpoint, State::revert. Destroying it
+/// gives it up.
+class SoftCheckpoint
+    : public detail::Owned<MmsbSoftCheckpoint, rust_soft_checkpoint_release> {
+  public:
+    using Owned::Owned;
+
+    /// Where it stands. Throws CheckpointPassed once the state went back past it.
+    Lsn lsn() const {
+        return detail::fetch<Lsn>([&](auto out) { return rust_soft_checkpoint_lsn(raw_, out); });
     }
 };
 
@@ -786,6 +841,23 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
     Snapshot snapshot() {
         return Snapshot(
             detail::fetch<MmsbSnapshot>([&](auto out) { return rust_snapshot_new(raw_, out); }));
+    }
+    /// What differs now from what a snapshot shows.
+    std::vector<Difference> compare(const Snapshot &from) {
+        return detail::differences(
+            [&](auto out) { return rust_state_compare(raw_, from.raw(), out); });
+    }
+    /// Marks the state as it is now, to go back to.
+    SoftCheckpoint soft_checkpoint() {
+        return SoftCheckpoint(detail::fetch<MmsbSoftCheckpoint>(
+            [&](auto out) { return rust_state_soft_checkpoint(raw_, out); }));
+    }
+    /// Makes content, metadata and existence of all pages what they were, as one group; epochs go on
+    /// growing. Returns its LSN, 0 if nothing is different. Marks made after `mark` are passed.
+    Lsn revert(const SoftCheckpoint &mark, const Note &note = {}) {
+        MmsbNote raw = note.raw();
+        return detail::fetch<Lsn>(
+            [&](auto lsn) { return rust_state_revert(raw_, mark.raw(), &raw, lsn); });
     }
     Reader query(const Query &which = {}) {
         MmsbQuery raw = which.raw();

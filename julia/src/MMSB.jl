@@ -41,6 +41,7 @@ include("metadata.jl")
 include("changes.jl")
 include("history.jl")
 include("checkpoint.jl")
+include("revert.jl")
 include("tlog.jl")
 include("stats.jl")
 include("macro.jl")
@@ -54,7 +55,8 @@ export PageAllocator
 export Delta, create_delta, validate, route_delta!, batch_route_deltas!
 export delta_info, delta_runs, delta_payload, delta_source, delta_intent
 export Batch, batch, commit!, @mmsb
-export Snapshot, snapshot, snapshot_lsn
+export Snapshot, snapshot, snapshot_lsn, compare, Difference
+export SoftCheckpoint, soft_checkpoint, soft_checkpoint_lsn, revert!
 export Change, Changes, query_log, get_deltas_for_page, compute_log_statistics
 export replay_log, page_at, verify, digest, Digest, sync
 export checkpoint!, checkpoint_log!, export_checkpoint, load_checkpoint!, list_checkpoints

@@ -37,6 +37,7 @@ const STATUSES = (
     (Int32(118), :CHECKPOINT_NOT_FOUND, "No checkpoint of that name is kept."),
     (Int32(119), :CANCELLED, "The call's own progress callback asked it to stop: nothing was changed."),
     (Int32(120), :SNAPSHOT_TOO_OLD, "The snapshot was ended, as snapshots held more memory than they may: take a new one."),
+    (Int32(121), :CHECKPOINT_PASSED, "The state went back past the soft checkpoint, which ended it."),
     (Int32(301), :OUT_OF_MEMORY, "Memory could not be had, or a memory limit is reached."),
     (Int32(302), :NO_SPACE, "The disk is full: nothing was changed."),
     (Int32(303), :TOO_LARGE, "A group, delta or metadata map is larger than its limit."),
@@ -74,6 +75,7 @@ const MMSB_STATUS_KEY_NOT_FOUND = Int32(117)
 const MMSB_STATUS_CHECKPOINT_NOT_FOUND = Int32(118)
 const MMSB_STATUS_CANCELLED = Int32(119)
 const MMSB_STATUS_SNAPSHOT_TOO_OLD = Int32(120)
+const MMSB_STATUS_CHECKPOINT_PASSED = Int32(121)
 const MMSB_STATUS_OUT_OF_MEMORY = Int32(301)
 const MMSB_STATUS_NO_SPACE = Int32(302)
 const MMSB_STATUS_TOO_LARGE = Int32(303)
@@ -90,18 +92,33 @@ const MMSB_STATUS_POISONED = Int32(602)
 const MMSB_STATUS_INTERNAL = Int32(603)
 
 """
+How a page differs.
+
+- `MMSB_DIFFERENCE_KIND_CREATED`: Only the second snapshot has the page.
+- `MMSB_DIFFERENCE_KIND_FREED`: Only the first has it.
+- `MMSB_DIFFERENCE_KIND_CHANGED`: Both have it, with other content or metadata.
+"""
+@enum MmsbDifferenceKind::UInt32 begin
+    MMSB_DIFFERENCE_KIND_CREATED = 1
+    MMSB_DIFFERENCE_KIND_FREED = 2
+    MMSB_DIFFERENCE_KIND_CHANGED = 3
+end
+
+"""
 What a change did to its page.
 
 - `MMSB_CHANGE_KIND_CREATED`: The page began.
 - `MMSB_CHANGE_KIND_FREED`: The page ended.
 - `MMSB_CHANGE_KIND_WRITTEN`: Content changed.
 - `MMSB_CHANGE_KIND_METADATA`: A metadata key changed.
+- `MMSB_CHANGE_KIND_RESTORED`: The page, which had ended, began again, all zero: the state went back to a soft checkpoint.
 """
 @enum MmsbChangeKind::UInt32 begin
     MMSB_CHANGE_KIND_CREATED = 1
     MMSB_CHANGE_KIND_FREED = 2
     MMSB_CHANGE_KIND_WRITTEN = 3
     MMSB_CHANGE_KIND_METADATA = 4
+    MMSB_CHANGE_KIND_RESTORED = 5
 end
 
 """
@@ -205,6 +222,22 @@ struct MmsbCheckpoint
 end
 
 """
+All pages as they were. Zero is null.
+"""
+struct MmsbSnapshot
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+What differs between two snapshots. Zero is null.
+"""
+struct MmsbComparison
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
 A stretch of a page, bytes.
 """
 struct MmsbRun
@@ -212,6 +245,22 @@ struct MmsbRun
     offset::UInt64
     "At least 1."
     len::UInt64
+end
+
+"""
+A page that differs. The runs belong to the comparison and are valid until it is freed.
+"""
+struct MmsbDifference
+    "The page's id."
+    page::UInt64
+    "How it differs."
+    kind::MmsbDifferenceKind
+    "`Changed`: metadata differs."
+    metadata::Bool
+    "`Changed`: stretches of content that differ, ascending; null for none."
+    runs::Ptr{MmsbRun}
+    "Number of runs."
+    runs_len::Csize_t
 end
 
 """
@@ -351,9 +400,9 @@ struct MmsbChange
     prev::UInt64
     "What happened."
     kind::UInt32
-    "`Created`: an `MmsbLocation`."
+    "`Created`, `Restored`: an `MmsbLocation`."
     location::UInt32
-    "`Created`: bytes of the page."
+    "`Created`, `Restored`: bytes of the page."
     size::UInt64
     "Label of who acted."
     source::Ptr{UInt8}
@@ -380,9 +429,9 @@ struct MmsbChange
 end
 
 """
-All pages as they were. Zero is null.
+A mark that a state can go back to. Zero is null.
 """
-struct MmsbSnapshot
+struct MmsbSoftCheckpoint
     "The handle's bits."
     id::UInt64
 end
@@ -518,7 +567,7 @@ struct MmsbErrorInfo
 end
 
 "All structs that cross the boundary."
-const STRUCTS = (MmsbAllocator, MmsbPage, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbRun, MmsbDeltaInfo, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbView, MmsbChange, MmsbSnapshot, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo)
+const STRUCTS = (MmsbAllocator, MmsbPage, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbSnapshot, MmsbComparison, MmsbRun, MmsbDifference, MmsbDeltaInfo, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbView, MmsbChange, MmsbSoftCheckpoint, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo)
 
 "Addresses of the library's functions; null until `load!`."
 mutable struct Functions
@@ -548,6 +597,12 @@ mutable struct Functions
     rust_checkpoint_write::Ptr{Cvoid}
     rust_checkpoint_write_with::Ptr{Cvoid}
     rust_checkpoint_load::Ptr{Cvoid}
+    rust_snapshot_compare::Ptr{Cvoid}
+    rust_state_compare::Ptr{Cvoid}
+    rust_comparison_len::Ptr{Cvoid}
+    rust_comparison_get::Ptr{Cvoid}
+    rust_comparison_free::Ptr{Cvoid}
+    rust_snapshot_write::Ptr{Cvoid}
     rust_delta_new::Ptr{Cvoid}
     rust_delta_new_sparse::Ptr{Cvoid}
     rust_delta_new_runs::Ptr{Cvoid}
@@ -588,6 +643,10 @@ mutable struct Functions
     rust_tlog_reader_next::Ptr{Cvoid}
     rust_tlog_reader_delta::Ptr{Cvoid}
     rust_tlog_reader_free::Ptr{Cvoid}
+    rust_state_soft_checkpoint::Ptr{Cvoid}
+    rust_state_revert::Ptr{Cvoid}
+    rust_soft_checkpoint_lsn::Ptr{Cvoid}
+    rust_soft_checkpoint_release::Ptr{Cvoid}
     rust_snapshot_new::Ptr{Cvoid}
     rust_snapshot_free::Ptr{Cvoid}
     rust_snapshot_lsn::Ptr{Cvoid}
@@ -626,7 +685,7 @@ mutable struct Functions
     rust_view_free::Ptr{Cvoid}
     rust_view_data::Ptr{Cvoid}
     rust_view_epoch::Ptr{Cvoid}
-    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
+    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
 end
 
 const FUNCTIONS = Functions()
@@ -951,6 +1010,86 @@ Cost: about a millisecond, whatever the size.
 """
 @inline rust_checkpoint_load(path, out) =
     ccall(FUNCTIONS.rust_checkpoint_load, Int32, (Ptr{UInt8}, Ptr{MmsbState},), path, out)
+
+"""
+    rust_snapshot_compare(from::MmsbSnapshot, to::MmsbSnapshot, out::Ptr{MmsbComparison})::Int32
+
+What differs in the snapshot `to` from what `from` shows: pages, content and metadata. Pages that
+went there and back do not differ, whatever their epochs.
+
+Ownership: `out` is freed with `rust_comparison_free`.
+Errors: InvalidArgument for snapshots of two states, SnapshotTooOld.
+Cost: O(pages that changed after the older one) and a comparison of each.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_snapshot_compare(from, to, out) =
+    ccall(FUNCTIONS.rust_snapshot_compare, Int32, (MmsbSnapshot, MmsbSnapshot, Ptr{MmsbComparison},), from, to, out)
+
+"""
+    rust_state_compare(state::MmsbState, from::MmsbSnapshot, out::Ptr{MmsbComparison})::Int32
+
+What differs in a state as of now from what the snapshot `from` shows; as
+`rust_snapshot_compare`.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_state_compare(state, from, out) =
+    ccall(FUNCTIONS.rust_state_compare, Int32, (MmsbState, MmsbSnapshot, Ptr{MmsbComparison},), state, from, out)
+
+"""
+    rust_comparison_len(comparison::MmsbComparison, out::Ptr{Csize_t})::Int32
+
+How many pages differ.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_comparison_len(comparison, out) =
+    ccall(FUNCTIONS.rust_comparison_len, Int32, (MmsbComparison, Ptr{Csize_t},), comparison, out)
+
+"""
+    rust_comparison_get(comparison::MmsbComparison, index::Csize_t, out::Ptr{MmsbDifference})::Int32
+
+The page that differs at `index`, from 0; they ascend by id.
+
+Errors: InvalidArgument for an index beyond the last.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_comparison_get(comparison, index, out) =
+    ccall(FUNCTIONS.rust_comparison_get, Int32, (MmsbComparison, Csize_t, Ptr{MmsbDifference},), comparison, index, out)
+
+"""
+    rust_comparison_free(comparison::Ptr{MmsbComparison})::Int32
+
+Frees a comparison. `*comparison` becomes zero. Null and zero are fine.
+
+# Safety
+`comparison` is null or valid for a read and a write.
+"""
+@inline rust_comparison_free(comparison) =
+    ccall(FUNCTIONS.rust_comparison_free, Int32, (Ptr{MmsbComparison},), comparison)
+
+"""
+    rust_snapshot_write(snapshot::MmsbSnapshot, path::Ptr{UInt8}, progress::Ptr{Cvoid}, context::Ptr{Cvoid}, lsn::Ptr{UInt64})::Int32
+
+Writes what a snapshot shows to the file `path`, which must not exist: an image that
+`rust_checkpoint_load` opens. `progress`, which may be null, is told the bytes of pages written
+so far; `lsn` may be null.
+
+Errors: SnapshotTooOld, Cancelled, and those of `rust_checkpoint_write`. Then no file is left
+behind.
+
+# Safety
+`path` is null or valid, `lsn` null or valid for a write; `progress` is null or may be called
+with `context`.
+"""
+@inline rust_snapshot_write(snapshot, path, progress, context, lsn) =
+    ccall(FUNCTIONS.rust_snapshot_write, Int32, (MmsbSnapshot, Ptr{UInt8}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), snapshot, path, progress, context, lsn)
 
 """
     rust_delta_new(page::UInt64, bytes::Ptr{UInt8}, len::Csize_t, out::Ptr{MmsbDelta})::Int32
@@ -1459,6 +1598,69 @@ Frees a reader. `*reader` becomes zero. Null and zero are fine.
 """
 @inline rust_tlog_reader_free(reader) =
     ccall(FUNCTIONS.rust_tlog_reader_free, Int32, (Ptr{MmsbReader},), reader)
+
+"""
+    rust_state_soft_checkpoint(state::MmsbState, out::Ptr{MmsbSoftCheckpoint})::Int32
+
+Marks the state as it is now, for `rust_state_revert`. Marks may be nested, released and gone
+back to in any order; going back to one ends those made after it. A mark holds what changes after
+it, as a snapshot does, and counts as one.
+
+Ownership: `out` is freed with `rust_soft_checkpoint_release`. It is in memory alone, and keeps
+the state's memory until then.
+Errors: ReadOnly, Poisoned.
+Cost: O(lanes), whatever the state's size.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_state_soft_checkpoint(state, out) =
+    ccall(FUNCTIONS.rust_state_soft_checkpoint, Int32, (MmsbState, Ptr{MmsbSoftCheckpoint},), state, out)
+
+"""
+    rust_state_revert(state::MmsbState, mark::MmsbSoftCheckpoint, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Makes content, metadata and existence of all pages what they were at a soft checkpoint: one
+group, which is logged. Epochs go on growing, and ids given out since stay given out. The mark
+then stands here and can be gone back to again; marks made after it are passed. Other writers
+wait meanwhile. `*lsn` receives the group's LSN, 0 if nothing is different; `note` and `lsn` may
+be null.
+
+Errors: InvalidArgument for a mark of another state, CheckpointPassed, SnapshotTooOld, TooLarge
+if more differs than one record holds, ReadOnly, NoSpace, Poisoned. Then nothing changed, and the
+marks are as before.
+Cost: O(pages that changed since, and their bytes).
+
+# Safety
+`note` is null or valid, `lsn` null or valid for a write.
+"""
+@inline rust_state_revert(state, mark, note, lsn) =
+    ccall(FUNCTIONS.rust_state_revert, Int32, (MmsbState, MmsbSoftCheckpoint, Ptr{MmsbNote}, Ptr{UInt64},), state, mark, note, lsn)
+
+"""
+    rust_soft_checkpoint_lsn(mark::MmsbSoftCheckpoint, out::Ptr{UInt64})::Int32
+
+The closed LSN that a soft checkpoint stands at. Going back to it moves it there.
+
+Errors: CheckpointPassed.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_soft_checkpoint_lsn(mark, out) =
+    ccall(FUNCTIONS.rust_soft_checkpoint_lsn, Int32, (MmsbSoftCheckpoint, Ptr{UInt64},), mark, out)
+
+"""
+    rust_soft_checkpoint_release(mark::Ptr{MmsbSoftCheckpoint})::Int32
+
+Gives a soft checkpoint up: what was held for it goes, the state stays as it is. `*mark` becomes
+zero. Null and zero are fine.
+
+# Safety
+`mark` is null or valid for a read and a write.
+"""
+@inline rust_soft_checkpoint_release(mark) =
+    ccall(FUNCTIONS.rust_soft_checkpoint_release, Int32, (Ptr{MmsbSoftCheckpoint},), mark)
 
 """
     rust_snapshot_new(state::MmsbState, out::Ptr{MmsbSnapshot})::Int32

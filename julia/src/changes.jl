@@ -9,9 +9,10 @@ One change to one page, as the log tells it.
 - `time_ms::Int`: wall clock, milliseconds since 1970-01-01 UTC.
 - `page::Int`, `epoch::Int`: the page and its epoch after the change.
 - `prev::UInt64`: LSN of the record that changed the page before; 0 for none.
-- `kind::Symbol`: `:created`, `:freed`, `:written` or `:metadata`.
+- `kind::Symbol`: `:created`, `:freed`, `:written`, `:metadata` or `:restored` (the page, which had
+  ended, began again, all zero, as the state went back to a soft checkpoint).
 - `source::String`, `intent::Union{Nothing,String}`: who, and why.
-- `:created` only: `size::Int` (bytes), `location::Symbol`.
+- `:created` and `:restored` only: `size::Int` (bytes), `location::Symbol`.
 - `:written` only: `runs`, a vector of `(offset, len)`, and `payload::Vector{UInt8}`, their bytes
   one after the other.
 - `:metadata` only: `key::String`, `value::Union{Nothing,String}` (`nothing`: the key went).
@@ -35,7 +36,7 @@ end
 
 function Base.show(io::IO, change::Change)
     print(io, "Change(LSN ", change.lsn, ", page ", change.page, " ", change.kind)
-    change.kind === :created && print(io, ", ", change.size, " bytes")
+    change.kind in (:created, :restored) && print(io, ", ", change.size, " bytes")
     change.kind === :written && print(io, ", ", length(change.payload), " bytes at ",
                                       join((run.offset for run in change.runs), ", "))
     change.kind === :metadata && print(io, ", ", repr(change.key))
@@ -100,7 +101,7 @@ function change(found::API.MmsbChange, reader::API.MmsbReader)
         found.value == C_NULL ? nothing : text_at(found.value, found.value_len))
 end
 
-const KINDS = (:created, :freed, :written, :metadata)
+const KINDS = (:created, :freed, :written, :metadata, :restored)
 kind_name(number::UInt32) = KINDS[number]
 
 text_at(pointer, len) = len == 0 ? "" : unsafe_string(pointer, len)

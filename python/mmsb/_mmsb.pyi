@@ -121,6 +121,14 @@ class State:
         """Return the same as one JSON object."""
     def snapshot(self) -> Snapshot:
         """Take a read view of all pages at one closed LSN."""
+    def compare(self, snapshot: Snapshot) -> list[Difference]:
+        """Return what differs now from what a snapshot shows."""
+    def soft_checkpoint(self) -> SoftCheckpoint:
+        """Mark the state as it is now, to go back to."""
+    def revert(
+        self, mark: SoftCheckpoint, *, source: str = "", intent: str | None = None
+    ) -> int | None:
+        """Go back to a soft checkpoint, as one group. Returns its LSN; None if nothing differs."""
     def replay_to(
         self, lsn: SupportsIndex, progress: Callable[[int], object] | None = None
     ) -> State:
@@ -315,9 +323,51 @@ class Snapshot:
         """Return the 256-bit digest of the content."""
     def hexdigest(self) -> str:
         """Return the digest as 64 hexadecimal digits."""
+    def compare(self, other: Snapshot) -> builtins.list[Difference]:
+        """Return what differs in another snapshot from what this one shows."""
+    def export(self, path: _Path, progress: Callable[[int], object] | None = None) -> int:
+        """Write what the snapshot shows to a new file. Returns the LSN that it stands at."""
     def __contains__(self, page: _PageOrId, /) -> bool: ...
     def close(self) -> None:
         """Give up what the snapshot holds."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_exc: object) -> None: ...
+
+@final
+class Difference:
+    """A page that is not the same in two snapshots."""
+
+    @property
+    def page(self) -> int:
+        """The page's id."""
+    @property
+    def kind(self) -> Literal["created", "freed", "changed"]:
+        """How it differs."""
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """Of "changed": stretches of content that differ, each an offset and a length."""
+    @property
+    def metadata(self) -> bool:
+        """Of "changed": whether metadata differs."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class SoftCheckpoint:
+    """A moment that its state can go back to."""
+
+    @property
+    def lsn(self) -> int:
+        """The closed LSN that it stands at."""
+    @property
+    def passed(self) -> bool:
+        """Whether the state went back to an older one, which ended this one."""
+    @property
+    def closed(self) -> bool:
+        """Whether it or its state is closed."""
+    def close(self) -> None:
+        """Give it up: the state stays as it is."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 
@@ -423,17 +473,17 @@ class Change:
     def prev(self) -> int:
         """LSN of the record that changed the page before; 0 for none."""
     @property
-    def kind(self) -> Literal["created", "written", "freed", "meta"]:
+    def kind(self) -> Literal["created", "written", "freed", "meta", "restored"]:
         """What happened."""
     @property
     def delta(self) -> Delta | None:
         """Of "written": what changed."""
     @property
     def size(self) -> int | None:
-        """Of "created": bytes of the page."""
+        """Of "created" and "restored": bytes of the page."""
     @property
     def location(self) -> _Location | None:
-        """Of "created": where the page should live."""
+        """Of "created" and "restored": where the page should live."""
     @property
     def key(self) -> bytes | None:
         """Of "meta": the key."""
@@ -793,6 +843,9 @@ class Cancelled(ArgumentError):
 
 class SnapshotTooOld(ArgumentError):
     """The snapshot was ended, as snapshots held more than they may: take a new one. Code 120."""
+
+class CheckpointPassed(ArgumentError):
+    """The state went back past the soft checkpoint, which ended it. Code 121."""
 
 class OutOfMemory(CapacityError, MemoryError):
     """Memory could not be had, or a memory limit is reached. Code 301."""

@@ -21,6 +21,12 @@ pub struct MmsbRun {
     pub len: u64,
 }
 
+impl From<&Run> for MmsbRun {
+    fn from(run: &Run) -> MmsbRun {
+        MmsbRun { offset: run.offset.into(), len: run.len.into() }
+    }
+}
+
 unsafe fn give(out: *mut MmsbDelta, make: impl FnOnce() -> Result<Delta>) -> MmsbStatus {
     call(|| {
         // SAFETY: the caller's promise.
@@ -274,8 +280,7 @@ pub unsafe extern "C" fn rust_delta_runs(
 ) -> MmsbStatus {
     call(|| {
         handle::with::<Delta, _>(delta.id, |delta| {
-            let widen = |run: &Run| MmsbRun { offset: run.offset.into(), len: run.len.into() };
-            let runs: Vec<MmsbRun> = delta.as_runs().iter().map(widen).collect();
+            let runs: Vec<MmsbRun> = delta.as_runs().iter().map(MmsbRun::from).collect();
             // SAFETY: the caller's promise.
             unsafe { copy_items(&runs, buf, capacity, len, "runs") }
         })

@@ -40,6 +40,8 @@ pub enum Kind {
     Batch = 6,
     TLog = 7,
     Reader = 8,
+    Comparison = 9,
+    SoftCheckpoint = 10,
 }
 
 /// A type that handles stand for.
@@ -47,8 +49,19 @@ pub trait Object: Any + Send + Sync {
     const KIND: Kind;
 }
 
-const KINDS: &[&str] =
-    &["nothing", "state", "allocator", "delta", "view", "snapshot", "batch", "log", "reader"];
+const KINDS: &[&str] = &[
+    "nothing",
+    "state",
+    "allocator",
+    "delta",
+    "view",
+    "snapshot",
+    "batch",
+    "log",
+    "reader",
+    "comparison",
+    "soft checkpoint",
+];
 const PLACE_BITS: u32 = 24;
 const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
 const KIND_SHIFT: u32 = 56;

@@ -16,6 +16,7 @@
 pub mod allocator;
 pub mod batch;
 pub mod checkpoint;
+pub mod compare;
 pub mod delta;
 mod handle;
 pub mod log;
@@ -23,6 +24,7 @@ pub mod memory;
 pub mod page;
 mod pointer;
 pub mod reader;
+pub mod revert;
 pub mod snapshot;
 pub mod state;
 pub mod status;
@@ -30,7 +32,9 @@ pub mod view;
 
 pub use pointer::MmsbNote;
 
-use crate::state::{Allocator, Batch, Changes, ScratchView, Snapshot, State, TLog, View};
+use crate::state::{
+    Allocator, Batch, Changes, ScratchView, Snapshot, SoftCheckpoint, State, TLog, View,
+};
 use crate::{Changed, Delta};
 use handle::{Kind, Object};
 use parking_lot::Mutex;
@@ -82,6 +86,22 @@ pub struct MmsbView {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct MmsbSnapshot {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// What differs between two snapshots. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbComparison {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// A mark that a state can go back to. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbSoftCheckpoint {
     /// The handle's bits.
     pub id: u64,
 }
@@ -140,6 +160,12 @@ impl Object for AnyView {
 }
 impl Object for Snapshot {
     const KIND: Kind = Kind::Snapshot;
+}
+impl Object for compare::Comparison {
+    const KIND: Kind = Kind::Comparison;
+}
+impl Object for SoftCheckpoint {
+    const KIND: Kind = Kind::SoftCheckpoint;
 }
 impl Object for Mutex<Batch> {
     const KIND: Kind = Kind::Batch;

@@ -20,6 +20,8 @@ pub enum MmsbChangeKind {
     Written = 3,
     /// A metadata key changed.
     Metadata = 4,
+    /// The page, which had ended, began again, all zero: the state went back to a soft checkpoint.
+    Restored = 5,
 }
 
 /// One change to one page. Pointers belong to the reader and are valid until its next change or its
@@ -39,9 +41,9 @@ pub struct MmsbChange {
     pub prev: u64,
     /// What happened.
     pub kind: MmsbChangeKind,
-    /// `Created`: an `MmsbLocation`.
+    /// `Created`, `Restored`: an `MmsbLocation`.
     pub location: u32,
-    /// `Created`: bytes of the page.
+    /// `Created`, `Restored`: bytes of the page.
     pub size: u64,
     /// Label of who acted.
     pub source: *const c_char,
@@ -95,6 +97,10 @@ fn view(current: &Current) -> MmsbChange {
         Change::Freed => {}
         Change::Created { size, location } => {
             out.kind = MmsbChangeKind::Created;
+            (out.size, out.location) = (*size, *location as u32);
+        }
+        Change::Restored { size, location } => {
+            out.kind = MmsbChangeKind::Restored;
             (out.size, out.location) = (*size, *location as u32);
         }
         Change::Written(delta) => {

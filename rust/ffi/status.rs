@@ -56,6 +56,8 @@ pub enum MmsbStatus {
     Cancelled = 119,
     /// The snapshot was ended, as snapshots held more memory than they may: take a new one.
     SnapshotTooOld = 120,
+    /// The state went back past the soft checkpoint, which ended it.
+    CheckpointPassed = 121,
     /// Memory could not be had, or a memory limit is reached.
     OutOfMemory = 301,
     /// The disk is full: nothing was changed.
@@ -110,6 +112,7 @@ impl From<ErrorKind> for MmsbStatus {
             ErrorKind::CheckpointNotFound => S::CheckpointNotFound,
             ErrorKind::Cancelled => S::Cancelled,
             ErrorKind::SnapshotTooOld => S::SnapshotTooOld,
+            ErrorKind::CheckpointPassed => S::CheckpointPassed,
             ErrorKind::OutOfMemory => S::OutOfMemory,
             ErrorKind::NoSpace => S::NoSpace,
             ErrorKind::TooLarge => S::TooLarge,

@@ -86,6 +86,8 @@ pub mod gate {
     pub const CLOSED: u32 = 2;
     /// The log belongs to a state that shows the past.
     pub const READ_ONLY: u32 = 4;
+    /// One group goes alone; the others are told to come again.
+    pub const HELD: u32 = 8;
 }
 
 /// The log. Shared by reference between any number of threads.
@@ -304,24 +306,51 @@ impl Log {
     /// a flush when records pile up; fails before anything changed.
     #[inline]
     pub fn begin(&self, len_max: usize) -> Result<Append<'_>> {
+        self.begin_unless(len_max, u32::MAX)
+    }
+
+    /// As [`begin`](Self::begin), of the group that goes alone while others are
+    /// [held](Self::hold_writers).
+    pub fn begin_alone(&self, len_max: usize) -> Result<Append<'_>> {
+        self.begin_unless(len_max, !gate::HELD)
+    }
+
+    /// `closed`: the reasons to refuse that count.
+    #[inline]
+    fn begin_unless(&self, len_max: usize, closed: u32) -> Result<Append<'_>> {
         let index = (thread::index() as usize).min(SHARED_LANE);
         let lane = self.lanes[index].load(Ordering::Acquire);
         if lane.is_null() {
-            return self.begin_slow(index, len_max);
+            return self.begin_slow(index, len_max, closed);
         }
         // SAFETY: lanes are never freed while the log lives.
         let lane = unsafe { &*lane };
         let Some(head) = lane.clock.enter(self.alone(index)) else {
-            return self.begin_slow(index, len_max);
+            return self.begin_slow(index, len_max, closed);
         };
         // SAFETY: `enter` made this thread the holder.
         match unsafe { lane.room(len_max) } {
-            Some(room) => self.entered(lane, index, head, room.as_ptr(), len_max),
+            Some(room) => self.entered((lane, index, head), (room.as_ptr(), len_max), closed),
             None => {
                 lane.clock.abandon(head);
-                self.begin_slow(index, len_max)
+                self.begin_slow(index, len_max, closed)
             }
         }
+    }
+
+    /// Lets no group but one that goes [alone](Self::begin_alone) begin as long as the guard lives,
+    /// and returns when none is being written any more. Groups that would begin fail with an error
+    /// that says so ([`Error::is_held`]), before anything changed. One caller at a time.
+    pub fn hold_writers(&self) -> HeldWriters<'_> {
+        self.clock.gate.fetch_or(gate::HELD, Ordering::SeqCst);
+        self.clock.barrier();
+        let mut backoff = Backoff::default();
+        for lane in self.lanes() {
+            while lane.clock.is_busy() {
+                backoff.wait();
+            }
+        }
+        HeldWriters(self)
     }
 
     /// Whether the lane `index`, the calling thread's, is nobody else's.
@@ -333,15 +362,13 @@ impl Log {
     #[inline]
     fn entered<'a>(
         &'a self,
-        lane: &'a Lane,
-        index: usize,
-        head: u64,
-        room: *mut u8,
-        len_max: usize,
+        (lane, index, head): (&'a Lane, usize, u64),
+        (room, len_max): (*mut u8, usize),
+        closed: u32,
     ) -> Result<Append<'a>> {
         // After `enter`: whoever set the gate and then finds the lane idle knows that no group is
         // written any more.
-        if self.clock.gate.load(Ordering::SeqCst) != 0 {
+        if self.clock.gate.load(Ordering::SeqCst) & closed != 0 {
             lane.clock.abandon(head);
             return Err(self.refusal());
         }
@@ -353,7 +380,7 @@ impl Log {
 
     /// The lane is new, held by another thread, or out of room.
     #[cold]
-    fn begin_slow(&self, index: usize, len_max: usize) -> Result<Append<'_>> {
+    fn begin_slow(&self, index: usize, len_max: usize, closed: u32) -> Result<Append<'_>> {
         if len_max as u64 > crate::limits::RECORD_BYTES_MAX {
             bail!(
                 TooLarge,
@@ -370,10 +397,10 @@ impl Log {
             };
             // SAFETY: `enter` made this thread the holder.
             if let Some(room) = unsafe { lane.room(len_max) } {
-                return self.entered(lane, index, head, room.as_ptr(), len_max);
+                return self.entered((lane, index, head), (room.as_ptr(), len_max), closed);
             }
             lane.clock.abandon(head);
-            if self.clock.gate.load(Ordering::SeqCst) != 0 {
+            if self.clock.gate.load(Ordering::SeqCst) & closed != 0 {
                 return Err(self.refusal());
             }
             let chunk = self.grant(len_max, index)?;
@@ -494,7 +521,12 @@ impl Log {
 
     #[cold]
     fn refusal(&self) -> Error {
-        if self.clock.gate.load(Ordering::Acquire) & gate::READ_ONLY != 0 {
+        let gate = self.clock.gate.load(Ordering::Acquire);
+        // Also if the gate was opened meanwhile: whoever asks comes again.
+        if gate & !gate::HELD == 0 {
+            return Error::held();
+        }
+        if gate & gate::READ_ONLY != 0 {
             return Error::new(ErrorKind::ReadOnly, "the state shows the past and is read-only");
         }
         match self.poisoned() {
@@ -561,6 +593,15 @@ impl Drop for Log {
                 drop(unsafe { Box::from_raw(lane) });
             }
         }
+    }
+}
+
+/// Holds writers as long as it lives; see [`Log::hold_writers`].
+pub struct HeldWriters<'a>(&'a Log);
+
+impl Drop for HeldWriters<'_> {
+    fn drop(&mut self) {
+        self.0.clock.gate.fetch_and(!gate::HELD, Ordering::SeqCst);
     }
 }
 

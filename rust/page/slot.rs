@@ -307,7 +307,7 @@ impl Body {
         let version = Version {
             lsn: self.lsn,
             epoch: self.epoch,
-            live: true,
+            live: self.status == Status::Live,
             owner: self.owner,
             held,
             pins: std::mem::take(&mut self.pins),
@@ -320,15 +320,28 @@ impl Body {
         true
     }
 
-    /// Ends the page's life at `lsn`. Its frame becomes a version or is given back, as
+    /// Ends the page's life at `lsn`; epoch and place stay. Its frame becomes a version or is given back, as
     /// [`displace`](Self::displace) says; returns whether it became one.
     pub fn free(&mut self, lsn: Lsn, held: bool, memory: &PageMemory) -> bool {
         let kept = self.displace(None, held, memory);
         if let Some(extra) = &mut self.extra {
             extra.meta = None;
         }
-        (self.status, self.lsn, self.unverified) = (Status::Freed, lsn, false);
+        (self.status, self.size, self.lsn, self.unverified) = (Status::Freed, 0, lsn, false);
         kept
+    }
+
+    /// Brings a freed page back, with other content, as the record `lsn` says. What the page was
+    /// between is [displaced](Self::displace) before.
+    pub fn restore(
+        &mut self,
+        (size, location): (u32, Location),
+        (lsn, epoch): (Lsn, Epoch),
+        data: NonNull<u8>,
+    ) {
+        self.status = Status::Live;
+        (self.size, self.location, self.owner) = (size, location, Owner::Memory);
+        (self.epoch, self.lsn, self.data) = (epoch, lsn, data.as_ptr());
     }
 
     /// Gives the current frame back, which nobody pins.

@@ -182,6 +182,30 @@ impl Table {
         Ok((page.status != Status::Vacant).then_some(page))
     }
 
+    /// Locks the slot of a page that was freed.
+    ///
+    /// # Errors
+    /// `Internal` if it is live or never was.
+    pub fn lock_freed(&self, id: PageId) -> Result<SlotGuard<'_>> {
+        let page = self.lock_any(id)?.filter(|page| page.status == Status::Freed);
+        page.ok_or_else(|| Error::new(ErrorKind::Internal, format!("{id} was not freed")))
+    }
+
+    /// The page `id`, if it was freed, also before the image was made, which then tells nothing
+    /// else of it: for a table that nobody else uses.
+    pub fn freed_mut(&mut self, id: PageId) -> Result<Option<&mut Body>> {
+        let Some(slot) = self.slot(id) else { return Ok(None) };
+        // SAFETY: the borrow of the table is exclusive, and slots are reached through it alone.
+        let page = unsafe { slot.body_unlocked() };
+        self.fill(id, page)?;
+        let freed = match page.status {
+            Status::Freed => true,
+            Status::Vacant => self.is_in_image(id),
+            Status::Live => false,
+        };
+        Ok(freed.then_some(page))
+    }
+
     /// Locks the slot of an id that [`reserve_id`](Self::reserve_id) gave out, for creation.
     pub fn lock_vacant(&self, id: PageId) -> Result<SlotGuard<'_>> {
         if id.0 == 0 || id.0 > ID_MAX {

@@ -29,8 +29,10 @@ pub fn apply(table: &mut Table, record: &Record<'_>) -> Result<()> {
 fn apply_entry(table: &mut Table, lsn: Lsn, entry: &Entry<'_>) -> Result<()> {
     let id = PageId(entry.head.object);
     let op = Op::decode(entry).map_err(|reason| broken(lsn, reason))?;
-    if let Op::Create { size, location } = op {
-        return create(table, lsn, &entry.head, size, location);
+    match op {
+        Op::Create { size, location } => return create(table, lsn, &entry.head, size, location),
+        Op::Restore { size, location } => return restore(table, lsn, &entry.head, size, location),
+        _ => {}
     }
     let page = table.live_mut(id).map_err(|error| match error.kind() {
         ErrorKind::PageNotFound | ErrorKind::PageFreed => broken(lsn, error.message()),
@@ -55,7 +57,29 @@ fn apply_entry(table: &mut Table, lsn: Lsn, entry: &Entry<'_>) -> Result<()> {
             let mut page = table.lock(id)?;
             table.free_page(&mut page, lsn, false);
         }
-        Op::Create { .. } => {}
+        Op::Create { .. } | Op::Restore { .. } => {}
+    }
+    Ok(())
+}
+
+fn restore(
+    table: &mut Table,
+    lsn: Lsn,
+    head: &EntryHead,
+    size: u32,
+    location: Location,
+) -> Result<()> {
+    let id = PageId(head.object);
+    match table.freed_mut(id)? {
+        None => return Err(broken(lsn, &format!("it brings {id} back, which was not freed"))),
+        Some(page) if page.status == Status::Freed => check_link(page, lsn, head, true)?,
+        // An image does not tell of pages that were freed before.
+        Some(_) => {}
+    }
+    let frame = table.frame(size)?;
+    if let Some(page) = table.freed_mut(id)? {
+        page.restore((size, location), (lsn, head.epoch), frame);
+        table.note_created(size);
     }
     Ok(())
 }

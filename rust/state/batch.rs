@@ -13,7 +13,7 @@ use super::op::{self, Pieces, kind};
 use crate::bail;
 use crate::error::Result;
 use crate::log::record::{self, check_note};
-use crate::log::{EntryHead, Log};
+use crate::log::{Append, EntryHead, Log};
 use crate::page::Delta;
 use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
@@ -47,12 +47,29 @@ pub struct Batch {
 
 /// What a batch does to one page.
 #[derive(Debug)]
-struct Change {
-    id: PageId,
-    create: Option<(u32, Location)>,
-    free: bool,
-    write: Option<Delta>,
-    meta: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+pub(super) struct Change {
+    pub id: PageId,
+    /// How it begins, if it does.
+    pub begin: Option<Begin>,
+    pub free: bool,
+    pub write: Option<Delta>,
+    pub meta: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+/// How a page begins: all zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Begin {
+    pub size: u32,
+    pub location: Location,
+    /// It was freed, and comes back.
+    pub again: bool,
+}
+
+impl Change {
+    /// What leaves a page as it is.
+    pub fn nothing(id: PageId) -> Change {
+        Change { id, begin: None, free: false, write: None, meta: Vec::new() }
+    }
 }
 
 impl Batch {
@@ -81,8 +98,7 @@ impl Batch {
             Seat::Occupied(seat) => *seat.get(),
             Seat::Vacant(seat) => {
                 let at = self.pages.len();
-                let (create, write, meta) = (None, None, Vec::new());
-                self.pages.push(Change { id, create, free: false, write, meta });
+                self.pages.push(Change::nothing(id));
                 *seat.insert(at)
             }
         };
@@ -98,7 +114,7 @@ impl Batch {
         self.core.check_open()?;
         let size = check_size(size)?;
         let id = self.core.table.reserve_id();
-        self.change(id)?.create = Some((size, location));
+        self.change(id)?.begin = Some(Begin { size, location, again: false });
         Ok(id)
     }
 
@@ -154,7 +170,7 @@ impl Batch {
         check_note(note)?;
         self.core.check_open()?;
         self.pages.sort_by_key(|change| change.id);
-        let lsn = self.core.commit_batch(&self.pages, note)?;
+        let lsn = self.core.in_turn(|| self.core.commit_batch(&self.pages, note, Log::begin))?;
         if lsn.is_some() {
             // From here on the ids are the state's.
             self.pages.clear();
@@ -166,7 +182,7 @@ impl Batch {
 impl Drop for Batch {
     fn drop(&mut self) {
         let mut created: Vec<PageId> =
-            self.pages.iter().filter(|change| change.create.is_some()).map(|c| c.id).collect();
+            self.pages.iter().filter(|change| change.begin.is_some()).map(|c| c.id).collect();
         created.sort();
         while let Some(id) = created.pop() {
             self.core.table.return_id(id);
@@ -196,13 +212,14 @@ struct Planned<'a> {
 
 impl<'a> Planned<'a> {
     fn new(core: &'a Core, change: &'a Change) -> Result<Planned<'a>> {
-        let (page, fresh) = match change.create {
-            Some((size, _)) => {
-                (core.table.lock_vacant(change.id)?, Some(Fresh::zeroed(&core.table, size)?))
-            }
-            None => (core.table.lock(change.id)?, None),
+        let page = match change.begin {
+            Some(Begin { again: false, .. }) => core.table.lock_vacant(change.id)?,
+            Some(Begin { again: true, .. }) => core.table.lock_freed(change.id)?,
+            None => core.table.lock(change.id)?,
         };
-        let size = change.create.map_or(page.size, |(size, _)| size);
+        let zeroed = |begin: Begin| Fresh::zeroed(&core.table, begin.size);
+        let fresh = change.begin.map(zeroed).transpose()?;
+        let size = change.begin.map_or(page.size, |begin| begin.size);
         let mut planned = Planned {
             change,
             page,
@@ -213,7 +230,7 @@ impl<'a> Planned<'a> {
             entries: 0,
             bodies: 0,
         };
-        if change.create.is_some() {
+        if change.begin.is_some() {
             planned.count(op::CREATE_LEN);
         }
         planned.plan_write(size)?;
@@ -280,9 +297,10 @@ impl<'a> Planned<'a> {
         let prev = self.page.lsn;
         let head = |kind, epoch| EntryHead { kind, object: id.0, prev, epoch };
         let mut epoch = self.page.epoch;
-        if let Some((size, location)) = self.change.create {
-            let enc = entries.entry(head(kind::CREATE, 0), op::CREATE_LEN);
-            op::encode_create(enc, size, location);
+        if let Some(Begin { size, location, again }) = self.change.begin {
+            epoch += u64::from(again);
+            let kind = if again { kind::RESTORE } else { kind::CREATE };
+            op::encode_create(entries.entry(head(kind, epoch), op::CREATE_LEN), size, location);
         }
         if !self.written.is_empty() {
             epoch += 1;
@@ -298,16 +316,13 @@ impl<'a> Planned<'a> {
         }
     }
 
-    fn apply(mut self, core: &Core, lsn: Lsn) {
+    fn apply(&mut self, core: &Core, lsn: Lsn) {
         let (id, page) = (self.change.id, &mut self.page);
         if self.entries == 0 {
             return;
         }
-        match (self.change.create, self.fresh.take()) {
-            (Some((size, location)), Some(fresh)) => {
-                page.create(size, location, lsn, fresh.take());
-                core.table.note_created(size);
-            }
+        match (self.change.begin, self.fresh.take()) {
+            (Some(begin), Some(fresh)) => begin.apply(core, id, page, fresh, lsn),
             (_, Some(fresh)) => core.displace(id, page, Some(fresh), lsn, self.meta.is_some()),
             (_, None) => {}
         }
@@ -320,15 +335,36 @@ impl<'a> Planned<'a> {
             overwrite(page.bytes_mut(), self.written.iter().copied());
             page.epoch += 1;
         }
-        if let Some(meta) = self.meta {
+        if let Some(meta) = self.meta.take() {
             page.set_meta(meta);
         }
         page.lsn = lsn;
     }
 }
 
+impl Begin {
+    fn apply(self, core: &Core, id: PageId, page: &mut SlotGuard<'_>, fresh: Fresh<'_>, lsn: Lsn) {
+        let Begin { size, location, again } = self;
+        if again {
+            // Snapshots taken since it was freed do not have it.
+            core.displace(id, page, None, lsn, false);
+            let epoch = page.epoch + 1;
+            page.restore((size, location), (lsn, epoch), fresh.take());
+        } else {
+            page.create(size, location, lsn, fresh.take());
+        }
+        core.note_created(id, size, lsn);
+    }
+}
+
 impl Core {
-    fn commit_batch(&self, changes: &[Change], note: Note<'_>) -> Result<Option<Lsn>> {
+    /// Makes all changes, ascending by page, as one group, which `begin` lets begin.
+    pub(super) fn commit_batch<'a>(
+        &'a self,
+        changes: &[Change],
+        note: Note<'_>,
+        begin: impl Fn(&'a Log, usize) -> Result<Append<'a>>,
+    ) -> Result<Option<Lsn>> {
         let mut plan = Vec::with_capacity(changes.len());
         for change in changes {
             plan.push(Planned::new(self, change)?);
@@ -341,7 +377,7 @@ impl Core {
         let after = plan.iter().map(|planned| planned.page.lsn).max().unwrap_or(Lsn::ZERO);
         let (time_ms, len_max) = (self.wall.wall_ms(), record::len_max(note, entries, bodies));
         let (mut append, lsn) = loop {
-            let mut append = self.log.begin(len_max)?;
+            let mut append = begin(&self.log, len_max)?;
             let lsn = append.stamp(after);
             if !plan.iter().any(|planned| planned.needs_copy(self)) {
                 break (append, lsn);
@@ -354,8 +390,9 @@ impl Core {
         let len = record::write(append.buf(), lsn, time_ms, note, entries, |enc| {
             plan.iter().for_each(|planned| planned.encode(enc));
         });
+        // Before the group is published: a snapshot above it finds what it displaced.
+        plan.iter_mut().for_each(|planned| planned.apply(self, lsn));
         append.publish(len);
-        plan.into_iter().for_each(|planned| planned.apply(self, lsn));
         Ok(Some(lsn))
     }
 }

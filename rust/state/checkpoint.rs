@@ -146,13 +146,7 @@ impl State {
         path: impl AsRef<Path>,
         progress: impl FnMut(u64) -> ControlFlow<()>,
     ) -> Result<Lsn> {
-        let snapshot = self.snapshot()?;
-        let (storage, name) = split_path(path.as_ref())?;
-        let identity = self.core().catalog.lock().manifest.identity;
-        write_image(&storage, &name, identity, &snapshot, ending(progress))?;
-        let fail = |error| Error::io(format_args!("sync {:?}", storage.describe("")), error);
-        storage.sync_dir().map_err(fail)?;
-        Ok(snapshot.lsn())
+        self.snapshot()?.export_with(path, progress)
     }
 
     /// Opens the image in the file `path` as a new state in memory. The file is mapped
@@ -232,6 +226,37 @@ impl State {
         }
         let images = images.len() as u64;
         Ok(Verified { records, record_bytes, images, lsn: snapshot.lsn(), digest })
+    }
+}
+
+impl Snapshot {
+    /// Writes what the snapshot shows to the file `path`, which must not exist: an image that
+    /// [`State::load_checkpoint`] opens. Returns the LSN that it stands at.
+    ///
+    /// # Errors
+    /// `SnapshotTooOld`, and those of [`State::export_checkpoint`]. No file stays.
+    ///
+    /// Cost: writing all pages once, and two syncs.
+    pub fn export(&self, path: impl AsRef<Path>) -> Result<Lsn> {
+        self.export_with(path, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`export`](Snapshot::export); `progress` is told the bytes of pages written so far, and
+    /// may give the export up.
+    ///
+    /// # Errors
+    /// `Cancelled` if `progress` breaks: no file stays.
+    pub fn export_with(
+        &self,
+        path: impl AsRef<Path>,
+        progress: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Lsn> {
+        let (storage, name) = split_path(path.as_ref())?;
+        let identity = self.core().catalog.lock().manifest.identity;
+        write_image(&storage, &name, identity, self, ending(progress))?;
+        let fail = |error| Error::io(format_args!("sync {:?}", storage.describe("")), error);
+        storage.sync_dir().map_err(fail)?;
+        Ok(self.lsn())
     }
 }
 

@@ -106,6 +106,62 @@ impl Core {
         self.snapshots.hold(keeping, page, held, end)
     }
 
+    /// Creates a page as one record.
+    fn create_page(&self, size: u32, location: Location, note: Note<'_>) -> Result<(PageId, Lsn)> {
+        let fresh = Fresh::zeroed(&self.table, size)?;
+        let time_ms = self.wall.wall_ms();
+        let body_len = op::CREATE_LEN;
+        let id = self.table.reserve_id();
+        let created = self.table.lock_vacant(id).and_then(|mut page| {
+            let mut append = self.log.begin(record::len_max(note, 1, body_len))?;
+            let lsn = append.stamp(Lsn::ZERO);
+            let head = EntryHead { kind: kind::CREATE, object: id.0, prev: Lsn::ZERO, epoch: 0 };
+            let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
+                op::encode_create(entries.entry(head, body_len), size, location);
+            });
+            page.create(size, location, lsn, fresh.take());
+            self.note_created(id, size, lsn);
+            append.publish(len);
+            Ok(lsn)
+        });
+        let lsn = created.inspect_err(|_| self.table.return_id(id))?;
+        Ok((id, lsn))
+    }
+
+    /// Frees a page as one record.
+    fn free_page(&self, id: PageId, note: Note<'_>) -> Result<Lsn> {
+        let mut page = self.table.lock(id)?;
+        let time_ms = self.wall.wall_ms();
+        let mut append = self.log.begin(record::len_max(note, 1, 0))?;
+        let lsn = append.stamp(page.lsn);
+        let head = EntryHead { kind: kind::FREE, object: id.0, prev: page.lsn, epoch: page.epoch };
+        let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
+            entries.entry(head, 0);
+        });
+        self.end_page(id, &mut page, lsn);
+        append.publish(len);
+        Ok(lsn)
+    }
+
+    /// Counts a page that the record `lsn` created or brought back. Before the record is published.
+    #[inline]
+    pub fn note_created(&self, id: PageId, size: u32, lsn: Lsn) {
+        self.table.note_created(size);
+        self.snapshots.note_created(id, lsn);
+    }
+
+    /// Does what changes something, again as long as another group goes alone: it failed then
+    /// before anything changed, with nothing locked any more.
+    #[inline]
+    pub fn in_turn<R>(&self, mut change: impl FnMut() -> Result<R>) -> Result<R> {
+        loop {
+            match change() {
+                Err(error) if error.is_held() => self.marks.wait(),
+                done => return done,
+            }
+        }
+    }
+
     /// Waits until `lsn` is as durable as the settings say; makes a checkpoint that is due.
     #[inline]
     pub fn acknowledge(self: &Arc<Core>, lsn: Lsn) -> Result<()> {
@@ -230,23 +286,7 @@ impl State {
         check_note(note)?;
         let size = check_size(size)?;
         let core = self.core();
-        let fresh = Fresh::zeroed(&core.table, size)?;
-        let time_ms = core.wall.wall_ms();
-        let body_len = op::CREATE_LEN;
-        let id = core.table.reserve_id();
-        let created = core.table.lock_vacant(id).and_then(|mut page| {
-            let mut append = core.log.begin(record::len_max(note, 1, body_len))?;
-            let lsn = append.stamp(Lsn::ZERO);
-            let head = EntryHead { kind: kind::CREATE, object: id.0, prev: Lsn::ZERO, epoch: 0 };
-            let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
-                op::encode_create(entries.entry(head, body_len), size, location);
-            });
-            append.publish(len);
-            page.create(size, location, lsn, fresh.take());
-            core.table.note_created(size);
-            Ok(lsn)
-        });
-        let lsn = created.inspect_err(|_| core.table.return_id(id))?;
+        let (id, lsn) = core.in_turn(|| core.create_page(size, location, note))?;
         core.acknowledge(lsn)?;
         Ok(id)
     }
@@ -255,17 +295,7 @@ impl State {
     pub fn free_page(&self, id: PageId, note: Note<'_>) -> Result<Lsn> {
         check_note(note)?;
         let core = self.core();
-        let mut page = core.table.lock(id)?;
-        let time_ms = core.wall.wall_ms();
-        let mut append = core.log.begin(record::len_max(note, 1, 0))?;
-        let lsn = append.stamp(page.lsn);
-        let head = EntryHead { kind: kind::FREE, object: id.0, prev: page.lsn, epoch: page.epoch };
-        let len = record::write(append.buf(), lsn, time_ms, note, 1, |entries| {
-            entries.entry(head, 0);
-        });
-        core.end_page(id, &mut page, lsn);
-        append.publish(len);
-        drop(page);
+        let lsn = core.in_turn(|| core.free_page(id, note))?;
         core.acknowledge(lsn)?;
         Ok(lsn)
     }
@@ -290,14 +320,15 @@ impl State {
     pub fn update(&self, id: PageId, content: &[u8], note: Note<'_>) -> Result<Option<Lsn>> {
         check_note(note)?;
         let core = self.core();
-        let mut page = core.table.lock(id)?;
-        if content.len() != page.size as usize {
-            return Err(wrong_length(id, page.size, "content", content.len()));
-        }
-        let mut runs = Runs::new();
-        diff_at(page.bytes(), content, 0, &mut runs);
-        let lsn = core.write_runs(id, &mut page, 0, content, &runs, note)?;
-        drop(page);
+        let lsn = core.in_turn(|| {
+            let mut page = core.table.lock(id)?;
+            if content.len() != page.size as usize {
+                return Err(wrong_length(id, page.size, "content", content.len()));
+            }
+            let mut runs = Runs::new();
+            diff_at(page.bytes(), content, 0, &mut runs);
+            core.write_runs(id, &mut page, 0, content, &runs, note)
+        })?;
         core.acknowledged(lsn)
     }
 
@@ -315,13 +346,14 @@ impl State {
     ) -> Result<Option<Lsn>> {
         check_note(note)?;
         let core = self.core();
-        let mut page = core.table.lock(id)?;
-        check_range(id, page.size, offset, bytes.len())?;
-        let (at, base) = (offset as usize, offset as u32);
-        let mut runs = Runs::new();
-        diff_at(&page.bytes()[at..at + bytes.len()], bytes, base, &mut runs);
-        let lsn = core.write_runs(id, &mut page, base, bytes, &runs, note)?;
-        drop(page);
+        let lsn = core.in_turn(|| {
+            let mut page = core.table.lock(id)?;
+            check_range(id, page.size, offset, bytes.len())?;
+            let (at, base) = (offset as usize, offset as u32);
+            let mut runs = Runs::new();
+            diff_at(&page.bytes()[at..at + bytes.len()], bytes, base, &mut runs);
+            core.write_runs(id, &mut page, base, bytes, &runs, note)
+        })?;
         core.acknowledged(lsn)
     }
 
@@ -337,18 +369,19 @@ impl State {
     ) -> Result<Option<Lsn>> {
         check_note(note)?;
         let core = self.core();
-        let mut page = core.table.lock(id)?;
-        for (what, bytes) in [("a mask", mask), ("content", content)] {
-            if bytes.len() != page.size as usize {
-                return Err(wrong_length(id, page.size, what, bytes.len()));
+        let lsn = core.in_turn(|| {
+            let mut page = core.table.lock(id)?;
+            for (what, bytes) in [("a mask", mask), ("content", content)] {
+                if bytes.len() != page.size as usize {
+                    return Err(wrong_length(id, page.size, what, bytes.len()));
+                }
             }
-        }
-        let mut runs = Runs::new();
-        mask_runs(mask, 0, &mut runs);
-        let pieces = runs.iter().map(|run| (run.offset, &content[run.range()]));
-        let changed = changed_pieces(page.bytes(), pieces);
-        let lsn = core.write_pieces(id, &mut page, changed.iter().copied(), note)?;
-        drop(page);
+            let mut runs = Runs::new();
+            mask_runs(mask, 0, &mut runs);
+            let pieces = runs.iter().map(|run| (run.offset, &content[run.range()]));
+            let changed = changed_pieces(page.bytes(), pieces);
+            core.write_pieces(id, &mut page, changed.iter().copied(), note)
+        })?;
         core.acknowledged(lsn)
     }
 
@@ -358,12 +391,13 @@ impl State {
     /// Also what [`Delta::validate`] says for the page's size.
     pub fn apply(&self, delta: &Delta) -> Result<Option<Lsn>> {
         let (core, id) = (self.core(), delta.page());
-        let mut page = core.table.lock(id)?;
-        delta.validate(page.size as usize)?;
-        let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
-        let changed = changed_pieces(page.bytes(), pieces);
-        let lsn = core.write_pieces(id, &mut page, changed.iter().copied(), delta.note())?;
-        drop(page);
+        let lsn = core.in_turn(|| {
+            let mut page = core.table.lock(id)?;
+            delta.validate(page.size as usize)?;
+            let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
+            let changed = changed_pieces(page.bytes(), pieces);
+            core.write_pieces(id, &mut page, changed.iter().copied(), delta.note())
+        })?;
         core.acknowledged(lsn)
     }
 
@@ -398,22 +432,25 @@ impl State {
     ) -> Result<Option<Lsn>> {
         check_note(note)?;
         let core = self.core();
-        let mut page = core.table.lock(id)?;
-        let mut meta = page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
-        match (meta.get(key), value) {
-            (None, None) => return Err(no_key(id, key)),
-            (old, value) if old == value => return Ok(None),
-            _ => meta.set(key, value),
-        }
-        meta.check_total()?;
-        let body_len = op::meta_len(key, value);
-        let change = |page: &mut SlotGuard<'_>| page.set_meta(meta);
-        let entry = (kind::META, false, body_len);
-        let lsn = core.commit_one(id, &mut page, note, entry, change, |entries, head, _| {
-            op::encode_meta(entries.entry(head, body_len), key, value);
+        let lsn = core.in_turn(|| {
+            let mut page = core.table.lock(id)?;
+            let mut meta = page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
+            match (meta.get(key), value) {
+                (None, None) => return Err(no_key(id, key)),
+                (old, value) if old == value => return Ok(None),
+                _ => meta.set(key, value),
+            }
+            meta.check_total()?;
+            let body_len = op::meta_len(key, value);
+            let change = |page: &mut SlotGuard<'_>| page.set_meta(meta);
+            let entry = (kind::META, false, body_len);
+            let changed =
+                core.commit_one(id, &mut page, note, entry, change, |entries, head, _| {
+                    op::encode_meta(entries.entry(head, body_len), key, value);
+                });
+            changed.map(Some)
         })?;
-        drop(page);
-        core.acknowledged(Some(lsn))
+        core.acknowledged(lsn)
     }
 }
 
@@ -422,8 +459,8 @@ impl Core {
     pub fn acknowledged(self: &Arc<Core>, lsn: Option<Lsn>) -> Result<Option<Lsn>> {
         if let Some(lsn) = lsn {
             self.acknowledge(lsn)?;
-        } else if self.log.clock.gate.load(Ordering::Relaxed) != 0 {
-            self.log.refuse()?;
+        } else {
+            self.check_writable()?;
         }
         Ok(lsn)
     }

@@ -1,5 +1,6 @@
 //! What a state is made of, and the pool that keeps it for the next one.
 
+use super::revert::Marks;
 use crate::checkpoint::Manifest;
 use crate::config::{Config, Durability};
 use crate::env::{Clock, MemStorage, OsClock, Storage};
@@ -80,6 +81,7 @@ pub struct Core {
     pub table: Table,
     pub log: Arc<Log>,
     pub snapshots: Snapshots,
+    pub marks: Marks,
     pub config: Config,
     pub storage: Arc<dyn Storage>,
     pub wall: Arc<dyn Clock>,
@@ -130,6 +132,7 @@ impl Core {
             table: Table::default(),
             log: Arc::new(Log::create(storage.clone(), wall(), identity, Lsn::ZERO, options)),
             snapshots: Snapshots::default(),
+            marks: Marks::default(),
             config,
             storage,
             wall: wall(),
@@ -178,6 +181,7 @@ impl Core {
         catalog.manifest = Manifest::new([0; 16], catalog.manifest.kind);
         log.reset(log_options(&self.config));
         self.snapshots.reset();
+        self.marks.reset();
         if !memory {
             self.wall = wall();
         }

@@ -36,6 +36,14 @@ pub enum Change {
     },
     /// The page ended.
     Freed,
+    /// The page, which had ended, began again, all zero: the state went back to a soft checkpoint.
+    /// Content and metadata follow in the same group.
+    Restored {
+        /// Bytes.
+        size: u64,
+        /// Where it should live.
+        location: Location,
+    },
     /// Content changed.
     Written(Delta),
     /// A metadata key changed, or went (`None`).
@@ -183,6 +191,7 @@ fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed
         let op = Op::decode(&entry).map_err(|reason| unreadable(record.lsn, reason))?;
         let change = match op {
             Op::Create { size, location } => Change::Created { size: size.into(), location },
+            Op::Restore { size, location } => Change::Restored { size: size.into(), location },
             Op::Free => Change::Freed,
             Op::Meta { key, value } => {
                 Change::Meta { key: key.to_vec(), value: value.map(<[u8]>::to_vec) }
@@ -538,7 +547,7 @@ impl Past {
     }
 
     fn after(past: Option<Past>, op: Op<'_>, lsn: Lsn, epoch: Epoch) -> Result<Option<Past>> {
-        if let Op::Create { size, .. } = op {
+        if let Op::Create { size, .. } | Op::Restore { size, .. } = op {
             let (bytes, meta) = (vec![0; size as usize], Meta::default());
             return Ok(Some(Past { bytes, epoch, lsn, meta }));
         }
@@ -552,7 +561,7 @@ impl Past {
             }
             Op::Write(runs) => overwrite(&mut past.bytes, runs),
             Op::Meta { key, value } => past.meta.set(key, value),
-            Op::Create { .. } => {}
+            Op::Create { .. } | Op::Restore { .. } => {}
         }
         (past.lsn, past.epoch) = (lsn, epoch);
         Ok(Some(past))

@@ -6,12 +6,13 @@
 //!   commit, batch      lock pages, diff, stamp, record, apply       the live path
 //!   apply              record -> table                              recovery, replay
 //!   read, snapshot     copies, views, cuts, digest
+//!   compare, revert    what differs between two cuts; back to a soft checkpoint
 //!   history            queries, page_at, replay_to
 //!   checkpoint         image + manifest, retention
 //! ```
 //!
 //! Lock order: pages in ascending order of ids, then the lane. The catalog is taken before both, the
-//! making of a checkpoint before the catalog. A caller's progress callback is called with nothing
+//! making of a checkpoint before the catalog; the soft checkpoints before all of these. A caller's progress callback is called with nothing
 //! held but the making.
 
 mod allocator;
@@ -19,11 +20,13 @@ mod apply;
 mod batch;
 mod checkpoint;
 mod commit;
+mod compare;
 mod core;
 mod digest;
 mod history;
 mod op;
 mod read;
+mod revert;
 mod snapshot;
 mod stats;
 mod tlog;
@@ -50,8 +53,10 @@ pub use crate::log::{Recovered, Torn};
 pub use allocator::{Allocator, AllocatorStats, ScratchView};
 pub use batch::Batch;
 pub use checkpoint::{CheckpointInfo, Verified};
+pub use compare::{Difference, PageDifference};
 pub use history::{Change, Changed, Changes, PageAt, Query};
 pub use read::View;
+pub use revert::SoftCheckpoint;
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use tlog::{TLog, TLogSummary};
@@ -273,7 +278,7 @@ impl Core {
 
     /// Fails as a change would: read-only, poisoned, closed.
     fn check_writable(&self) -> Result<()> {
-        match self.log.clock.gate.load(Ordering::Acquire) {
+        match self.log.clock.gate.load(Ordering::Acquire) & !gate::HELD {
             0 => Ok(()),
             _ => self.log.refuse(),
         }

@@ -5,6 +5,7 @@
 //! kind 2 free      nothing
 //! kind 3 write     u32 runs; per run u32 offset, u32 length; then the bytes of all runs
 //! kind 4 metadata  u8 key length, key, u8 1 and the value, or u8 0 to take the key away
+//! kind 5 restore   as create, of a page that was freed: all zero
 //! ```
 
 use crate::log::record::EntryEnc;
@@ -23,6 +24,8 @@ pub mod kind {
     pub const WRITE: u8 = 3;
     /// A metadata key changes.
     pub const META: u8 = 4;
+    /// A page that ended begins again.
+    pub const RESTORE: u8 = 5;
 }
 
 /// Pieces of new content: offset in the page, bytes. Ascending, not overlapping, none empty.
@@ -32,6 +35,7 @@ pub type Pieces<'a> = SmallVec<[(u32, &'a [u8]); 4]>;
 #[derive(Clone, Debug)]
 pub enum Op<'a> {
     Create { size: u32, location: Location },
+    Restore { size: u32, location: Location },
     Free,
     Write(Written<'a>),
     Meta { key: &'a [u8], value: Option<&'a [u8]> },
@@ -53,12 +57,15 @@ impl<'a> Op<'a> {
         const SHORT: &str = "an entry's body is too short";
         let mut dec = Dec::new(entry.body);
         let op = match entry.head.kind {
-            kind::CREATE => {
+            begin @ (kind::CREATE | kind::RESTORE) => {
                 let size = dec.u32().ok_or(SHORT)?;
                 let location = dec.u8().and_then(Location::from_u8).ok_or(SHORT)?;
                 let size =
                     super::check_size(size.into()).map_err(|_| "a page size out of its limits")?;
-                Op::Create { size, location }
+                match begin {
+                    kind::CREATE => Op::Create { size, location },
+                    _ => Op::Restore { size, location },
+                }
             }
             kind::FREE => Op::Free,
             kind::WRITE => return Written::decode(dec).map(Op::Write),
@@ -148,10 +155,10 @@ pub fn encode_write<'s>(
     }
 }
 
-/// Bytes of a creation's body.
+/// Bytes of the body of a creation or a restoration.
 pub const CREATE_LEN: usize = 5;
 
-/// Writes a creation's body.
+/// Writes the body of a creation or a restoration.
 pub fn encode_create(enc: &mut Enc<'_>, size: u32, location: Location) {
     enc.u32(size);
     enc.u8(location as u8);

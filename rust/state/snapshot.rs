@@ -30,8 +30,6 @@ const READ_LOCKED_BYTES_MAX: u32 = 64 << 10;
 pub struct Snapshot {
     core: Arc<Core>,
     ticket: Ticket,
-    /// The first id that was not given out yet when the snapshot was taken.
-    next_id: u64,
 }
 
 impl State {
@@ -56,9 +54,19 @@ impl State {
 impl Snapshot {
     /// A snapshot; `exempt` if the bound on what snapshots hold does not end it.
     pub(super) fn take(core: Arc<Core>, exempt: bool) -> Snapshot {
-        let ticket = core.snapshots.open(&core.log, exempt);
-        let next_id = core.table.next_id();
-        Snapshot { core, ticket, next_id }
+        let ticket = core.snapshots.open(&core.log, &core.table, exempt);
+        Snapshot { core, ticket }
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Pages that may have changed since, ascending, but for those whose ids were not given out yet.
+    pub(super) fn changed_after(&self) -> Result<Vec<PageId>> {
+        let pages = self.core.snapshots.changed_after(&self.ticket);
+        self.check()?;
+        Ok(pages)
     }
 
     /// The closed LSN that it stands at.
@@ -73,7 +81,7 @@ impl Snapshot {
 
     /// Fails if it was ended. With a page locked the answer holds for that page; after what was
     /// read, for all of it.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         match self.is_too_old() {
             false => Ok(()),
             true => Err(self.too_old()),
@@ -169,7 +177,7 @@ impl Snapshot {
         mut each: impl FnMut(PageId, &Seen, &[u8]) -> Result<()>,
         mut step: impl FnMut(u64) -> Result<()>,
     ) -> Result<()> {
-        for id in (1..self.next_id).map(PageId) {
+        for id in (1..self.next_id()).map(PageId) {
             let size = |seen: &Seen| u64::from(seen.size);
             let done = self.with(id, |seen, bytes| each(id, seen, bytes).map(|()| size(seen)))?;
             if let Some(size) = done.transpose()? {
@@ -183,14 +191,15 @@ impl Snapshot {
     ///
     /// Cost: as [`State::list_pages`].
     pub fn list_pages(&self) -> Result<Vec<PageId>> {
-        let ids = self.core.table.list_where(self.next_id, |page| page.at(self.lsn()).is_some())?;
+        let ids =
+            self.core.table.list_where(self.next_id(), |page| page.at(self.lsn()).is_some())?;
         self.check()?;
         Ok(ids)
     }
 
     /// The first id that was not given out yet.
     pub fn next_id(&self) -> u64 {
-        self.next_id
+        self.ticket.next_id()
     }
 
     /// Digest of the content; see [`State::digest`].

@@ -16,6 +16,7 @@ use std::time::Duration;
 ///
 /// `IN_TURNS`: a simulated thread that waits lets the others of its simulation run. Not for what is
 /// shared with threads outside of it: whether those hold it is nothing that a seed decides.
+#[derive(Default)]
 #[repr(C)]
 pub struct Lock<T, const IN_TURNS: bool = true> {
     held: AtomicU8,

@@ -24,7 +24,11 @@
 //! - A snapshot is marked as ended before anything that it reads goes, and before a writer may stop
 //!   keeping things for it. Who reads for it looks at the mark with the page locked.
 //!
-//! Lock order: a page, then the list or a pending one. With the list locked, pages are only tried:
+//! - A page that changes after a snapshot, and was there, has a version that the snapshot reads: so
+//!   what changed since is known without a look at what did not. What came into being since has an
+//!   id that was not given out yet, or came late.
+//!
+//! Lock order: passing, then a page, then the list or a pending one. With the list locked, pages are only tried:
 //! a writer may come with some locked, and with its lane, which opening a snapshot waits for; so
 //! writers only try the list.
 
@@ -70,17 +74,19 @@ pub struct Snapshots {
     bytes: AtomicU64,
     /// Snapshots that were ended because of the bound.
     too_old: AtomicU64,
+    /// Ids below it were given out before some snapshot, which may not have their pages yet.
+    given_out: AtomicU64,
+    /// Pages that came into being after a snapshot though their ids were given out before, each
+    /// with its record.
+    late: Lock<Vec<(Lsn, PageId)>>,
+    /// Held by whoever closes a snapshot, while what was known to it is known to none.
+    passing: Mutex<()>,
 }
 
 /// What a thread's writers have kept and nobody has looked at yet, each with its end.
+#[derive(Default)]
 #[repr(align(128))]
 struct Pending(Lock<Vec<(Held, Lsn)>>);
-
-impl Default for Pending {
-    fn default() -> Pending {
-        Pending(Lock::new(Vec::new()))
-    }
-}
 
 #[derive(Default)]
 struct List {
@@ -100,6 +106,7 @@ struct List {
 #[derive(Debug)]
 pub struct Ticket {
     lsn: Lsn,
+    next_id: u64,
     ended: Arc<AtomicBool>,
 }
 
@@ -107,6 +114,11 @@ impl Ticket {
     /// Where the snapshot stands.
     pub fn lsn(&self) -> Lsn {
         self.lsn
+    }
+
+    /// The first id that was not given out yet: its page and those above came later.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
     }
 
     /// Whether it was ended, so that what it reads may be gone. Asked with a page locked, the
@@ -131,24 +143,31 @@ pub struct Keeping<'a> {
 impl Snapshots {
     /// Opens a snapshot at a closed LSN above everything that was published. `exempt`: it is not
     /// ended, however much it holds.
-    pub fn open(&self, log: &Log, exempt: bool) -> Ticket {
+    pub fn open(&self, log: &Log, table: &Table, exempt: bool) -> Ticket {
         let mut list = self.list.lock();
+        // Whoever creates a page above the LSN finds this or what takes its place.
+        let given_out = self.given_out.swap(u64::MAX, Ordering::SeqCst);
         let announce = |lsn: Lsn| log.clock.newest_snapshot.store(lsn.0, Ordering::SeqCst);
         let lsn = log.close_lsn(announce);
+        let next_id = table.next_id();
+        // Ids that nobody used come back: an older snapshot may have seen more of them given out.
+        self.given_out.store(given_out.max(next_id), Ordering::SeqCst);
         let ended = Arc::new(AtomicBool::new(false));
         list.used = true;
         list.open.insert(lsn, ended.clone());
         if exempt {
             list.exempt.push(lsn);
         }
-        Ticket { lsn, ended }
+        Ticket { lsn, next_id, ended }
     }
 
     /// Closes a snapshot and gives back what only it could read.
     pub fn close(&self, clock: &Clock, table: &Table, ticket: &Ticket) {
+        let passing = self.passing.lock();
         let (mut gone, heap) = {
             let mut list = self.list.lock();
             list.open.remove(&ticket.lsn);
+            self.forget_late(&list);
             list.exempt.retain(|&lsn| lsn != ticket.lsn);
             list.announce(clock);
             self.drain(&mut list);
@@ -158,6 +177,7 @@ impl Snapshots {
         if let Some(heap) = heap {
             self.pass_on(ticket.lsn, heap, &mut gone);
         }
+        drop(passing);
         for held in gone {
             table.release(held.id, held.birth);
             self.bytes.fetch_sub(held.bytes, Ordering::Relaxed);
@@ -249,6 +269,45 @@ impl Snapshots {
         }
         list.garbage.append(&mut locked);
         wanted
+    }
+
+    /// A page comes into being by the record `lsn`, which is not published yet.
+    #[inline]
+    pub fn note_created(&self, id: PageId, lsn: Lsn) {
+        if id.0 < self.given_out.load(Ordering::SeqCst) {
+            self.late.lock().push((lsn, id));
+        }
+    }
+
+    /// Forgets what came late for no snapshot that is left.
+    fn forget_late(&self, list: &List) {
+        match list.open.keys().next() {
+            Some(&oldest) => self.late.lock().retain(|&(lsn, _)| lsn > oldest),
+            None => {
+                self.given_out.store(0, Ordering::SeqCst);
+                self.late.lock().clear();
+            }
+        }
+    }
+
+    /// Pages that may have changed after an open snapshot: all that did, some that did not, each
+    /// once, ascending. Those whose ids were not given out yet then are not among them.
+    ///
+    /// Cost: O(versions that it and newer snapshots hold).
+    pub fn changed_after(&self, ticket: &Ticket) -> Vec<PageId> {
+        let _passing = self.passing.lock();
+        let mut list = self.list.lock();
+        self.drain(&mut list);
+        let known = list.holding.range(ticket.lsn..).flat_map(|(_, heap)| heap.iter());
+        let read = known.filter(|held| held.birth <= ticket.lsn).map(|held| held.id);
+        let mut pages: Vec<PageId> = read.collect();
+        drop(list);
+        let late = self.late.lock();
+        pages.extend(late.iter().filter(|(lsn, _)| *lsn > ticket.lsn).map(|(_, id)| *id));
+        drop(late);
+        pages.sort_unstable();
+        pages.dedup();
+        pages
     }
 
     /// Moves what writers have kept to the snapshots that know of it.

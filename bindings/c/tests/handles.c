@@ -6,7 +6,7 @@
  */
 #include "check.h"
 
-enum { STATE, ALLOCATOR, DELTA, VIEW, SNAPSHOT, BATCH, TLOG, READER, KINDS };
+enum { STATE, ALLOCATOR, DELTA, VIEW, SNAPSHOT, BATCH, TLOG, READER, COMPARISON, MARK, KINDS };
 
 /* Live objects of every kind, and handles of objects that were freed. */
 static struct {
@@ -46,6 +46,8 @@ static MmsbSnapshot N(uint64_t id) { return (MmsbSnapshot){id}; }
 static MmsbBatch B(uint64_t id) { return (MmsbBatch){id}; }
 static MmsbTLog L(uint64_t id) { return (MmsbTLog){id}; }
 static MmsbReader R(uint64_t id) { return (MmsbReader){id}; }
+static MmsbComparison C(uint64_t id) { return (MmsbComparison){id}; }
+static MmsbSoftCheckpoint M(uint64_t id) { return (MmsbSoftCheckpoint){id}; }
 static MmsbPage P(uint64_t owner) { return (MmsbPage){owner, it.page}; }
 
 /* A function that calls `expression` with the handle `h` and the places `o`. */
@@ -125,6 +127,17 @@ CALL(snapshot_metadata_get,
 CALL(snapshot_metadata_keys,
      rust_snapshot_metadata_keys(N(h), it.page, buffer, sizeof buffer, o.at[0]))
 CALL(snapshot_list_pages, rust_snapshot_list_pages(N(h), (uint64_t *)(void *)buffer, 64, o.at[0]))
+CALL(snapshot_compare, rust_snapshot_compare(N(h), N(it.live[SNAPSHOT]), o.at[0]))
+CALL(snapshot_compare_to, rust_snapshot_compare(N(it.live[SNAPSHOT]), N(h), o.at[0]))
+CALL(snapshot_write, rust_snapshot_write(N(h), "/nowhere/image", NULL, NULL, o.at[0]))
+CALL(state_compare, rust_state_compare(S(h), N(it.live[SNAPSHOT]), o.at[0]))
+CALL(state_compare_from, rust_state_compare(S(it.live[STATE]), N(h), o.at[0]))
+CALL(comparison_len, rust_comparison_len(C(h), o.at[0]))
+CALL(comparison_get, rust_comparison_get(C(h), 0, o.at[0]))
+CALL(state_soft_checkpoint, rust_state_soft_checkpoint(S(h), o.at[0]))
+CALL(state_revert, rust_state_revert(S(h), M(it.live[MARK]), NULL, o.at[0]))
+CALL(state_revert_to, rust_state_revert(S(it.live[STATE]), M(h), NULL, o.at[0]))
+CALL(soft_checkpoint_lsn, rust_soft_checkpoint_lsn(M(h), o.at[0]))
 CALL(state_flush, rust_state_flush(S(h), o.at[0]))
 CALL(state_sync, rust_state_sync(S(h), o.at[0]))
 CALL(state_digest, rust_state_digest(S(h), o.at[0]))
@@ -214,6 +227,17 @@ static const Row rows[] = {
     ROW(snapshot_metadata_get, BIT(SNAPSHOT), 1),
     ROW(snapshot_metadata_keys, BIT(SNAPSHOT), 1),
     ROW(snapshot_list_pages, BIT(SNAPSHOT), 1),
+    ROW(snapshot_compare, BIT(SNAPSHOT), 1),
+    ROW(snapshot_compare_to, BIT(SNAPSHOT), 1),
+    ROW(snapshot_write, BIT(SNAPSHOT), 0),
+    ROW(state_compare, BIT(STATE), 1),
+    ROW(state_compare_from, BIT(SNAPSHOT), 1),
+    ROW(comparison_len, BIT(COMPARISON), 1),
+    ROW(comparison_get, BIT(COMPARISON), 1),
+    ROW(state_soft_checkpoint, BIT(STATE), 1),
+    ROW(state_revert, BIT(STATE), 0),
+    ROW(state_revert_to, BIT(MARK), 0),
+    ROW(soft_checkpoint_lsn, BIT(MARK), 1),
     ROW(state_flush, BIT(STATE), 0),
     ROW(state_sync, BIT(STATE), 0),
     ROW_OF_BYTES(state_digest, BIT(STATE), 1),
@@ -244,6 +268,8 @@ static void make_all(uint64_t handles[KINDS], const char *log) {
     MmsbBatch batch;
     MmsbTLog tlog;
     MmsbReader reader;
+    MmsbComparison comparison;
+    MmsbSoftCheckpoint mark;
     OK(rust_page_metadata_set(page, sixteen, 1, sixteen, 5, NULL, NULL));
     OK(rust_allocator_new(&allocator));
     OK(rust_allocator_allocate(allocator, 16, MMSB_LOCATION_CPU, &scratch_page));
@@ -254,14 +280,19 @@ static void make_all(uint64_t handles[KINDS], const char *log) {
     OK(rust_batch_new(state, &batch));
     OK(rust_tlog_new(log, &tlog));
     OK(rust_state_query(state, NULL, &reader));
-    const uint64_t made[KINDS] = {state.id, allocator.id, delta.id, view.id,
-                                  snapshot.id, batch.id, tlog.id, reader.id};
+    OK(rust_page_metadata_set(page, sixteen, 3, sixteen, 5, NULL, NULL));
+    OK(rust_state_compare(state, snapshot, &comparison));
+    OK(rust_state_soft_checkpoint(state, &mark));
+    const uint64_t made[KINDS] = {state.id, allocator.id, delta.id,  view.id,       snapshot.id,
+                                  batch.id, tlog.id,      reader.id, comparison.id, mark.id};
     memcpy(handles, made, sizeof made);
     it.page = page.id;
     EQ(scratch_page.id, page.id);
 }
 
 static void free_all(uint64_t handles[KINDS]) {
+    OK(rust_soft_checkpoint_release((MmsbSoftCheckpoint *)&handles[MARK]));
+    OK(rust_comparison_free((MmsbComparison *)&handles[COMPARISON]));
     OK(rust_tlog_reader_free((MmsbReader *)&handles[READER]));
     OK(rust_tlog_free((MmsbTLog *)&handles[TLOG]));
     OK(rust_batch_free((MmsbBatch *)&handles[BATCH]));
@@ -422,9 +453,12 @@ FREE(free_snapshot, MmsbSnapshot, rust_snapshot_free)
 FREE(free_batch, MmsbBatch, rust_batch_free)
 FREE(free_tlog, MmsbTLog, rust_tlog_free)
 FREE(free_reader, MmsbReader, rust_tlog_reader_free)
+FREE(free_comparison, MmsbComparison, rust_comparison_free)
+FREE(free_mark, MmsbSoftCheckpoint, rust_soft_checkpoint_release)
 
-static const Free frees[KINDS] = {free_state,    free_allocator, free_delta, free_view,
-                                  free_snapshot, free_batch,     free_tlog,  free_reader};
+static const Free frees[KINDS] = {free_state, free_allocator, free_delta,  free_view,
+                                  free_snapshot, free_batch,  free_tlog,   free_reader,
+                                  free_comparison, free_mark};
 
 static void freeing_takes_null_and_refuses_what_is_not_its_own(void) {
     begin();

@@ -197,6 +197,37 @@ void the_past() {
     EQ(mmsb::hex(past.digest()).size(), 64);
 }
 
+void there_and_back() {
+    auto state = mmsb::State::memory();
+    auto page = state.create_page(100);
+    page.write(0, "before");
+    auto snapshot = state.snapshot();
+    auto mark = state.soft_checkpoint();
+    page.write(50, "abc", "feed");
+    page.set_metadata("k", "v");
+    auto created = state.create_page(8);
+    auto found = state.compare(snapshot);
+    EQ(found.size(), 2);
+    CHECK(found[0].page == page.id() && found[0].metadata && found[0].runs.size() == 1);
+    CHECK(found[0].runs[0].offset == 50 && found[0].runs[0].len == 3);
+    CHECK(found[1].page == created.id() && found[1].kind == MMSB_DIFFERENCE_KIND_CREATED);
+    CHECK(snapshot.compare(state.snapshot()).size() == 2);
+    auto inner = state.soft_checkpoint();
+    CHECK(state.revert(mark, {"me", "a test"}) > snapshot.lsn());
+    EQ(state.compare(snapshot).size(), 0);
+    EQ(state.revert(mark), 0);
+    EQ(page.epoch(), 3);
+    throws(MMSB_STATUS_CHECKPOINT_PASSED, "older", [&] { state.revert(inner); });
+    throws(MMSB_STATUS_CHECKPOINT_PASSED, "older", [&] { inner.lsn(); });
+    throws(MMSB_STATUS_PAGE_FREED, "freed", [&] { created.size(); });
+    auto other = mmsb::State::memory();
+    throws(MMSB_STATUS_INVALID_ARGUMENT, "another state", [&] { other.revert(mark); });
+    throws(MMSB_STATUS_INVALID_ARGUMENT, "two states", [&] { other.compare(snapshot); });
+    mmsb::SoftCheckpoint moved = std::move(mark);
+    CHECK(!mark && moved.lsn() > 0);
+    throws(MMSB_STATUS_NULL_HANDLE, "null", [&] { state.revert(mark); });
+}
+
 void history() {
     auto state = mmsb::State::memory();
     auto page = state.create_page(8, {MMSB_LOCATION_CPU, {"setup"}});
@@ -381,7 +412,7 @@ int leave_a_global(const char *path) {
 int main(int argc, char **argv) {
     static const Test tests[] = {
         TEST(pages),   TEST(errors),       TEST(moves),       TEST(batches),
-        TEST(deltas),  TEST(the_past),     TEST(history),     TEST(verification),
+        TEST(deltas),  TEST(the_past),     TEST(there_and_back), TEST(history), TEST(verification),
         TEST(threads), TEST(directories),  TEST(allocators_and_logs),
         TEST(long_calls_stop), TEST(a_global_is_closed),
     };

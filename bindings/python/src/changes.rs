@@ -66,7 +66,8 @@ impl Change {
 
     fn created(&self) -> Option<(u64, &'static str)> {
         match &self.changed.change {
-            mmsb::Change::Created { size, location } => {
+            mmsb::Change::Created { size, location }
+            | mmsb::Change::Restored { size, location } => {
                 Some((*size, args::location_name(*location)))
             }
             _ => None,
@@ -136,13 +137,15 @@ impl Change {
         self.changed.prev.0
     }
 
-    /// "created", "written", "freed" or "meta".
+    /// "created", "written", "freed", "meta" or "restored": the page, which had ended, began again,
+    /// all zero, as the state went back to a soft checkpoint.
     #[getter]
     fn kind(&self) -> &'static str {
         match (&self.delta, &self.changed.change) {
             (Some(_), _) | (None, mmsb::Change::Written(_)) => "written",
             (None, mmsb::Change::Created { .. }) => "created",
             (None, mmsb::Change::Freed) => "freed",
+            (None, mmsb::Change::Restored { .. }) => "restored",
             (None, mmsb::Change::Meta { .. }) => "meta",
         }
     }
@@ -153,13 +156,13 @@ impl Change {
         self.delta.as_ref().map(|delta| delta.clone_ref(py))
     }
 
-    /// Of "created": bytes of the page. Else `None`.
+    /// Of "created" and "restored": bytes of the page. Else `None`.
     #[getter]
     fn size(&self) -> Option<u64> {
         self.created().map(|(size, _)| size)
     }
 
-    /// Of "created": where the page should live. Else `None`.
+    /// Of "created" and "restored": where the page should live. Else `None`.
     #[getter]
     fn location(&self) -> Option<&'static str> {
         self.created().map(|(_, location)| location)

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   state  page  batch  snapshot  tlog     one file per Python class
-//!   view  delta  changes  records  allocator
+//!   view  delta  changes  records  revert  allocator
 //!      |
 //!   args  buffer  typed                    what comes in
 //!   errors  shared                         what goes wrong, who may use what until when
@@ -20,6 +20,7 @@ mod delta;
 mod errors;
 mod page;
 mod records;
+mod revert;
 mod shared;
 mod snapshot;
 mod state;
@@ -38,6 +39,8 @@ fn _mmsb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<page::Page>()?;
     module.add_class::<batch::Batch>()?;
     module.add_class::<snapshot::Snapshot>()?;
+    module.add_class::<revert::SoftCheckpoint>()?;
+    module.add_class::<revert::Difference>()?;
     module.add_class::<view::View>()?;
     module.add_class::<delta::Delta>()?;
     module.add_class::<changes::Change>()?;

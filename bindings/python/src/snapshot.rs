@@ -4,12 +4,14 @@ use crate::args::{self, page_in};
 use crate::buffer::new_bytes;
 use crate::errors::{Failure, raise};
 use crate::records::{MetaPairs, hex, meta_pairs};
+use crate::revert::Difference;
 use crate::shared::drop_detached;
-use crate::state::State;
+use crate::state::{State, Ticker};
 use mmsb::{Error, ErrorKind, PageId};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A read view of all pages at one closed LSN: between groups, never inside one. Made by
@@ -44,7 +46,7 @@ impl Snapshot {
     }
 
     /// The snapshot, if it and its state are open.
-    fn open(&self) -> Result<Arc<mmsb::Snapshot>, Failure> {
+    pub fn open(&self) -> Result<Arc<mmsb::Snapshot>, Failure> {
         self.state.get().shared.check_open()?;
         match &*self.inner.lock() {
             Some(snapshot) => Ok(snapshot.clone()),
@@ -190,6 +192,60 @@ impl Snapshot {
     /// The digest as 64 hexadecimal digits. Example: see `digest`.
     fn hexdigest(&self, py: Python<'_>) -> Result<String, Failure> {
         Ok(hex(&self.long(py, mmsb::Snapshot::digest)?))
+    }
+
+    /// What differs in `other` from what this one shows: a `Difference` per page, ascending, of
+    /// content, metadata and existence. Pages that went there and back do not differ.
+    ///
+    /// Raises `InvalidArgument` for a snapshot of another state, `SnapshotTooOld`. Cost: that of
+    /// what changed after the older one.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state, state.snapshot() as before:
+    /// ...     page = state.create_page(4)
+    /// ...     with state.snapshot() as after:
+    /// ...         before.compare(after)
+    /// [<mmsb.Difference page 1 created>]
+    fn compare(
+        &self,
+        py: Python<'_>,
+        other: &Bound<'_, Snapshot>,
+    ) -> Result<Vec<Difference>, Failure> {
+        let to = other.get().open()?;
+        let found = self.long(py, move |from| {
+            let found = from.compare(&to);
+            drop(to);
+            found
+        })?;
+        Ok(found.into_iter().map(Difference::from).collect())
+    }
+
+    /// Writes what the snapshot shows to the file `path`, as `State.export_checkpoint` does of the
+    /// present. Raises `SnapshotTooOld`, too.
+    ///
+    /// >>> import mmsb, os, tempfile
+    /// >>> with tempfile.TemporaryDirectory() as folder, mmsb.State() as state:
+    /// ...     page = state.create_page(data=b"old")
+    /// ...     with state.snapshot() as snapshot:
+    /// ...         lsn = page.update(b"new")
+    /// ...         lsn = snapshot.export(os.path.join(folder, "old.image"))
+    /// ...     with mmsb.State.load_checkpoint(os.path.join(folder, "old.image")) as past:
+    /// ...         past[page.id].read()
+    /// b'old'
+    #[pyo3(signature = (path, progress = None))]
+    fn export(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        progress: Option<Py<PyAny>>,
+    ) -> Result<u64, Failure> {
+        let snapshot = self.open()?;
+        self.state.get().shared.long(py, move |_| {
+            let mut ticker = Ticker::new(progress.as_ref());
+            let written = snapshot.export_with(path, |bytes| ticker.step(bytes));
+            drop(snapshot);
+            Ok(ticker.finish(written)?.0)
+        })
     }
 
     /// Gives up what the snapshot holds. Nothing if that was done.

@@ -8,6 +8,7 @@ use crate::delta::Delta;
 use crate::errors::Failure;
 use crate::page::Page;
 use crate::records::{Checkpoint, PageAt, Recovered, Verified, hex};
+use crate::revert::{Difference, SoftCheckpoint};
 use crate::shared::{Closable, Shared, call_back};
 use crate::snapshot::Snapshot;
 use crate::tlog::TLog;
@@ -135,7 +136,7 @@ fn pairs(metadata: &Bound<'_, PyAny>) -> PyResult<Vec<(Vec<u8>, Vec<u8>)>> {
 
 /// Calls `tell` at most every [`PROGRESS_EVERY`] with how far a call has come, and lets signals in.
 /// An exception of either ends the call.
-struct Ticker<'a> {
+pub struct Ticker<'a> {
     last: Instant,
     done: u64,
     tell: Option<&'a Py<PyAny>>,
@@ -143,11 +144,11 @@ struct Ticker<'a> {
 }
 
 impl<'a> Ticker<'a> {
-    fn new(tell: Option<&'a Py<PyAny>>) -> Ticker<'a> {
+    pub fn new(tell: Option<&'a Py<PyAny>>) -> Ticker<'a> {
         Ticker { last: Instant::now(), done: 0, tell, raised: None }
     }
 
-    fn step(&mut self, done: u64) -> ControlFlow<()> {
+    pub fn step(&mut self, done: u64) -> ControlFlow<()> {
         self.done = done;
         if self.last.elapsed() < PROGRESS_EVERY {
             return ControlFlow::Continue(());
@@ -168,7 +169,7 @@ impl<'a> Ticker<'a> {
     }
 
     /// What the call came to. Its end is told, too.
-    fn finish<R>(self, result: mmsb::Result<R>) -> Result<R, Failure> {
+    pub fn finish<R>(self, result: mmsb::Result<R>) -> Result<R, Failure> {
         // What ended it is the error, not that it was ended.
         if let Some(raised) = self.raised {
             return Err(raised.into());
@@ -577,6 +578,56 @@ impl State {
     /// (b'old', b'new')
     fn snapshot(slf: &Bound<'_, Self>) -> PyResult<Snapshot> {
         Snapshot::take(slf)
+    }
+
+    /// What differs now from what a snapshot shows: a `Difference` per page, ascending. See
+    /// `Snapshot.compare`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(100)
+    /// ...     with state.snapshot() as before:
+    /// ...         lsn = page.write(7, b"abc")
+    /// ...         [(found.page, found.runs) for found in state.compare(before)]
+    /// [(1, [(7, 3)])]
+    fn compare(
+        &self,
+        py: Python<'_>,
+        snapshot: &Bound<'_, Snapshot>,
+    ) -> Result<Vec<Difference>, Failure> {
+        let from = snapshot.get().open()?;
+        let found = self.shared.long(py, move |state| {
+            let found = state.compare(&from);
+            drop(from);
+            Ok(found?)
+        })?;
+        Ok(found.into_iter().map(Difference::from).collect())
+    }
+
+    /// Marks the state as it is now, to go back to with `revert`. Marks may be nested, closed and
+    /// gone back to in any order; going back to one ends those made after it.
+    ///
+    /// Raises `ReadOnly`, `Poisoned`. Cost: that of a snapshot. Example: see `SoftCheckpoint`.
+    fn soft_checkpoint(slf: &Bound<'_, Self>) -> PyResult<SoftCheckpoint> {
+        SoftCheckpoint::make(slf)
+    }
+
+    /// Makes content, metadata and existence of all pages what they were at a soft checkpoint: one
+    /// group, which is in the log. Epochs go on growing, and ids given out since stay given out.
+    /// The mark then stands here and can be gone back to again; marks made after it are passed.
+    ///
+    /// Returns the group's LSN, `None` if nothing is different. Raises `InvalidArgument` for a mark
+    /// of another state, `CheckpointPassed`, `SnapshotTooOld`, `TooLarge` if more differs than one
+    /// record holds, `NoSpace`; then nothing changed. Cost: that of what changed since. Example: see
+    /// `SoftCheckpoint`.
+    #[pyo3(signature = (mark, *, source = "", intent = None))]
+    fn revert(
+        slf: &Bound<'_, Self>,
+        mark: &Bound<'_, SoftCheckpoint>,
+        source: &str,
+        intent: Option<&str>,
+    ) -> Result<Option<u64>, Failure> {
+        mark.get().revert(slf, note(source, intent))
     }
 
     /// The state as it was when everything up to `lsn` had happened: detached, read-only, in

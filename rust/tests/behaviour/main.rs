@@ -6,14 +6,19 @@ mod batches;
 mod cancelling;
 mod checkpoints;
 mod closing;
+mod compare;
 mod history;
 mod opening;
 mod pages;
 mod pool;
+mod reverts;
 mod snapshots;
 mod updates;
 mod versions;
 mod views;
+
+#[path = "../common/mod.rs"]
+mod common;
 
 use mmsb::{Config, Note, PageId, State};
 

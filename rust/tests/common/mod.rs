@@ -3,6 +3,9 @@
 
 use mmsb::{Batch, Delta, Location, Note, PageId, Result, State};
 
+/// Metadata of a page.
+pub type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// SplitMix64: the same seed gives the same numbers.
 pub struct Prng(pub u64);
 

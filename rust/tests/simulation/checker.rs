@@ -263,7 +263,7 @@ fn check_ids(state: &State, model: &Model) -> Result<(), Wrong> {
             return Err(format!("page {id} is to live elsewhere").into());
         }
     }
-    for id in &model.freed {
+    for id in model.freed.keys() {
         match state.page_size(PageId(*id)) {
             Err(error) if error.kind() == ErrorKind::PageFreed => {}
             other => return Err(format!("page {id} was freed, and answers {other:?}").into()),

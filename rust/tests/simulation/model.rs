@@ -1,7 +1,7 @@
 //! What the state must be: a map of pages, and the groups that make it, in the order of their LSNs.
 
 use mmsb::{Location, Lsn};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A page as it must be.
@@ -26,6 +26,8 @@ pub enum Effect {
     Meta { page: u64, key: Vec<u8>, value: Option<Vec<u8>> },
     /// The page ends.
     Free { page: u64 },
+    /// Content, metadata and existence of all pages are what they were at an LSN.
+    Revert { to: Lsn },
 }
 
 impl Effect {
@@ -35,17 +37,29 @@ impl Effect {
             Effect::Write { page, .. } | Effect::Meta { page, .. } | Effect::Free { page } => {
                 Some(page)
             }
+            Effect::Revert { .. } => None,
         }
     }
 }
 
 /// All pages at one LSN. Clones share the pages that did not change.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     pub pages: BTreeMap<u64, Arc<Page>>,
-    pub freed: BTreeSet<u64>,
+    /// Pages that ended, with their last epochs.
+    pub freed: BTreeMap<u64, u64>,
     /// The last group that is in it.
     pub at: Lsn,
+    /// What it was after each group, the newest first.
+    past: Option<Arc<Past>>,
+}
+
+/// All pages after the group `at`.
+#[derive(Debug)]
+struct Past {
+    at: Lsn,
+    pages: BTreeMap<u64, Arc<Page>>,
+    before: Option<Arc<Past>>,
 }
 
 impl Model {
@@ -56,7 +70,45 @@ impl Model {
             self.apply_one(effect, lsn)?;
         }
         self.at = lsn;
+        let (pages, before) = (self.pages.clone(), self.past.take());
+        self.past = Some(Arc::new(Past { at: lsn, pages, before }));
         Ok(())
+    }
+
+    /// The pages as they were at an earlier LSN.
+    fn pages_at(&self, lsn: Lsn) -> BTreeMap<u64, Arc<Page>> {
+        let mut past = self.past.as_ref();
+        while let Some(at) = past {
+            if at.at <= lsn {
+                return at.pages.clone();
+            }
+            past = at.before.as_ref();
+        }
+        BTreeMap::new()
+    }
+
+    /// Lets the pages be what they were at `to`. Epochs grow, once for a page that comes back, and
+    /// once for content that is not what it was.
+    fn revert(&mut self, to: Lsn, lsn: Lsn) {
+        let then = self.pages_at(to);
+        let gone: Vec<u64> =
+            self.pages.keys().filter(|id| !then.contains_key(id)).copied().collect();
+        for id in gone {
+            let epoch = self.pages.remove(&id).map_or(0, |page| page.epoch);
+            self.freed.insert(id, epoch);
+        }
+        for (id, then) in then {
+            let zeros = || vec![0; then.bytes.len()];
+            let (bytes, meta, epoch) = match (self.pages.get(&id), self.freed.remove(&id)) {
+                (Some(now), _) => (now.bytes.clone(), now.meta.clone(), now.epoch),
+                (None, epoch) => (zeros(), BTreeMap::new(), epoch.unwrap_or(0) + 1),
+            };
+            if self.pages.contains_key(&id) && (&bytes, &meta) == (&then.bytes, &then.meta) {
+                continue;
+            }
+            let epoch = epoch + u64::from(bytes != then.bytes);
+            self.pages.insert(id, Arc::new(Page { epoch, lsn, ..(*then).clone() }));
+        }
     }
 
     fn apply_one(&mut self, effect: &Effect, lsn: Lsn) -> Result<(), String> {
@@ -67,7 +119,7 @@ impl Model {
             Effect::Create { page: Some(id), size, location } => {
                 let (bytes, meta) = (vec![0; *size as usize], BTreeMap::new());
                 let page = Page { bytes, epoch: 0, lsn, location: *location, meta };
-                if self.freed.contains(id) || self.pages.insert(*id, Arc::new(page)).is_some() {
+                if self.freed.contains_key(id) || self.pages.insert(*id, Arc::new(page)).is_some() {
                     return Err(format!("the group {lsn} creates page {id} once more"));
                 }
             }
@@ -89,10 +141,11 @@ impl Model {
                 }
             }
             Effect::Free { page } => {
-                self.page_mut(*page, lsn)?;
+                let epoch = self.page_mut(*page, lsn)?.epoch;
                 self.pages.remove(page);
-                self.freed.insert(*page);
+                self.freed.insert(*page, epoch);
             }
+            Effect::Revert { to } => self.revert(*to, lsn),
         }
         Ok(())
     }

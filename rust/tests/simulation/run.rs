@@ -253,6 +253,7 @@ impl Run {
             clock: self.clock.clone(),
             history: self.history.clone(),
             notes: self.notes.clone(),
+            alone: Default::default(),
         });
         let mut writers = Vec::new();
         for (writer, ops) in life.writers.iter().enumerate() {

@@ -9,7 +9,7 @@ use mmsb::stdx::prng::{Prng, mix};
 use mmsb::stdx::sched;
 use mmsb::{
     Batch, Change, Config, Delta, Durability, ErrorKind, Location, Lsn, Note, PageId, Query,
-    Result, State,
+    Result, Snapshot, SoftCheckpoint, State,
 };
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
@@ -22,6 +22,7 @@ pub struct Setup {
     pub durability: Durability,
     pub history_bytes: u64,
     pub pending_bytes_max: u64,
+    pub version_bytes_max: u64,
     pub flush_every: Duration,
     pub sync_every: Duration,
     /// Pages may be larger than a segment.
@@ -39,6 +40,7 @@ impl Setup {
             pending_bytes_max: [8 << 10, 64 << 10, 64 << 20][prng.below(3) as usize],
             flush_every: Duration::from_millis(1 + prng.below(10)),
             sync_every: Duration::from_millis(1 + prng.below(100)),
+            version_bytes_max: [4 << 30, 4 << 30, 20_000][prng.below(3) as usize],
             large: prng.one_in(16),
             plain: prng.one_in(12),
         }
@@ -50,6 +52,7 @@ impl Setup {
             segment_bytes: mmsb::limits::SEGMENT_BYTES_MIN,
             history_bytes: self.history_bytes,
             pending_bytes_max: self.pending_bytes_max,
+            version_bytes_max: self.version_bytes_max,
             flush_every: self.flush_every,
             sync_every: self.sync_every,
             ..Config::durable("sim")
@@ -67,7 +70,8 @@ pub struct Operation {
     run: fn(&mut Actor<'_>) -> Result<()>,
 }
 
-use ErrorKind::{CheckpointNotFound, HistoryDropped, InvalidArgument, KeyNotFound, PageFreed};
+use ErrorKind::{CheckpointNotFound, CheckpointPassed, HistoryDropped, InvalidArgument};
+use ErrorKind::{KeyNotFound, PageFreed, SnapshotTooOld};
 
 const fn row(
     name: &'static str,
@@ -94,14 +98,16 @@ pub const OPERATIONS: &[Operation] = &[
     row("checkpoint", 2, &[], checkpoint),
     row("named checkpoint", 2, &[InvalidArgument], named_checkpoint),
     row("drop a checkpoint", 1, &[CheckpointNotFound], drop_checkpoint),
-    row("snapshot", 3, &[PageFreed], snapshot),
+    row("snapshot", 3, &[PageFreed, SnapshotTooOld], snapshot),
+    row("compare", 2, &[SnapshotTooOld], compare),
+    row("go back", 2, &[CheckpointPassed, SnapshotTooOld], go_back),
     row("view", 3, &[PageFreed], view),
     row("read", 3, &[PageFreed], read),
     row("replay", 2, &[HistoryDropped], replay),
     row("page at", 3, &[HistoryDropped], page_at),
     row("query", 2, &[HistoryDropped], query),
     row("page history", 2, &[], page_history),
-    row("verify", 1, &[], verify),
+    row("verify", 1, &[SnapshotTooOld], verify),
     row("pause", 8, &[], pause),
     row("step the clock", 1, &[], step_clock),
 ];
@@ -169,6 +175,8 @@ pub struct World {
     pub clock: SimClock,
     pub history: Arc<Mutex<History>>,
     pub notes: Arc<Notes>,
+    /// Held by who creates a page without a batch, and by who goes back.
+    pub alone: mmsb::stdx::sync::Mutex<()>,
 }
 
 /// What a run writes down beside its history.
@@ -394,6 +402,7 @@ fn shorten(effects: &[Effect]) -> String {
             format!("page {page} key {} ({value})", String::from_utf8_lossy(key))
         }
         Effect::Free { page } => format!("free {page}"),
+        Effect::Revert { to } => format!("back to {to}"),
     };
     effects.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -424,6 +433,8 @@ impl Actor<'_> {
 fn create(actor: &mut Actor<'_>) -> Result<()> {
     let (size, location) = (actor.size(), actor.location());
     let history = actor.world.history.clone();
+    // Who goes back must not free it before its LSN is known.
+    let _alone = actor.world.alone.lock();
     let at = history.lock().groups.len();
     actor.ask(vec![Effect::Create { page: None, size, location }], |state, note| {
         let id = state.create_page_at(size, location, note)?;
@@ -743,6 +754,66 @@ fn snapshot(actor: &mut Actor<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What a comparison finds is what a look at every page does.
+fn compare(actor: &mut Actor<'_>) -> Result<()> {
+    let from = actor.state().snapshot()?;
+    wait(actor);
+    let to = actor.state().snapshot()?;
+    let found: Vec<PageId> = from.compare(&to)?.into_iter().map(|found| found.page).collect();
+    let mut pages = from.list_pages()?;
+    pages.extend(to.list_pages()?);
+    pages.sort_unstable();
+    pages.dedup();
+    let mut differ = Vec::new();
+    for page in pages {
+        if shown(&from, page)? != shown(&to, page)? {
+            differ.push(page);
+        }
+    }
+    actor.expect(found == differ, || {
+        format!("from {} to {} differ {differ:?}, found {found:?}", from.lsn(), to.lsn())
+    });
+    Ok(())
+}
+
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Content and metadata of a page, if a snapshot has it.
+fn shown(snapshot: &Snapshot, page: PageId) -> Result<Option<(Vec<u8>, Pairs)>> {
+    match (snapshot.read_all(page), snapshot.meta_list(page)) {
+        (Ok(bytes), Ok(meta)) => Ok(Some((bytes, meta))),
+        (Err(error), _) if error.kind() == ErrorKind::PageNotFound => Ok(None),
+        (bytes, meta) => bytes.map(drop).and(meta.map(drop)).map(|()| None),
+    }
+}
+
+/// Back to a mark, while others write; some of the time past another one.
+fn go_back(actor: &mut Actor<'_>) -> Result<()> {
+    let mark = actor.state().soft_checkpoint()?;
+    wait(actor);
+    let inner = actor.dice.coin().then(|| actor.state().soft_checkpoint()).transpose()?;
+    if let Some(inner) = inner.as_ref().filter(|_| actor.dice.coin()) {
+        wait(actor);
+        revert(actor, inner)?;
+        wait(actor);
+    }
+    revert(actor, &mark)?;
+    if let Some(inner) = &inner {
+        actor.expect(inner.is_passed(), || format!("{inner:?} was passed"));
+    }
+    Ok(())
+}
+
+fn revert(actor: &mut Actor<'_>, mark: &SoftCheckpoint) -> Result<()> {
+    let world = actor.world;
+    let _alone = world.alone.lock();
+    let effect = Effect::Revert { to: mark.lsn()? };
+    actor.ask(vec![effect], |state, note| state.revert(mark, note))?;
+    let there = actor.state().list_pages()?;
+    actor.history().pages = there;
+    Ok(())
+}
+
 fn view(actor: &mut Actor<'_>) -> Result<()> {
     let Some(page) = actor.page() else { return Ok(()) };
     let view = actor.state().view(page)?;
@@ -832,7 +903,8 @@ fn page_history(actor: &mut Actor<'_>) -> Result<()> {
     let Some(page) = actor.page() else { return Ok(()) };
     let mut last = None;
     for changed in actor.state().page_history(page)? {
-        let written = u64::from(matches!(changed.change, Change::Written(_)));
+        let content = matches!(changed.change, Change::Written(_) | Change::Restored { .. });
+        let written = u64::from(content);
         if let Some((lsn, epoch)) = last {
             let follows = changed.lsn >= lsn && changed.epoch == epoch + written;
             actor.expect(follows, || {

@@ -6,7 +6,7 @@ use mmsb::ffi::delta::MmsbRun;
 use mmsb::ffi::state::{MmsbConfig, MmsbQuery, rust_config_default, rust_query_default};
 use mmsb::ffi::status::MmsbStatus;
 use mmsb::ffi::{MmsbAllocator, MmsbBatch, MmsbDelta, MmsbPage, MmsbReader, MmsbSnapshot};
-use mmsb::ffi::{MmsbState, MmsbTLog, MmsbView};
+use mmsb::ffi::{MmsbComparison, MmsbSoftCheckpoint, MmsbState, MmsbTLog, MmsbView};
 use mmsb::stdx::crc::crc32c;
 use std::collections::HashMap;
 use std::ffi::{CString, c_char};
@@ -24,6 +24,8 @@ pub const SNAPSHOT: u8 = 5;
 pub const BATCH: u8 = 6;
 pub const TLOG: u8 = 7;
 pub const READER: u8 = 8;
+pub const COMPARISON: u8 = 9;
+pub const SOFT_CHECKPOINT: u8 = 10;
 
 /// Sizes of pages: in their limits and small, or out of them.
 const SIZES: [u64; 10] = [16, 1, 64, 65, 300, 1024, 5000, 0, (1 << 30) + 1, u64::MAX];
@@ -304,6 +306,14 @@ impl<'a> Args<'a> {
 
     pub fn reader(&mut self) -> MmsbReader {
         MmsbReader { id: self.handle(READER) }
+    }
+
+    pub fn comparison(&mut self) -> MmsbComparison {
+        MmsbComparison { id: self.handle(COMPARISON) }
+    }
+
+    pub fn soft_checkpoint(&mut self) -> MmsbSoftCheckpoint {
+        MmsbSoftCheckpoint { id: self.handle(SOFT_CHECKPOINT) }
     }
 
     /// A handle of what holds pages.

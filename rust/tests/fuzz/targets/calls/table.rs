@@ -1,14 +1,17 @@
 //! Every function of the interface, with arguments of its kinds.
 #![allow(clippy::undocumented_unsafe_blocks, reason = "Args makes only pointers that are allowed")]
 
-use super::args::{ALLOCATOR, Args, BATCH, DELTA, READER, SNAPSHOT, STATE, TLOG, VIEW};
+use super::args::{ALLOCATOR, Args, BATCH, COMPARISON, DELTA, READER, SNAPSHOT};
+use super::args::{SOFT_CHECKPOINT, STATE, TLOG, VIEW};
 use mmsb::ffi::allocator::*;
 use mmsb::ffi::batch::*;
 use mmsb::ffi::checkpoint::*;
+use mmsb::ffi::compare::*;
 use mmsb::ffi::delta::*;
 use mmsb::ffi::log::*;
 use mmsb::ffi::page::*;
 use mmsb::ffi::reader::*;
+use mmsb::ffi::revert::*;
 use mmsb::ffi::snapshot::*;
 use mmsb::ffi::state::*;
 use mmsb::ffi::status::*;
@@ -25,6 +28,8 @@ pub const FREES: &[(u8, Free)] = &[
     (VIEW, |at| unsafe { rust_view_free(at.cast()) }),
     (READER, |at| unsafe { rust_tlog_reader_free(at.cast()) }),
     (SNAPSHOT, |at| unsafe { rust_snapshot_free(at.cast()) }),
+    (COMPARISON, |at| unsafe { rust_comparison_free(at.cast()) }),
+    (SOFT_CHECKPOINT, |at| unsafe { rust_soft_checkpoint_release(at.cast()) }),
     (BATCH, |at| unsafe { rust_batch_free(at.cast()) }),
     (DELTA, |at| unsafe { rust_delta_free(at.cast()) }),
     (TLOG, |at| unsafe { rust_tlog_free(at.cast()) }),
@@ -490,6 +495,54 @@ pub const CALLS: &[(&str, Call)] = &[
     ("rust_snapshot_list_pages", |a| {
         let snapshot = a.snapshot();
         copy(a, |buf, n, len| unsafe { rust_snapshot_list_pages(snapshot, buf, n, len) })
+    }),
+    ("rust_snapshot_compare", |a| {
+        let (from, to) = (a.snapshot(), a.snapshot());
+        make(a, COMPARISON, |out| unsafe { rust_snapshot_compare(from, to, out) })
+    }),
+    ("rust_state_compare", |a| {
+        let (state, from) = (a.state(), a.snapshot());
+        make(a, COMPARISON, |out| unsafe { rust_state_compare(state, from, out) })
+    }),
+    ("rust_comparison_len", |a| {
+        let (comparison, out) = (a.comparison(), a.out());
+        unsafe { rust_comparison_len(comparison, out) }
+    }),
+    ("rust_comparison_get", |a| {
+        let (comparison, index, out) = (a.comparison(), a.input.u8() as usize, a.out());
+        let status = unsafe { rust_comparison_get(comparison, index, out) };
+        if status == MmsbStatus::Ok
+            && let Some(difference) = a.value::<MmsbDifference>(out)
+        {
+            a.look(difference.runs.cast(), difference.runs_len * size_of::<MmsbRun>());
+        }
+        status
+    }),
+    ("rust_comparison_free", |a| {
+        let at = a.handle_place(COMPARISON);
+        unsafe { rust_comparison_free(at.cast()) }
+    }),
+    ("rust_snapshot_write", |a| {
+        let (snapshot, state, path) = (a.snapshot(), a.state(), a.path());
+        long(a, state, |a, progress, context| {
+            tell(a, |lsn| unsafe { rust_snapshot_write(snapshot, path, progress, context, lsn) })
+        })
+    }),
+    ("rust_state_soft_checkpoint", |a| {
+        let state = a.state();
+        make(a, SOFT_CHECKPOINT, |out| unsafe { rust_state_soft_checkpoint(state, out) })
+    }),
+    ("rust_state_revert", |a| {
+        let (state, mark, note) = (a.state(), a.soft_checkpoint(), a.note());
+        tell(a, |lsn| unsafe { rust_state_revert(state, mark, note, lsn) })
+    }),
+    ("rust_soft_checkpoint_lsn", |a| {
+        let mark = a.soft_checkpoint();
+        tell(a, |lsn| unsafe { rust_soft_checkpoint_lsn(mark, lsn) })
+    }),
+    ("rust_soft_checkpoint_release", |a| {
+        let at = a.handle_place(SOFT_CHECKPOINT);
+        unsafe { rust_soft_checkpoint_release(at.cast()) }
     }),
     ("rust_tlog_new", |a| {
         let path = a.path();
