@@ -31,6 +31,11 @@ pub mod stdx;
 pub mod types;
 pub mod version;
 
+/// The test suite runs on the engine's own heap (`make slab-alloc`).
+#[cfg(slab_alloc)]
+#[global_allocator]
+static HEAP: memory::SlabAlloc = memory::SlabAlloc;
+
 pub use config::{Config, Durability, limits};
 pub use error::{Error, ErrorKind, Result};
 pub use log::LogStats;

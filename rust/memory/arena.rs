@@ -441,17 +441,18 @@ impl Arena {
         slabs: u32,
         asked: usize,
     ) -> Result<(u32, bool), Refused> {
-        let retained = self.take_retained(central, slabs);
-        if retained.is_none() && central.used + central.retained_slabs + slabs > central.limit {
-            self.purge_to(central, 0);
-        }
         let refused = |central: &Central, reason| {
             let bytes = |slabs: u32| u64::from(slabs) * SLAB_BYTES as u64;
             Refused { asked, in_use: bytes(central.used), limit: bytes(central.limit), reason }
         };
-        if u64::from(central.used) + u64::from(slabs) > central.limit.into() {
+        if slabs > central.limit - central.used.min(central.limit) {
             let reason = if central.limit == self.count { Reason::Range } else { Reason::Limit };
             return Err(refused(central, reason));
+        }
+        let retained = self.take_retained(central, slabs);
+        if retained.is_none() {
+            let keep = central.limit - central.used - slabs;
+            self.purge_to(central, keep);
         }
         let (first, fresh) = match retained {
             Some(first) => (first, false),

@@ -216,6 +216,10 @@ fn a_full_range_and_a_limit_are_errors_that_name_them() {
     let arena = Arena::reserve(64 << 20).unwrap();
     let refused = arena.alloc_span(65 << 20).unwrap_err();
     assert_eq!((refused.reason, refused.asked, refused.in_use), (Reason::Range, 65 << 20, 0));
+    for asked in [(64 << 20) + 1, 1 << 40, 1 << 62, usize::MAX] {
+        assert_eq!(arena.alloc_span(asked).unwrap_err().asked, asked);
+        arena.invariant().unwrap();
+    }
     arena.set_limit(5 << 20);
     let first = arena.alloc_span(3 << 20).unwrap().0;
     let refused = arena.alloc_span(3 << 20).unwrap_err();
