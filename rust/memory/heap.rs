@@ -1,7 +1,7 @@
 //! The process's heap: one arena, a cache for each thread.
 //!
-//! A thread's cache is made at its first call and drained when the thread ends; what is freed while
-//! the thread's locals are already gone goes through a cache that all such threads share.
+//! A thread's cache is made at its first call and drained when the thread ends; what the thread still
+//! asks for after that goes through a cache that all such threads share.
 //!
 //! A forked child finds the locks open and its own thread's cache; what other threads kept in their
 //! caches stays unused there.
@@ -47,7 +47,7 @@ unsafe impl Send for Registry {}
 pub struct Heap {
     pub arena: Arena,
     registry: Lock<Registry, false>,
-    /// For threads whose locals are gone.
+    /// For threads that have no cache any more.
     shared: Lock<Option<&'static Entry>, false>,
 }
 
@@ -63,26 +63,37 @@ const GONE: *const Entry = ptr::without_provenance(1);
 
 thread_local! {
     static CACHE: Cell<*const Entry> = const { Cell::new(ptr::null()) };
-    static LEAVE: Leave = const { Leave };
 }
 
-/// Gives the thread's cache back when the thread ends.
-struct Leave;
+/// Has [`leave`] called for the calling thread's cache when the thread ends; `false` where the system
+/// has no room for it.
+///
+/// A key of the system's, not a local with a destructor: locals are over when destructors of keys make
+/// their first call, and one registered by then would never run.
+fn leave_later(entry: &'static Entry) -> bool {
+    static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
+    let key = KEY.get_or_init(|| {
+        let mut key = 0;
+        // SAFETY: `key` is valid for a write; `leave` stays, as build.rs has the library never unloaded.
+        let status = unsafe { libc::pthread_key_create(&mut key, Some(leave)) };
+        (status == 0).then_some(key)
+    });
+    // SAFETY: the key is one that was created and is never deleted.
+    key.is_some_and(
+        |key| unsafe { libc::pthread_setspecific(key, ptr::from_ref(entry).cast()) } == 0,
+    )
+}
 
-impl Drop for Leave {
-    fn drop(&mut self) {
-        let entry = CACHE.replace(GONE);
-        if entry == GONE {
-            return;
-        }
-        // SAFETY: null or an entry; entries live as long as the process.
-        let entry = unsafe { entry.as_ref() };
-        if let (Some(entry), Some(heap)) = (entry, heap()) {
-            entry.cache.drain();
-            let mut registry = heap.registry.lock();
-            entry.idle.set(registry.idle);
-            registry.idle = Some(entry);
-        }
+/// Gives the calling thread's cache back: from here on the thread uses the shared one.
+extern "C" fn leave(entry: *mut libc::c_void) {
+    CACHE.set(GONE);
+    // SAFETY: what `leave_later` was given; entries live as long as the process.
+    let entry = unsafe { entry.cast::<Entry>().as_ref() };
+    if let (Some(entry), Some(heap)) = (entry, heap()) {
+        entry.cache.drain();
+        let mut registry = heap.registry.lock();
+        entry.idle.set(registry.idle);
+        registry.idle = Some(entry);
     }
 }
 
@@ -128,7 +139,10 @@ fn with_slow<R>(asked: usize, f: impl FnOnce(&Cache) -> Result<R, Refused>) -> R
     let entry = heap.entry()?;
     // Before anything else: registering what runs at the thread's end may need memory.
     CACHE.set(entry);
-    LEAVE.with(|_| ());
+    if !leave_later(entry) {
+        leave(ptr::from_ref(entry).cast_mut().cast());
+        return with_slow(asked, f);
+    }
     f(&entry.cache)
 }
 
