@@ -16,7 +16,9 @@ use super::class::{
 use super::stats::{ClassStats, MemoryStats};
 use super::{Reason, Refused};
 use crate::stdx::lock::Lock;
+use crate::stdx::thread::AtEnd;
 use std::cell::Cell;
+use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
@@ -65,29 +67,12 @@ thread_local! {
     static CACHE: Cell<*const Entry> = const { Cell::new(ptr::null()) };
 }
 
-/// Has [`leave`] called for the calling thread's cache when the thread ends; `false` where the system
-/// has no room for it.
-///
-/// A key of the system's, not a local with a destructor: locals are over when destructors of keys make
-/// their first call, and one registered by then would never run.
-fn leave_later(entry: &'static Entry) -> bool {
-    static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
-    let key = KEY.get_or_init(|| {
-        let mut key = 0;
-        // SAFETY: `key` is valid for a write; `leave` stays, as build.rs has the library never unloaded.
-        let status = unsafe { libc::pthread_key_create(&mut key, Some(leave)) };
-        (status == 0).then_some(key)
-    });
-    // SAFETY: the key is one that was created and is never deleted.
-    key.is_some_and(
-        |key| unsafe { libc::pthread_setspecific(key, ptr::from_ref(entry).cast()) } == 0,
-    )
-}
+static LEAVE: AtEnd = AtEnd::new(leave);
 
 /// Gives the calling thread's cache back: from here on the thread uses the shared one.
-extern "C" fn leave(entry: *mut libc::c_void) {
+extern "C" fn leave(entry: *mut c_void) {
     CACHE.set(GONE);
-    // SAFETY: what `leave_later` was given; entries live as long as the process.
+    // SAFETY: what `with_slow` set; entries live as long as the process.
     let entry = unsafe { entry.cast::<Entry>().as_ref() };
     if let (Some(entry), Some(heap)) = (entry, heap()) {
         entry.cache.drain();
@@ -139,7 +124,7 @@ fn with_slow<R>(asked: usize, f: impl FnOnce(&Cache) -> Result<R, Refused>) -> R
     let entry = heap.entry()?;
     // Before anything else: registering what runs at the thread's end may need memory.
     CACHE.set(entry);
-    if !leave_later(entry) {
+    if !LEAVE.set(ptr::from_ref(entry).cast()) {
         leave(ptr::from_ref(entry).cast_mut().cast());
         return with_slow(asked, f);
     }
