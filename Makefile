@@ -14,6 +14,7 @@ KILLS ?= 200
 OPS ?= 400000
 IMAGES ?= 20000
 INPUTS ?= 1000000
+HEAP_OPS ?= 100000000
 TARGET ?= recovery
 SECONDS ?= 60
 MMSB_BUILD ?= build
@@ -27,7 +28,7 @@ FUZZ_ROOT = $(MMSB_BUILD)/cargo-fuzz-$(FUZZ_VERSION)
 FUZZ = $(FUZZ_ROOT)/bin/cargo-fuzz
 
 .PHONY: help build test test-rust test-c test-julia test-python demo bench criterion check lint deny \
-        crash canaries fuzz fuzz-coverage loom header install uninstall clean
+        crash canaries slab-alloc fuzz fuzz-coverage loom header install uninstall clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -111,6 +112,13 @@ crash:
 canaries:
 	RUSTFLAGS="--cfg canaries" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/canaries \
 	    $(CARGO) test --test simulation --test crash canaries -- --nocapture
+
+## make slab-alloc         the Rust tests with the engine's heap as their allocator; the long form of
+##      HEAP_OPS=…         the heap's own tests
+slab-alloc:
+	RUSTFLAGS="--cfg slab_alloc" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/slab_alloc \
+	    $(CARGO) test --quiet
+	MMSB_HEAP_OPS=$(HEAP_OPS) $(CARGO) test --release --lib memory::tests
 
 ## make fuzz INPUTS=1000000   every fuzz target, from numbered inputs
 fuzz:

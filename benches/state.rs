@@ -7,6 +7,7 @@ use common::{create_pages, criterion, directory, durable, fill};
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use mmsb::{Config, Note, State};
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 /// A pooled state in memory: opened, given a page of 1 KiB, closed.
 fn memory(c: &mut Criterion) {
@@ -73,6 +74,44 @@ fn digest(c: &mut Criterion) {
     assert_ne!(state.digest().unwrap(), before);
 }
 
+/// Back to a mark, and what a comparison with it takes, of 100,000 pages of which some changed.
+fn revert(c: &mut Criterion) {
+    let mut group = c.benchmark_group("state/revert");
+    let state = State::open(Config::memory()).unwrap();
+    let pages = create_pages(&state, 100_000, 64);
+    let mark = state.soft_checkpoint().unwrap();
+    for count in [10, 100, 1000] {
+        let step = pages.len() / count;
+        let mut changes = 0u64;
+        let mut change = || {
+            changes += 1;
+            for page in pages.iter().step_by(step) {
+                state.write(*page, 0, &changes.to_le_bytes(), Note::NONE).unwrap();
+            }
+        };
+        group.bench_function(format!("back_from_{count}"), |b| {
+            b.iter_custom(|rounds| {
+                let mut spent = Duration::ZERO;
+                for _ in 0..rounds {
+                    change();
+                    let start = Instant::now();
+                    state.revert(&mark, Note::NONE).unwrap();
+                    spent += start.elapsed();
+                }
+                spent
+            });
+        });
+        let before = state.snapshot().unwrap();
+        change();
+        group.bench_function(format!("compare_{count}"), |b| {
+            b.iter(|| assert_eq!(state.compare(&before).unwrap().len(), count));
+        });
+        state.revert(&mark, Note::NONE).unwrap();
+        assert_eq!(state.compare(&before).unwrap(), []);
+    }
+    state.verify().unwrap();
+}
+
 /// A cut through all pages, and what reading one through it costs.
 fn snapshot(c: &mut Criterion) {
     let mut group = c.benchmark_group("state/snapshot");
@@ -93,6 +132,6 @@ fn snapshot(c: &mut Criterion) {
 criterion_group! {
     name = state;
     config = criterion();
-    targets = memory, directory_life, create_free, digest, snapshot
+    targets = memory, directory_life, create_free, digest, snapshot, revert
 }
 criterion_main!(state);

@@ -283,6 +283,32 @@ typedef struct {
 } MmsbPage;
 
 /**
+ * What an allocator's pages and blocks take.
+ */
+typedef struct {
+    /**
+     * Live pages.
+     */
+    uint64_t pages;
+    /**
+     * Bytes of them.
+     */
+    uint64_t page_bytes;
+    /**
+     * Bytes of frames in memory: pages, and what views still show of old ones.
+     */
+    uint64_t frame_bytes;
+    /**
+     * Plain blocks.
+     */
+    uint64_t blocks;
+    /**
+     * Bytes of them.
+     */
+    uint64_t block_bytes;
+} MmsbAllocatorStats;
+
+/**
  * A state. Zero is null.
  */
 typedef struct {
@@ -503,6 +529,11 @@ typedef struct {
      */
     uint64_t history_bytes;
     /**
+     * Memory that pages may take, older versions included, bytes; 0 for no limit. What would take
+     * more is OutOfMemory and changes nothing.
+     */
+    uint64_t memory_bytes_max;
+    /**
      * Bytes of older versions that open snapshots may hold together. Beyond it the oldest that
      * hold anything are ended: reading from them is SnapshotTooOld. Writers never fail nor wait
      * for it; views and checkpoints are not ended.
@@ -596,6 +627,87 @@ typedef struct {
      */
     uint64_t limit;
 } MmsbQuery;
+
+/**
+ * The heap. Counted while others allocate, figures of the same moment differ by what was on its
+ * way.
+ */
+typedef struct {
+    /**
+     * Bytes of addresses.
+     */
+    uint64_t reserved;
+    /**
+     * Bytes of slabs that are used or retained.
+     */
+    uint64_t committed;
+    /**
+     * Bytes of blocks and spans that somebody has.
+     */
+    uint64_t in_use;
+    /**
+     * Bytes of free blocks in threads' magazines.
+     */
+    uint64_t cached;
+    /**
+     * Bytes of slabs that are kept though nothing stands in them.
+     */
+    uint64_t retained;
+    /**
+     * Most bytes that may be committed.
+     */
+    uint64_t limit;
+    /**
+     * Slabs of size classes.
+     */
+    uint64_t slabs;
+    /**
+     * Blocks above 1 MiB.
+     */
+    uint64_t spans;
+    /**
+     * Blocks that were freed by a thread that did not hold their slab.
+     */
+    uint64_t remote_frees;
+    /**
+     * Calls of the kernel since the process began.
+     */
+    uint64_t kernel_calls;
+    /**
+     * Mappings that the kernel keeps for the heap.
+     */
+    uint64_t mappings;
+    /**
+     * The part of the slabs in use that nobody has, 0 to 1.
+     */
+    double fragmentation;
+} MmsbMemoryStats;
+
+/**
+ * One size class of the heap.
+ */
+typedef struct {
+    /**
+     * Bytes of a block.
+     */
+    uint64_t bytes;
+    /**
+     * Slabs of 2 MiB.
+     */
+    uint64_t slabs;
+    /**
+     * Blocks that somebody has.
+     */
+    uint64_t in_use;
+    /**
+     * Free blocks in threads' magazines.
+     */
+    uint64_t cached;
+    /**
+     * Free blocks that stand in slabs.
+     */
+    uint64_t free;
+} MmsbMemoryClass;
 
 /**
  * A page's content as it was. Zero is null.
@@ -868,6 +980,10 @@ typedef struct {
      * Time of a checkpoint.
      */
     MmsbLatency checkpoint;
+    /**
+     * The heap that all states and allocators of the process share.
+     */
+    MmsbMemoryStats memory;
 } MmsbStats;
 
 /**
@@ -950,8 +1066,8 @@ const char *rust_mmsb_version(void);
 MmsbStatus rust_allocator_new(MmsbAllocator *out);
 
 /**
- * Frees an allocator with all its pages. `*allocator` becomes zero. Null and zero are fine. Views
- * stay valid.
+ * Frees an allocator with all its pages and plain blocks. `*allocator` becomes zero. Null and zero
+ * are fine. Views of pages stay valid; blocks do not.
  *
  * # Safety
  * `allocator` is null or valid for a read and a write.
@@ -1007,9 +1123,54 @@ MmsbStatus rust_allocator_list_pages(MmsbAllocator allocator,
                                      size_t *len);
 
 /**
- * Frees all pages.
+ * Frees all pages and all plain blocks.
  */
 MmsbStatus rust_allocator_clear(MmsbAllocator allocator);
+
+/**
+ * Makes memory for `count` more pages of `size` bytes (1 B to 1 MiB) ready: allocating them asks the
+ * system for nothing.
+ *
+ * Errors: SizeOutOfRange, OutOfMemory beyond a limit: what could be made ready before stays.
+ */
+MmsbStatus rust_allocator_prewarm(MmsbAllocator allocator,
+                                  uint64_t size,
+                                  size_t count);
+
+/**
+ * What the allocator's pages and blocks take. `rust_memory_stats` counts the heap under all of them.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_allocator_stats(MmsbAllocator allocator,
+                                MmsbAllocatorStats *out);
+
+/**
+ * Allocates a plain block of `size` bytes (up to 1 TiB) at a multiple of `align`, a power of two up to
+ * 4,096: zero if `zeroed`, else with any content.
+ *
+ * Ownership: the block is freed with `rust_allocator_free_block`, else with the allocator or by
+ * `rust_allocator_clear`; nobody may use it after that.
+ *
+ * Errors: SizeOutOfRange, InvalidArgument for the alignment, OutOfMemory.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_allocator_alloc_block(MmsbAllocator allocator,
+                                      size_t size,
+                                      size_t align,
+                                      bool zeroed,
+                                      void **out);
+
+/**
+ * Frees a plain block of this allocator.
+ *
+ * Errors: InvalidArgument if no block of it begins there, or none does any more; nothing happened
+ * then.
+ */
+MmsbStatus rust_allocator_free_block(MmsbAllocator allocator, void *block);
 
 /**
  * A batch of nothing yet.
@@ -1491,6 +1652,80 @@ MmsbStatus rust_tlog_reader_new(MmsbTLog log, uint64_t after, uint64_t to, MmsbR
  * `query` is null or valid, `out` null or valid for a write.
  */
 MmsbStatus rust_tlog_query(MmsbTLog log, const MmsbQuery *query, MmsbReader *out);
+
+/**
+ * Counts the heap. Cost: some microseconds per hundred slabs, and a look at the kernel's list of
+ * mappings.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_memory_stats(MmsbMemoryStats *out);
+
+/**
+ * Copies the size classes that have slabs, ascending, to `buf`, which has room for `capacity`; `len`
+ * receives their number, also when the buffer is too small (LengthMismatch). There are at most 112.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_memory_classes(MmsbMemoryClass *buf,
+                               size_t capacity,
+                               size_t *len);
+
+/**
+ * Copies a table of the heap to `buf`, which has room for `capacity` bytes: UTF-8, a row for each
+ * class, no zero at the end; `len` receives its length, also when the buffer is too small
+ * (LengthMismatch).
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_memory_report(uint8_t *buf, size_t capacity, size_t *len);
+
+/**
+ * Makes `count` free blocks for `size` bytes (1 to 1 MiB) at multiples of `align` ready, with the
+ * memory under them: the next `count` allocations of that class ask the system for nothing.
+ *
+ * Errors: SizeOutOfRange, InvalidArgument for the alignment, OutOfMemory beyond the limit: what could
+ * be made before stays.
+ */
+MmsbStatus rust_memory_prewarm(size_t size,
+                               size_t align,
+                               size_t count);
+
+/**
+ * Gives what the calling thread keeps and all slabs without content to the operating system.
+ * `bytes`, which may be null, receives how many went.
+ *
+ * # Safety
+ * `bytes` is null or valid for a write.
+ */
+MmsbStatus rust_memory_purge(uint64_t *bytes);
+
+/**
+ * Limits the bytes of slabs that are in use or retained, rounded up to 2 MiB; 0 for no limit but
+ * the reserved range. What is in use beyond it stays.
+ */
+MmsbStatus rust_memory_set_limit(uint64_t bytes);
+
+/**
+ * Says how many bytes of slabs that come back are kept, and how long: 256 MiB and 10 seconds
+ * otherwise.
+ */
+MmsbStatus rust_memory_set_retention(uint64_t bytes, uint64_t age_ms);
+
+/**
+ * Asks the kernel for huge pages under the heap, or for none, as it is at first.
+ */
+MmsbStatus rust_memory_set_huge_pages(bool huge);
+
+/**
+ * Walks every slab of the heap and compares what they say with each other: Internal with what does
+ * not fit. Blocks may come and go meanwhile; slabs that threads are carving are left out. Cost: some
+ * microseconds per slab.
+ */
+MmsbStatus rust_memory_check(void);
 
 /**
  * Frees a page. Its id is never used again. `note` and `lsn` may be null.

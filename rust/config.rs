@@ -92,6 +92,10 @@ pub struct Config {
     /// as an image takes, stands after the last one: by a background thread in `Buffered`, else
     /// by the update that finds it due. 0 keeps no more than recovery needs.
     pub history_bytes: u64,
+    /// Memory that pages may take, older versions included, bytes; 0 for no limit. What would take
+    /// more is `OutOfMemory` and changes nothing. Pages that stand untouched in an image don't
+    /// count.
+    pub memory_bytes_max: u64,
     /// Bytes of older versions that open snapshots may hold together; a version counts its
     /// content, its metadata if that changed, and 128 bytes for what surrounds it. Beyond it the
     /// oldest snapshots that hold anything are ended, and reading from them fails with
@@ -111,6 +115,7 @@ impl Config {
             segment_bytes: 16 << 20,
             pending_bytes_max: 8 << 20,
             history_bytes: 256 << 20,
+            memory_bytes_max: 0,
             version_bytes_max: 4 << 30,
         }
     }

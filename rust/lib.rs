@@ -32,14 +32,19 @@ pub mod stdx;
 pub mod types;
 pub mod version;
 
+/// The test suite runs on the engine's own heap (`make slab-alloc`).
+#[cfg(slab_alloc)]
+#[global_allocator]
+static HEAP: memory::SlabAlloc = memory::SlabAlloc;
+
 pub use config::{Config, Durability, limits};
 pub use error::{Error, ErrorKind, Result};
 pub use log::LogStats;
 pub use page::{Delta, Run};
 pub use state::{
-    Allocator, Batch, Change, Changed, Changes, CheckpointInfo, Difference, PageAt, PageDifference,
-    Query, Recovered, ScratchView, Snapshot, SoftCheckpoint, State, Stats, TLog, TLogSummary, Torn,
-    Verified, View,
+    Allocator, AllocatorStats, Batch, Change, Changed, Changes, CheckpointInfo, Difference, PageAt,
+    PageDifference, Query, Recovered, ScratchView, Snapshot, SoftCheckpoint, State, Stats, TLog,
+    TLogSummary, Torn, Verified, View,
 };
 pub use stdx::hist::Latency;
 pub use types::{EdgeKind, Epoch, Link, Location, Lsn, Note, PageId};

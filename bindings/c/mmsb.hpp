@@ -8,7 +8,8 @@
 //   Snapshot   all pages at one moment                              move only
 //   SoftCheckpoint   a moment that a state can go back to           move only
 //   Reader     changes, one after the other                         move only
-//   Allocator  pages without a log                                  move only
+//   Allocator  pages without a log, and plain blocks                move only
+//   Block      a plain block of memory                              move only
 //   TLog       a log by itself                                      move only
 //
 // Header only; link against libmmsb. Rules, the same for every type:
@@ -25,12 +26,14 @@
 #include "mmsb.h"
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <exception>
 #include <functional>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -975,7 +978,60 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
 
 // ------------------------------------------------------------------------- allocators, lone logs
 
-/// Pages without a log: scratch data in the same shape as a state's.
+/// A plain block of memory of an allocator. Destroying it frees the memory, as do the allocator's end
+/// and `clear`: nothing may be read or written through a block that is left after those.
+class Block {
+  public:
+    Block() = default;
+    Block(Block &&other) noexcept { swap(other); }
+    Block &operator=(Block &&other) noexcept {
+        Block taken(std::move(other));
+        swap(taken);
+        return *this;
+    }
+    Block(const Block &) = delete;
+    Block &operator=(const Block &) = delete;
+    ~Block() {
+        // One that went with its allocator is noticed there.
+        if (data_ != nullptr && is_there()) rust_allocator_free_block(owner_, data_);
+    }
+
+    std::uint8_t *data() const noexcept { return data_; }
+    /// Bytes.
+    std::size_t size() const noexcept { return size_; }
+    explicit operator bool() const noexcept { return data_ != nullptr; }
+    std::uint8_t &operator[](std::size_t at) const noexcept { return data_[at]; }
+    /// The memory as items of type `T`: size() / sizeof(T) of them.
+    template <class T> T *as() const noexcept {
+        static_assert(std::is_trivially_copyable_v<T>, "only plain values are bytes");
+        return reinterpret_cast<T *>(data_);
+    }
+
+  private:
+    friend class Allocator;
+    using Clears = std::shared_ptr<const std::atomic<std::uint64_t>>;
+    Block(MmsbAllocator owner, Clears clears, void *data, std::size_t size)
+        : owner_(owner), clears_(std::move(clears)), since_(*clears_),
+          data_(static_cast<std::uint8_t *>(data)), size_(size) {}
+
+    /// After a `clear` somebody else's block may begin there.
+    bool is_there() const noexcept { return *clears_ == since_; }
+    void swap(Block &other) noexcept {
+        std::swap(owner_, other.owner_);
+        std::swap(clears_, other.clears_);
+        std::swap(since_, other.since_);
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+    }
+
+    MmsbAllocator owner_{};
+    Clears clears_;
+    std::uint64_t since_ = 0;
+    std::uint8_t *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/// Pages without a log: scratch data in the same shape as a state's, and plain blocks.
 class Allocator : public detail::Owned<MmsbAllocator, rust_allocator_free> {
   public:
     Allocator() { detail::check(rust_allocator_new(&raw_)); }
@@ -1004,7 +1060,32 @@ class Allocator : public detail::Owned<MmsbAllocator, rust_allocator_free> {
             return rust_allocator_list_pages(raw_, buf, capacity, len);
         });
     }
-    void clear() { detail::check(rust_allocator_clear(raw_)); }
+    /// Frees all pages and all blocks.
+    void clear() {
+        detail::check(rust_allocator_clear(raw_));
+        ++*clears_;
+    }
+
+    /// A block of `size` bytes at a multiple of `align`, a power of two up to 4,096; with any
+    /// content unless `zeroed`.
+    Block block(std::size_t size, std::size_t align = 16, bool zeroed = true) {
+        void *data = detail::fetch<void *>([&](auto out) {
+            return rust_allocator_alloc_block(raw_, size, align, zeroed, out);
+        });
+        return Block(raw_, clears_, data, size);
+    }
+    /// Makes memory for `count` more pages of `size` bytes, up to 1 MiB, ready.
+    void prewarm(std::uint64_t size, std::size_t count) {
+        detail::check(rust_allocator_prewarm(raw_, size, count));
+    }
+    MmsbAllocatorStats stats() const {
+        return detail::fetch<MmsbAllocatorStats>(
+            [&](auto out) { return rust_allocator_stats(raw_, out); });
+    }
+
+  private:
+    std::shared_ptr<std::atomic<std::uint64_t>> clears_ =
+        std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
 /// A log by itself, without a state that its deltas change.
@@ -1045,6 +1126,47 @@ class TLog : public detail::Owned<MmsbTLog, rust_tlog_free> {
             [&](auto out) { return rust_tlog_query(raw_, &raw, out); }));
     }
 };
+
+// ---------------------------------------------------------------------------------------- memory
+
+/// The heap under all states and allocators of the process.
+namespace memory {
+
+/// Counts the heap. Cost: some microseconds per hundred slabs, and a look at the kernel's list of
+/// mappings.
+inline MmsbMemoryStats stats() {
+    return detail::fetch<MmsbMemoryStats>([](auto out) { return rust_memory_stats(out); });
+}
+/// The size classes that have slabs, ascending.
+inline std::vector<MmsbMemoryClass> classes() {
+    return detail::collect<MmsbMemoryClass>(rust_memory_classes);
+}
+/// A table for people: the heap, and a row for each class.
+inline std::string report() { return detail::collect_text(rust_memory_report); }
+/// Makes `count` free blocks for `size` bytes, up to 1 MiB, at multiples of `align` ready.
+inline void prewarm(std::size_t size, std::size_t count, std::size_t align = 16) {
+    detail::check(rust_memory_prewarm(size, align, count));
+}
+/// Gives what the calling thread keeps, and all slabs without content, to the operating system.
+/// Returns the bytes that went.
+inline std::uint64_t purge() {
+    return detail::fetch<std::uint64_t>([](auto out) { return rust_memory_purge(out); });
+}
+/// Limits the bytes of slabs in use or retained, rounded up to 2 MiB; 0 for no limit but the
+/// reserved range.
+inline void set_limit(std::uint64_t bytes) { detail::check(rust_memory_set_limit(bytes)); }
+/// Says how many bytes of slabs that come back are kept, and how long: 256 MiB and 10,000 ms
+/// otherwise.
+inline void set_retention(std::uint64_t bytes, std::uint64_t age_ms) {
+    detail::check(rust_memory_set_retention(bytes, age_ms));
+}
+/// Asks the kernel for huge pages under the heap, or for none, as it is at first.
+inline void set_huge_pages(bool huge) { detail::check(rust_memory_set_huge_pages(huge)); }
+/// Walks every slab and throws an Error of kind INTERNAL if they contradict each other. Blocks must
+/// not come and go meanwhile.
+inline void check() { detail::check(rust_memory_check()); }
+
+} // namespace memory
 
 } // namespace mmsb
 

@@ -50,6 +50,7 @@ const SCALARS = Dict(
     "uint32_t" => "UInt32",
     "uint64_t" => "UInt64",
     "size_t" => "Csize_t",
+    "double" => "Float64",
     "void" => "Cvoid",
     "MmsbStatus" => "Int32",
     # An enum's storage, as C gives it to a field; values come from the matching @enum.

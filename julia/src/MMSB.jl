@@ -31,7 +31,9 @@ include("handle.jl")
 include("progress.jl")
 include("note.jl")
 include("state.jl")
+include("heap.jl")
 include("allocator.jl")
+include("block.jl")
 include("delta.jl")
 include("batch.jl")
 include("page.jl")
@@ -51,7 +53,9 @@ export create_page, delete_page, list_pages, page_size, page_epoch, page_lsn, pa
 export update_page, write_page!, write_masked!, query_page, read_page, read_page!
 export set_metadata!, get_metadata, delete_metadata!
 export PageArray, PageView, page_view, page_array
-export PageAllocator
+export PageAllocator, prewarm!, allocator_stats, MemoryBlock, alloc_block
+export memory_stats, memory_report, memory_prewarm!, memory_purge!, memory_limit!
+export memory_retention!, memory_huge_pages!
 export Delta, create_delta, validate, route_delta!, batch_route_deltas!
 export delta_info, delta_runs, delta_payload, delta_source, delta_intent
 export Batch, batch, commit!, @mmsb

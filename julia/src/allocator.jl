@@ -14,9 +14,10 @@ calls `use(pages)`, closes the allocator whatever happens and returns what `use`
 id. [`read_page`](@ref), [`read_page!`](@ref), [`page_view`](@ref), [`page_array`](@ref),
 [`page_size`](@ref), [`page_epoch`](@ref), [`page_location`](@ref), [`list_pages`](@ref) and
 [`get_metadata`](@ref) do as with a state, with the same limits and errors. `length(pages)` counts
-pages, `empty!(pages)` deletes all of them.
+pages, `empty!(pages)` deletes all of them. [`alloc_block`](@ref) gives plain memory.
 
-Any task on any thread may use an allocator. `close` frees its pages; views of them stay valid.
+Any task on any thread may use an allocator. `close` frees its pages and blocks; views of pages stay
+valid.
 
 ```julia
 PageAllocator() do pages
@@ -28,8 +29,10 @@ end
 """
 mutable struct PageAllocator <: Handle
     handle::API.MmsbAllocator
+    "Goes up when all blocks are freed at once: those from before are closed."
+    era::Int
 
-    PageAllocator(handle::API.MmsbAllocator) = finalizer(finalize_handle, new(handle))
+    PageAllocator(handle::API.MmsbAllocator) = finalizer(finalize_handle, new(handle, 0))
 end
 
 PageAllocator() = PageAllocator(obtain(API.rust_allocator_new, API.MmsbAllocator))
@@ -52,7 +55,7 @@ Base.isempty(pages::PageAllocator) = length(pages) == 0
 """
     empty!(pages::PageAllocator)
 
-Deletes all pages; their ids are not used again. Returns `pages`.
+Deletes all pages, whose ids are not used again, and frees all blocks. Returns `pages`.
 
 ```julia
 PageAllocator() do pages
@@ -62,8 +65,53 @@ end
 ```
 """
 function Base.empty!(pages::PageAllocator)
+    # Before and after: a block that another task allocates meanwhile may go or stay.
+    pages.era += 1
     GC.@preserve pages check(API.rust_allocator_clear(raw(pages)))
+    pages.era += 1
     return pages
+end
+
+"""
+    prewarm!(pages::PageAllocator; size, count)
+
+Makes memory for `count` more pages of `size` bytes, 1 to 1,048,576, ready before they are created.
+Returns `pages`.
+
+Errors: `SizeOutOfRangeError`, `MMSBOutOfMemoryError` beyond a limit: what could be made ready before
+stays.
+
+```julia
+PageAllocator() do pages
+    prewarm!(pages; size=1024, count=100)
+    create_page(pages; size=1024)
+end
+```
+"""
+function prewarm!(pages::PageAllocator; size::Integer, count::Integer)
+    size, count = natural(size, "size"), natural(count, "count")
+    GC.@preserve pages check(API.rust_allocator_prewarm(raw(pages), size, count))
+    return pages
+end
+
+"""
+    allocator_stats(pages::PageAllocator)
+
+What an allocator takes: a named tuple `(pages, page_bytes, frame_bytes, blocks, block_bytes)` of live
+pages, their bytes, the bytes of memory that they and what views still show of old ones take, plain
+blocks and their bytes.
+
+```julia
+PageAllocator() do pages
+    create_page(pages; size=1000)
+    @assert allocator_stats(pages).page_bytes == 1000
+end
+```
+"""
+function allocator_stats(pages::PageAllocator)
+    out = Ref{API.MmsbAllocatorStats}()
+    GC.@preserve pages check(API.rust_allocator_stats(raw(pages), out))
+    return named(out[])
 end
 
 function Base.show(io::IO, pages::PageAllocator)

@@ -167,6 +167,22 @@ struct MmsbPage
 end
 
 """
+What an allocator's pages and blocks take.
+"""
+struct MmsbAllocatorStats
+    "Live pages."
+    pages::UInt64
+    "Bytes of them."
+    page_bytes::UInt64
+    "Bytes of frames in memory: pages, and what views still show of old ones."
+    frame_bytes::UInt64
+    "Plain blocks."
+    blocks::UInt64
+    "Bytes of them."
+    block_bytes::UInt64
+end
+
+"""
 A state. Zero is null.
 """
 struct MmsbState
@@ -316,6 +332,9 @@ update waits, too, while eight times as many wait to be synced."
     pending_bytes_max::UInt64
     "History to keep, bytes of log."
     history_bytes::UInt64
+    "Memory that pages may take, older versions included, bytes; 0 for no limit. What would take
+more is OutOfMemory and changes nothing."
+    memory_bytes_max::UInt64
     "Bytes of older versions that open snapshots may hold together. Beyond it the oldest that
 hold anything are ended: reading from them is SnapshotTooOld. Writers never fail nor wait
 for it; views and checkpoints are not ended."
@@ -373,6 +392,53 @@ no longer kept. `UINT64_MAX`, which no record's LSN reaches, begins where histor
     source::Ptr{UInt8}
     "At most so many."
     limit::UInt64
+end
+
+"""
+The heap. Counted while others allocate, figures of the same moment differ by what was on its
+way.
+"""
+struct MmsbMemoryStats
+    "Bytes of addresses."
+    reserved::UInt64
+    "Bytes of slabs that are used or retained."
+    committed::UInt64
+    "Bytes of blocks and spans that somebody has."
+    in_use::UInt64
+    "Bytes of free blocks in threads' magazines."
+    cached::UInt64
+    "Bytes of slabs that are kept though nothing stands in them."
+    retained::UInt64
+    "Most bytes that may be committed."
+    limit::UInt64
+    "Slabs of size classes."
+    slabs::UInt64
+    "Blocks above 1 MiB."
+    spans::UInt64
+    "Blocks that were freed by a thread that did not hold their slab."
+    remote_frees::UInt64
+    "Calls of the kernel since the process began."
+    kernel_calls::UInt64
+    "Mappings that the kernel keeps for the heap."
+    mappings::UInt64
+    "The part of the slabs in use that nobody has, 0 to 1."
+    fragmentation::Float64
+end
+
+"""
+One size class of the heap.
+"""
+struct MmsbMemoryClass
+    "Bytes of a block."
+    bytes::UInt64
+    "Slabs of 2 MiB."
+    slabs::UInt64
+    "Blocks that somebody has."
+    in_use::UInt64
+    "Free blocks in threads' magazines."
+    cached::UInt64
+    "Free blocks that stand in slabs."
+    free::UInt64
 end
 
 """
@@ -528,6 +594,8 @@ struct MmsbStats
     commit::MmsbLatency
     "Time of a checkpoint."
     checkpoint::MmsbLatency
+    "The heap that all states and allocators of the process share."
+    memory::MmsbMemoryStats
 end
 
 """
@@ -567,7 +635,7 @@ struct MmsbErrorInfo
 end
 
 "All structs that cross the boundary."
-const STRUCTS = (MmsbAllocator, MmsbPage, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbSnapshot, MmsbComparison, MmsbRun, MmsbDifference, MmsbDeltaInfo, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbView, MmsbChange, MmsbSoftCheckpoint, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo)
+const STRUCTS = (MmsbAllocator, MmsbPage, MmsbAllocatorStats, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbSnapshot, MmsbComparison, MmsbRun, MmsbDifference, MmsbDeltaInfo, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbMemoryStats, MmsbMemoryClass, MmsbView, MmsbChange, MmsbSoftCheckpoint, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo)
 
 "Addresses of the library's functions; null until `load!`."
 mutable struct Functions
@@ -580,6 +648,10 @@ mutable struct Functions
     rust_allocator_page_count::Ptr{Cvoid}
     rust_allocator_list_pages::Ptr{Cvoid}
     rust_allocator_clear::Ptr{Cvoid}
+    rust_allocator_prewarm::Ptr{Cvoid}
+    rust_allocator_stats::Ptr{Cvoid}
+    rust_allocator_alloc_block::Ptr{Cvoid}
+    rust_allocator_free_block::Ptr{Cvoid}
     rust_batch_new::Ptr{Cvoid}
     rust_batch_free::Ptr{Cvoid}
     rust_batch_commit::Ptr{Cvoid}
@@ -626,6 +698,15 @@ mutable struct Functions
     rust_tlog_summary::Ptr{Cvoid}
     rust_tlog_reader_new::Ptr{Cvoid}
     rust_tlog_query::Ptr{Cvoid}
+    rust_memory_stats::Ptr{Cvoid}
+    rust_memory_classes::Ptr{Cvoid}
+    rust_memory_report::Ptr{Cvoid}
+    rust_memory_prewarm::Ptr{Cvoid}
+    rust_memory_purge::Ptr{Cvoid}
+    rust_memory_set_limit::Ptr{Cvoid}
+    rust_memory_set_retention::Ptr{Cvoid}
+    rust_memory_set_huge_pages::Ptr{Cvoid}
+    rust_memory_check::Ptr{Cvoid}
     rust_page_free::Ptr{Cvoid}
     rust_page_update::Ptr{Cvoid}
     rust_page_write::Ptr{Cvoid}
@@ -685,7 +766,7 @@ mutable struct Functions
     rust_view_free::Ptr{Cvoid}
     rust_view_data::Ptr{Cvoid}
     rust_view_epoch::Ptr{Cvoid}
-    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
+    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
 end
 
 const FUNCTIONS = Functions()
@@ -725,8 +806,8 @@ Ownership: `out` is freed with `rust_allocator_free`.
 """
     rust_allocator_free(allocator::Ptr{MmsbAllocator})::Int32
 
-Frees an allocator with all its pages. `*allocator` becomes zero. Null and zero are fine. Views
-stay valid.
+Frees an allocator with all its pages and plain blocks. `*allocator` becomes zero. Null and zero
+are fine. Views of pages stay valid; blocks do not.
 
 # Safety
 `allocator` is null or valid for a read and a write.
@@ -794,10 +875,60 @@ receives their number, also when the buffer is too small (LengthMismatch).
 """
     rust_allocator_clear(allocator::MmsbAllocator)::Int32
 
-Frees all pages.
+Frees all pages and all plain blocks.
 """
 @inline rust_allocator_clear(allocator) =
     ccall(FUNCTIONS.rust_allocator_clear, Int32, (MmsbAllocator,), allocator)
+
+"""
+    rust_allocator_prewarm(allocator::MmsbAllocator, size::UInt64, count::Csize_t)::Int32
+
+Makes memory for `count` more pages of `size` bytes (1 B to 1 MiB) ready: allocating them asks the
+system for nothing.
+
+Errors: SizeOutOfRange, OutOfMemory beyond a limit: what could be made ready before stays.
+"""
+@inline rust_allocator_prewarm(allocator, size, count) =
+    ccall(FUNCTIONS.rust_allocator_prewarm, Int32, (MmsbAllocator, UInt64, Csize_t,), allocator, size, count)
+
+"""
+    rust_allocator_stats(allocator::MmsbAllocator, out::Ptr{MmsbAllocatorStats})::Int32
+
+What the allocator's pages and blocks take. `rust_memory_stats` counts the heap under all of them.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_allocator_stats(allocator, out) =
+    ccall(FUNCTIONS.rust_allocator_stats, Int32, (MmsbAllocator, Ptr{MmsbAllocatorStats},), allocator, out)
+
+"""
+    rust_allocator_alloc_block(allocator::MmsbAllocator, size::Csize_t, align::Csize_t, zeroed::Bool, out::Ptr{Ptr{Cvoid}})::Int32
+
+Allocates a plain block of `size` bytes (up to 1 TiB) at a multiple of `align`, a power of two up to
+4,096: zero if `zeroed`, else with any content.
+
+Ownership: the block is freed with `rust_allocator_free_block`, else with the allocator or by
+`rust_allocator_clear`; nobody may use it after that.
+
+Errors: SizeOutOfRange, InvalidArgument for the alignment, OutOfMemory.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_allocator_alloc_block(allocator, size, align, zeroed, out) =
+    ccall(FUNCTIONS.rust_allocator_alloc_block, Int32, (MmsbAllocator, Csize_t, Csize_t, Bool, Ptr{Ptr{Cvoid}},), allocator, size, align, zeroed, out)
+
+"""
+    rust_allocator_free_block(allocator::MmsbAllocator, block::Ptr{Cvoid})::Int32
+
+Frees a plain block of this allocator.
+
+Errors: InvalidArgument if no block of it begins there, or none does any more; nothing happened
+then.
+"""
+@inline rust_allocator_free_block(allocator, block) =
+    ccall(FUNCTIONS.rust_allocator_free_block, Int32, (MmsbAllocator, Ptr{Cvoid},), allocator, block)
 
 """
     rust_batch_new(state::MmsbState, out::Ptr{MmsbBatch})::Int32
@@ -1377,6 +1508,103 @@ is closed.
 """
 @inline rust_tlog_query(log, query, out) =
     ccall(FUNCTIONS.rust_tlog_query, Int32, (MmsbTLog, Ptr{MmsbQuery}, Ptr{MmsbReader},), log, query, out)
+
+"""
+    rust_memory_stats(out::Ptr{MmsbMemoryStats})::Int32
+
+Counts the heap. Cost: some microseconds per hundred slabs, and a look at the kernel's list of
+mappings.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_memory_stats(out) =
+    ccall(FUNCTIONS.rust_memory_stats, Int32, (Ptr{MmsbMemoryStats},), out)
+
+"""
+    rust_memory_classes(buf::Ptr{MmsbMemoryClass}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+Copies the size classes that have slabs, ascending, to `buf`, which has room for `capacity`; `len`
+receives their number, also when the buffer is too small (LengthMismatch). There are at most 112.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_memory_classes(buf, capacity, len) =
+    ccall(FUNCTIONS.rust_memory_classes, Int32, (Ptr{MmsbMemoryClass}, Csize_t, Ptr{Csize_t},), buf, capacity, len)
+
+"""
+    rust_memory_report(buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+Copies a table of the heap to `buf`, which has room for `capacity` bytes: UTF-8, a row for each
+class, no zero at the end; `len` receives its length, also when the buffer is too small
+(LengthMismatch).
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_memory_report(buf, capacity, len) =
+    ccall(FUNCTIONS.rust_memory_report, Int32, (Ptr{UInt8}, Csize_t, Ptr{Csize_t},), buf, capacity, len)
+
+"""
+    rust_memory_prewarm(size::Csize_t, align::Csize_t, count::Csize_t)::Int32
+
+Makes `count` free blocks for `size` bytes (1 to 1 MiB) at multiples of `align` ready, with the
+memory under them: the next `count` allocations of that class ask the system for nothing.
+
+Errors: SizeOutOfRange, InvalidArgument for the alignment, OutOfMemory beyond the limit: what could
+be made before stays.
+"""
+@inline rust_memory_prewarm(size, align, count) =
+    ccall(FUNCTIONS.rust_memory_prewarm, Int32, (Csize_t, Csize_t, Csize_t,), size, align, count)
+
+"""
+    rust_memory_purge(bytes::Ptr{UInt64})::Int32
+
+Gives what the calling thread keeps and all slabs without content to the operating system.
+`bytes`, which may be null, receives how many went.
+
+# Safety
+`bytes` is null or valid for a write.
+"""
+@inline rust_memory_purge(bytes) =
+    ccall(FUNCTIONS.rust_memory_purge, Int32, (Ptr{UInt64},), bytes)
+
+"""
+    rust_memory_set_limit(bytes::UInt64)::Int32
+
+Limits the bytes of slabs that are in use or retained, rounded up to 2 MiB; 0 for no limit but
+the reserved range. What is in use beyond it stays.
+"""
+@inline rust_memory_set_limit(bytes) =
+    ccall(FUNCTIONS.rust_memory_set_limit, Int32, (UInt64,), bytes)
+
+"""
+    rust_memory_set_retention(bytes::UInt64, age_ms::UInt64)::Int32
+
+Says how many bytes of slabs that come back are kept, and how long: 256 MiB and 10 seconds
+otherwise.
+"""
+@inline rust_memory_set_retention(bytes, age_ms) =
+    ccall(FUNCTIONS.rust_memory_set_retention, Int32, (UInt64, UInt64,), bytes, age_ms)
+
+"""
+    rust_memory_set_huge_pages(huge::Bool)::Int32
+
+Asks the kernel for huge pages under the heap, or for none, as it is at first.
+"""
+@inline rust_memory_set_huge_pages(huge) =
+    ccall(FUNCTIONS.rust_memory_set_huge_pages, Int32, (Bool,), huge)
+
+"""
+    rust_memory_check()::Int32
+
+Walks every slab of the heap and compares what they say with each other: Internal with what does
+not fit. Blocks may come and go meanwhile; slabs that threads are carving are left out. Cost: some
+microseconds per slab.
+"""
+@inline rust_memory_check() =
+    ccall(FUNCTIONS.rust_memory_check, Int32, ())
 
 """
     rust_page_free(page::MmsbPage, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32

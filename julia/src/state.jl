@@ -3,7 +3,7 @@
 """
     MMSBState(; path=nothing, durability=nothing, must_exist=false, flush_every_us=nothing,
               sync_every_us=nothing, segment_bytes=nothing, pending_bytes_max=nothing,
-              history_bytes=nothing, version_bytes_max=nothing)
+              history_bytes=nothing, memory_bytes_max=nothing, version_bytes_max=nothing)
     MMSBState(use; settings...)
 
 Opens a state; the second form calls `use(state)`, closes the state whatever happens and returns
@@ -20,6 +20,8 @@ what `use` returned. Any task on any thread may use a state.
 - `pending_bytes_max`: bytes of records that may wait to be flushed before an update has to (8 MiB);
   in `:buffered` eight times as many may wait to be synced.
 - `history_bytes`: log to keep for reading back (1 GiB on disk, 256 MiB in memory).
+- `memory_bytes_max`: bytes that pages may take, older versions included (0: no limit). What would
+  take more is an `MMSBOutOfMemoryError` and changes nothing.
 - `version_bytes_max`: bytes that open snapshots may hold together, each older version with 128
   more than its content (4 GiB). Beyond it the oldest are ended: reading from them is
   `SnapshotTooOldError`. Writers never fail nor wait for it.
@@ -69,7 +71,8 @@ function config(path::Union{Nothing,String}, settings)
     return API.MmsbConfig(
         path === nothing ? C_NULL : pointer(path), durability, settings.must_exist,
         number(:flush_every_us), number(:sync_every_us), number(:segment_bytes),
-        number(:pending_bytes_max), number(:history_bytes), number(:version_bytes_max))
+        number(:pending_bytes_max), number(:history_bytes), number(:memory_bytes_max),
+        number(:version_bytes_max))
 end
 
 "A handle of type `H` from `open(config, out)`."
@@ -89,7 +92,7 @@ end
 const DEFAULT_SETTINGS = (
     durability=nothing, must_exist=false, flush_every_us=nothing, sync_every_us=nothing,
     segment_bytes=nothing, pending_bytes_max=nothing, history_bytes=nothing,
-    version_bytes_max=nothing)
+    memory_bytes_max=nothing, version_bytes_max=nothing)
 
 "The settings as a named tuple, if all of them exist."
 function checked(settings)

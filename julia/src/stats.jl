@@ -19,7 +19,11 @@ A named tuple of counts, bytes, log positions and latencies:
   stable storage; `checkpoint_lsn`, `checkpoints`;
 - `recovered_records`, `torn_bytes`: what opening found;
 - `flush`, `sync`, `commit`, `checkpoint`: latencies, each `(count, mean_ns, p50_ns, p99_ns,
-  max_ns)`.
+  max_ns)`;
+- `memory`: the heap under all states and allocators of the process, as of [`memory_stats`](@ref)
+  without its classes.
+
+Cost: tens of microseconds.
 
 ```julia
 MMSBState() do state
@@ -32,8 +36,11 @@ function get_stats(state::MMSBState)
     out = Ref{API.MmsbStats}()
     GC.@preserve state check(API.rust_state_stats(raw(state), out))
     flat = named(out[], LSN_STATS)
-    return map(value -> value isa API.MmsbLatency ? named(value) : value, flat)
+    return map(unfolded, flat)
 end
+
+unfolded(value::Union{API.MmsbLatency,API.MmsbMemoryStats}) = named(value)
+unfolded(value) = value
 
 """
     print_stats([io,] state)
@@ -52,7 +59,9 @@ end
 
 stat_text(value::Int) = grouped(value)
 stat_text(lsn::UInt64) = string(lsn)
-stat_text(t::NamedTuple) = t.count == 0 ? "never" :
+stat_text(t::NamedTuple) = haskey(t, :count) ? latency_text(t) :
+    "$(grouped(t.in_use)) bytes in use, $(grouped(t.committed)) committed by all of the process"
+latency_text(t) = t.count == 0 ? "never" :
     "$(grouped(t.count)) times, mean $(microseconds(t.mean_ns)), median " *
     "$(microseconds(t.p50_ns)), 99 % $(microseconds(t.p99_ns)), max $(microseconds(t.max_ns))"
 

@@ -6,7 +6,7 @@ using Test
 include("helpers.jl")
 
 const FILES = ["names", "interface", "errors", "states", "pages", "input", "metadata", "views",
-               "allocators", "deltas", "batches", "macro", "log", "history", "progress",
+               "allocators", "memory", "deltas", "batches", "macro", "log", "history", "progress",
                "checkpoints", "reverts", "durable", "media", "tlog", "threads", "garbage", "costs", "snippets",
                "example"]
 

@@ -52,6 +52,8 @@ end
     end
 end
 
+allequal_(values) = all(==(first(values)), values)
+
 @testset "readers see whole pages" begin
     MMSBState() do state
         id = create_page(state; size=8192)
@@ -71,8 +73,6 @@ end
         @test fetch(reader)
     end
 end
-
-allequal_(values) = all(==(first(values)), values)
 
 # The main task spins and does not yield: Julia 1.5 would let it run a user and never come back.
 @testset "close while another thread uses it" begin

@@ -20,6 +20,7 @@ from mmsb._mmsb import (
     Allocator,
     ArgumentError,
     Batch,
+    Block,
     Cancelled,
     CapacityError,
     Change,
@@ -78,6 +79,13 @@ from mmsb._mmsb import (
     View,
     WrongHandle,
     __version__,
+    memory_huge_pages,
+    memory_limit,
+    memory_prewarm,
+    memory_purge,
+    memory_report,
+    memory_retention,
+    memory_stats,
 )
 
 __all__ = [
@@ -85,6 +93,7 @@ __all__ = [
     "Allocator",
     "ArgumentError",
     "Batch",
+    "Block",
     "Cancelled",
     "CapacityError",
     "Change",
@@ -144,6 +153,13 @@ __all__ = [
     "View",
     "WrongHandle",
     "__version__",
+    "memory_huge_pages",
+    "memory_limit",
+    "memory_prewarm",
+    "memory_purge",
+    "memory_report",
+    "memory_retention",
+    "memory_stats",
 ]
 
 

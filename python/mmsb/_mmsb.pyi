@@ -28,6 +28,31 @@ __version__: Final[str]
 LIMITS: Final[Mapping[str, int]]
 """The limits of the engine by name, in bytes."""
 
+def memory_stats() -> dict[str, Any]:
+    """Return what the memory of all states and allocators of the process takes, by name."""
+
+def memory_report() -> str:
+    """Return ``memory_stats`` as a table."""
+
+def memory_prewarm(
+    size: SupportsIndex, count: SupportsIndex, *, align: SupportsIndex | None = None
+) -> None:
+    """Make free blocks of that size ready."""
+
+def memory_purge() -> int:
+    """Give memory that nothing stands in to the operating system. Returns the bytes that went."""
+
+def memory_limit(size: SupportsIndex) -> None:
+    """Limit the memory of all states and allocators; 0 for no limit."""
+
+def memory_retention(
+    size: SupportsIndex | None = None, *, age_ms: SupportsIndex | None = None
+) -> None:
+    """Say how much of the memory that comes back is kept, and how long."""
+
+def memory_huge_pages(huge: bool) -> None:
+    """Ask the operating system for huge pages under the heap, or for none."""
+
 @final
 class State:
     """A program's live state: pages, their history, and a log that gives them back."""
@@ -43,6 +68,7 @@ class State:
         segment_bytes: SupportsIndex | None = None,
         pending_bytes_max: SupportsIndex | None = None,
         history_bytes: SupportsIndex | None = None,
+        memory_bytes_max: SupportsIndex | None = None,
         version_bytes_max: SupportsIndex | None = None,
     ) -> Self: ...
     @staticmethod
@@ -577,7 +603,7 @@ class Allocator:
     def release(self, page: _ScratchOrId) -> None:
         """Free a page; its id is never used again."""
     def clear(self) -> None:
-        """Free all pages."""
+        """Free all pages and blocks."""
     def apply(self, delta: Delta) -> bool:
         """Apply a delta. Returns whether anything changed."""
     def pages(self) -> list[ScratchPage]:
@@ -589,13 +615,44 @@ class Allocator:
     def __iter__(self) -> Iterator[ScratchPage]: ...
     def __contains__(self, page: object, /) -> bool: ...
     def __getitem__(self, page_id: SupportsIndex, /) -> ScratchPage: ...
+    def prewarm(self, size: SupportsIndex, count: SupportsIndex) -> None:
+        """Make memory for more pages of that size ready."""
+    def stats(self) -> dict[str, int]:
+        """Return what pages and blocks take, by name."""
+    def alloc_block(
+        self, size: SupportsIndex, *, align: SupportsIndex | None = None, zeroed: bool = True
+    ) -> Block:
+        """Allocate plain memory at a multiple of ``align``, 16 unless given."""
     def close(self) -> None:
-        """Free all pages and end the allocator. Views and arrays stay valid."""
+        """Free all pages and blocks and end the allocator. Views and arrays stay valid."""
     @property
     def closed(self) -> bool:
         """Whether the allocator is closed."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
+
+@final
+class Block:
+    """Plain memory of an ``Allocator``, as a writable buffer of bytes."""
+
+    @property
+    def allocator(self) -> Allocator:
+        """The allocator that the block is part of."""
+    @property
+    def address(self) -> int:
+        """Address of the first byte, for calls of C while the block is kept."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes."""
+    @property
+    def freed(self) -> bool:
+        """Whether the block was freed."""
+    def __len__(self) -> int: ...
+    def free(self) -> None:
+        """Give the memory back, unless something still shows it."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_exc: object) -> None: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
 class ScratchPage:

@@ -22,6 +22,11 @@ CLASSES = [
     for name in mmsb.__all__
     if isinstance(value := getattr(mmsb, name), type) and not issubclass(value, BaseException)
 ]
+FUNCTIONS = [
+    value
+    for name in mmsb.__all__
+    if isinstance(value := getattr(mmsb, name), types.BuiltinFunctionType)
+]
 
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:
@@ -55,6 +60,11 @@ def test_every_member_is_documented(cls: type) -> None:
             assert ">>>" in doc or "Example: see" in doc, name
 
 
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+def test_every_function_is_documented(function: types.BuiltinFunctionType) -> None:
+    assert ">>>" in (inspect.getdoc(function) or "")
+
+
 def examples() -> list[doctest.DocTest]:
     finder, parser = doctest.DocTestFinder(), doctest.DocTestParser()
     found = finder.find(mmsb, "mmsb")
@@ -63,6 +73,9 @@ def examples() -> list[doctest.DocTest]:
         for name, value in documented:
             doc = inspect.getdoc(value) or ""
             found.append(parser.get_doctest(doc, {}, name, None, None))
+    for function in FUNCTIONS:
+        doc = inspect.getdoc(function) or ""
+        found.append(parser.get_doctest(doc, {}, function.__name__, None, None))
     found.append(parser.get_doctest(GUIDE.read_text(), {}, GUIDE.name, str(GUIDE), 0))
     return [test for test in found if test.examples]
 

@@ -67,6 +67,12 @@ def scratch() -> None:
         page.set_meta("k", b"v")
         memoryview(view)[3:].tobytes()
         list(pages)
+        block = pages.alloc_block(4096)
+        kept = memoryview(block)
+        pages.alloc_block(64).free()
+        pages.clear()
+        del kept
+        page = pages.allocate(4096)
         with pytest.raises(mmsb.LengthMismatch):
             page.update(b"short")
 

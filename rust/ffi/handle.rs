@@ -23,7 +23,6 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::stdx::sync::Backoff;
 use parking_lot::Mutex;
-use std::any::Any;
 use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
@@ -45,7 +44,10 @@ pub enum Kind {
 }
 
 /// A type that handles stand for.
-pub trait Object: Any + Send + Sync {
+///
+/// # Safety
+/// No two types have the same kind.
+pub unsafe trait Object: Send + Sync + 'static {
     const KIND: Kind;
 }
 
@@ -73,7 +75,8 @@ const DEPTH: usize = 8;
 struct Entry {
     /// The live handle; 0 while there is none.
     live: AtomicU64,
-    object: AtomicPtr<Box<dyn Any + Send + Sync>>,
+    /// A box of the type of the handle's kind.
+    object: AtomicPtr<()>,
     /// Lives so far; touched under the registry's lock.
     generation: AtomicU64,
 }
@@ -156,8 +159,7 @@ pub fn insert<T: Object>(object: T) -> Result<u64> {
         return Err(Error::new(ErrorKind::Internal, "a handle's place is missing"));
     };
     let generation = entry.generation.fetch_add(1, Ordering::Relaxed) as u32;
-    let object: Box<dyn Any + Send + Sync> = Box::new(object);
-    entry.object.store(Box::into_raw(Box::new(object)), Ordering::Release);
+    entry.object.store(Box::into_raw(Box::new(object)).cast(), Ordering::Release);
     let handle =
         (T::KIND as u64) << KIND_SHIFT | u64::from(generation) << PLACE_BITS | (place as u64 + 1);
     entry.live.store(handle, Ordering::SeqCst);
@@ -253,12 +255,8 @@ fn with_mine<T: Object, R>(
         return Err(refusal(handle, T::KIND));
     }
     // SAFETY: the entry was live after this thread's cell held the handle, so `remove` waits for
-    // the cell before it drops the object.
-    let object = unsafe { &*entry.object.load(Ordering::Acquire) };
-    match object.downcast_ref::<T>() {
-        Some(object) => use_it(object),
-        None => Err(refusal(handle, T::KIND)),
-    }
+    // the cell before it drops the object; the handle's kind is that of `T` alone.
+    use_it(unsafe { &*entry.object.load(Ordering::Acquire).cast::<T>() })
 }
 
 /// Calls `use_it` with the calling thread's message. `None` in a thread whose locals are gone
@@ -319,13 +317,10 @@ pub fn remove<T: Object>(handle: u64) -> Result<T> {
     }
     let object = entry.object.swap(ptr::null_mut(), Ordering::AcqRel);
     // SAFETY: the exchange above makes this the only caller that gets here for this life; no cell
-    // holds the handle, and no later caller finds the entry live.
-    let object = *unsafe { Box::from_raw(object) };
+    // holds the handle, and no later caller finds the entry live. `with` above found the kind of `T`.
+    let object = *unsafe { Box::from_raw(object.cast::<T>()) };
     REGISTRY.lock().free.push(place);
-    match object.downcast::<T>() {
-        Ok(object) => Ok(*object),
-        Err(_) => Err(Error::new(ErrorKind::Internal, "a handle's object changed its type")),
-    }
+    Ok(object)
 }
 
 fn holds(cells: &Cells, handle: u64) -> bool {
@@ -339,7 +334,8 @@ mod tests {
     use std::sync::atomic::AtomicU32;
 
     struct Thing(Arc<AtomicU32>);
-    impl Object for Thing {
+    // SAFETY: these tests make no views.
+    unsafe impl Object for Thing {
         const KIND: Kind = Kind::View;
     }
     impl Drop for Thing {
@@ -348,7 +344,8 @@ mod tests {
         }
     }
     struct Other;
-    impl Object for Other {
+    // SAFETY: nor batches.
+    unsafe impl Object for Other {
         const KIND: Kind = Kind::Batch;
     }
 

@@ -20,6 +20,7 @@ pub mod compare;
 pub mod delta;
 mod handle;
 pub mod log;
+pub mod memory;
 pub mod page;
 mod pointer;
 pub mod reader;
@@ -145,34 +146,44 @@ pub struct Current {
     pub changed: Changed,
 }
 
-impl Object for State {
+// SAFETY: the only type of its kind.
+unsafe impl Object for State {
     const KIND: Kind = Kind::State;
 }
-impl Object for Allocator {
+// SAFETY: the only type of its kind.
+unsafe impl Object for Allocator {
     const KIND: Kind = Kind::Allocator;
 }
-impl Object for Delta {
+// SAFETY: the only type of its kind.
+unsafe impl Object for Delta {
     const KIND: Kind = Kind::Delta;
 }
-impl Object for AnyView {
+// SAFETY: the only type of its kind.
+unsafe impl Object for AnyView {
     const KIND: Kind = Kind::View;
 }
-impl Object for Snapshot {
+// SAFETY: the only type of its kind.
+unsafe impl Object for Snapshot {
     const KIND: Kind = Kind::Snapshot;
 }
-impl Object for compare::Comparison {
+// SAFETY: the only type of its kind.
+unsafe impl Object for compare::Comparison {
     const KIND: Kind = Kind::Comparison;
 }
-impl Object for SoftCheckpoint {
+// SAFETY: the only type of its kind.
+unsafe impl Object for SoftCheckpoint {
     const KIND: Kind = Kind::SoftCheckpoint;
 }
-impl Object for Mutex<Batch> {
+// SAFETY: the only type of its kind.
+unsafe impl Object for Mutex<Batch> {
     const KIND: Kind = Kind::Batch;
 }
-impl Object for TLog {
+// SAFETY: the only type of its kind.
+unsafe impl Object for TLog {
     const KIND: Kind = Kind::TLog;
 }
-impl Object for ReaderObject {
+// SAFETY: the only type of its kind.
+unsafe impl Object for ReaderObject {
     const KIND: Kind = Kind::Reader;
 }
 

@@ -1,5 +1,6 @@
 //! States: open, close, flush, stats, the past.
 
+use super::memory::MmsbMemoryStats;
 use super::pointer::{Out, copy_items, copy_out, note_at, optional_out, optional_text, reference};
 use super::status::{MmsbStatus, call, call_state};
 use super::{MmsbPage, MmsbReader, MmsbState, ReaderObject, handle, take};
@@ -70,6 +71,9 @@ pub struct MmsbConfig {
     pub pending_bytes_max: u64,
     /// History to keep, bytes of log.
     pub history_bytes: u64,
+    /// Memory that pages may take, older versions included, bytes; 0 for no limit. What would take
+    /// more is OutOfMemory and changes nothing.
+    pub memory_bytes_max: u64,
     /// Bytes of older versions that open snapshots may hold together. Beyond it the oldest that
     /// hold anything are ended: reading from them is SnapshotTooOld. Writers never fail nor wait
     /// for it; views and checkpoints are not ended.
@@ -95,6 +99,7 @@ impl MmsbConfig {
             segment_bytes: self.segment_bytes,
             pending_bytes_max: self.pending_bytes_max,
             history_bytes: self.history_bytes,
+            memory_bytes_max: self.memory_bytes_max,
             version_bytes_max: self.version_bytes_max,
         })
     }
@@ -118,6 +123,7 @@ pub unsafe extern "C" fn rust_config_default(durable: bool, out: *mut MmsbConfig
             segment_bytes: config.segment_bytes,
             pending_bytes_max: config.pending_bytes_max,
             history_bytes: config.history_bytes,
+            memory_bytes_max: config.memory_bytes_max,
             version_bytes_max: config.version_bytes_max,
         };
         // SAFETY: the caller's promise.
@@ -397,6 +403,8 @@ pub struct MmsbStats {
     pub commit: MmsbLatency,
     /// Time of a checkpoint.
     pub checkpoint: MmsbLatency,
+    /// The heap that all states and allocators of the process share.
+    pub memory: MmsbMemoryStats,
 }
 
 impl From<&Stats> for MmsbStats {
@@ -430,6 +438,7 @@ impl From<&Stats> for MmsbStats {
             sync: stats.sync.into(),
             commit: stats.commit.into(),
             checkpoint: stats.checkpoint.into(),
+            memory: (&stats.memory).into(),
         }
     }
 }

@@ -292,7 +292,44 @@ impl Log {
         *self.due_at.get_mut() = options.checkpoint_every;
         *self.commit.get_mut() = Commit::default();
         *self.poison.get_mut() = None;
+        self.flush_ns.clear();
+        self.sync_ns.clear();
         self.options = options;
+    }
+
+    /// What a fresh log differs in from one that was reset, by name. The memory that a log keeps is
+    /// none of it.
+    #[cfg(test)]
+    pub fn headers(&self) -> Vec<(&'static str, u64)> {
+        let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let stats = self.stats();
+        let (writer, options) = (self.writer.lock(), &self.options);
+        vec![
+            ("floor", self.clock.floor()),
+            ("newest snapshot", load(&self.clock.newest_snapshot)),
+            ("gate", self.clock.gate.load(Ordering::Relaxed).into()),
+            ("asleep", self.clock.asleep.load(Ordering::Relaxed).into()),
+            ("lane words", self.lanes().map(|lane| lane.clock.head()).sum()),
+            ("written", load(&self.written)),
+            ("durable", load(&self.durable)),
+            ("synced", load(&self.synced)),
+            ("flushed at", load(&self.flushed_at)),
+            ("frame bytes", load(&self.frame_bytes)),
+            ("synced bytes", load(&self.synced_bytes)),
+            ("grown", load(&self.grown)),
+            ("due at", load(&self.due_at)),
+            ("closed", writer.closed().0),
+            ("history floor", writer.history_floor().0),
+            ("poisoned", self.poison.lock().is_some().into()),
+            ("records", stats.records),
+            ("record bytes", stats.record_bytes),
+            ("pending", stats.pending_bytes),
+            ("flushes", stats.flush.count),
+            ("syncs", stats.sync.count),
+            ("checkpoint every", options.checkpoint_every),
+            ("reserve", options.reserve.into()),
+            ("zero ahead", options.zero_ahead.into()),
+        ]
     }
 
     /// Where an empty log will make its files.
@@ -342,14 +379,7 @@ impl Log {
     /// and returns when none is being written any more. Groups that would begin fail with an error
     /// that says so ([`Error::is_held`]), before anything changed. One caller at a time.
     pub fn hold_writers(&self) -> HeldWriters<'_> {
-        self.clock.gate.fetch_or(gate::HELD, Ordering::SeqCst);
-        self.clock.barrier();
-        let mut backoff = Backoff::default();
-        for lane in self.lanes() {
-            while lane.clock.is_busy() {
-                backoff.wait();
-            }
-        }
+        self.clock.hold(gate::HELD, || self.lanes().map(|lane| &lane.clock));
         HeldWriters(self)
     }
 

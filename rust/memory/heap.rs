@@ -1,7 +1,7 @@
 //! The process's heap: one arena, a cache for each thread.
 //!
-//! A thread's cache is made at its first call and drained when the thread ends; what is freed while
-//! the thread's locals are already gone goes through a cache that all such threads share.
+//! A thread's cache is made at its first call and drained when the thread ends; what the thread still
+//! asks for after that goes through a cache that all such threads share.
 //!
 //! A forked child finds the locks open and its own thread's cache; what other threads kept in their
 //! caches stays unused there.
@@ -16,7 +16,9 @@ use super::class::{
 use super::stats::{ClassStats, MemoryStats};
 use super::{Reason, Refused};
 use crate::stdx::lock::Lock;
+use crate::stdx::thread::AtEnd;
 use std::cell::Cell;
+use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
@@ -47,7 +49,7 @@ unsafe impl Send for Registry {}
 pub struct Heap {
     pub arena: Arena,
     registry: Lock<Registry, false>,
-    /// For threads whose locals are gone.
+    /// For threads that have no cache any more.
     shared: Lock<Option<&'static Entry>, false>,
 }
 
@@ -63,26 +65,20 @@ const GONE: *const Entry = ptr::without_provenance(1);
 
 thread_local! {
     static CACHE: Cell<*const Entry> = const { Cell::new(ptr::null()) };
-    static LEAVE: Leave = const { Leave };
 }
 
-/// Gives the thread's cache back when the thread ends.
-struct Leave;
+static LEAVE: AtEnd = AtEnd::new(leave);
 
-impl Drop for Leave {
-    fn drop(&mut self) {
-        let entry = CACHE.replace(GONE);
-        if entry == GONE {
-            return;
-        }
-        // SAFETY: null or an entry; entries live as long as the process.
-        let entry = unsafe { entry.as_ref() };
-        if let (Some(entry), Some(heap)) = (entry, heap()) {
-            entry.cache.drain();
-            let mut registry = heap.registry.lock();
-            entry.idle.set(registry.idle);
-            registry.idle = Some(entry);
-        }
+/// Gives the calling thread's cache back: from here on the thread uses the shared one.
+extern "C" fn leave(entry: *mut c_void) {
+    CACHE.set(GONE);
+    // SAFETY: what `with_slow` set; entries live as long as the process.
+    let entry = unsafe { entry.cast::<Entry>().as_ref() };
+    if let (Some(entry), Some(heap)) = (entry, heap()) {
+        entry.cache.drain();
+        let mut registry = heap.registry.lock();
+        entry.idle.set(registry.idle);
+        registry.idle = Some(entry);
     }
 }
 
@@ -128,7 +124,10 @@ fn with_slow<R>(asked: usize, f: impl FnOnce(&Cache) -> Result<R, Refused>) -> R
     let entry = heap.entry()?;
     // Before anything else: registering what runs at the thread's end may need memory.
     CACHE.set(entry);
-    LEAVE.with(|_| ());
+    if !LEAVE.set(ptr::from_ref(entry).cast()) {
+        leave(ptr::from_ref(entry).cast_mut().cast());
+        return with_slow(asked, f);
+    }
     f(&entry.cache)
 }
 
@@ -275,7 +274,7 @@ pub fn stats() -> MemoryStats {
 
 /// Walks every slab; see [`Arena::invariant`].
 pub fn invariant() -> Result<(), String> {
-    heap().map_or(Ok(()), |heap| heap.arena.invariant())
+    heap().map_or(Ok(()), |heap| heap.arena.invariant(false))
 }
 
 /// Makes forked children find the locks open.

@@ -10,12 +10,13 @@
 //! ```
 //!
 //! Page frames, old versions, deltas and log buffers live here ([`PageMemory`], [`Buffer`]); a program
-//! can use the same heap for everything ([`SlabAlloc`]) or for blocks of its own.
+//! can use the same heap for everything ([`SlabAlloc`]) or for blocks of its own ([`Blocks`]).
 //!
 //! A class that runs out takes a new slab; there is no other path. A steady state makes no system
 //! call. Knows nothing of pages.
 
 mod arena;
+mod blocks;
 mod buffer;
 mod cache;
 mod class;
@@ -29,6 +30,7 @@ mod tests;
 mod zero;
 
 pub use arena::Retention;
+pub use blocks::Blocks;
 pub use buffer::Buffer;
 pub(crate) use heap::{alloc_zeroed, free};
 
@@ -103,53 +105,21 @@ fn check_size(size: usize) -> Result<()> {
     Ok(())
 }
 
-/// Allocates `size` bytes at a multiple of `align` (a power of two, 1 to 4,096), zero if `zeroed`,
-/// else with any content. Freed with [`free_block`], by any thread.
-///
-/// # Errors
-/// `SizeOutOfRange`, `InvalidArgument` for the alignment, `OutOfMemory`.
-///
-/// Cost: some nanoseconds, no system call in a steady state; zeroing on top.
-///
-/// ```
-/// # fn main() -> mmsb::Result<()> {
-/// let block = mmsb::memory::alloc_block(100, 64, true)?;
-/// // SAFETY: 100 bytes, zeroed, ours.
-/// assert_eq!(unsafe { block.as_ptr().read() }, 0);
-/// // SAFETY: nobody uses it any more.
-/// unsafe { mmsb::memory::free_block(block, 100, 64) };
-/// # Ok(()) }
-/// ```
-pub fn alloc_block(size: usize, align: usize, zeroed: bool) -> Result<NonNull<u8>> {
-    check_size(size)?;
-    check_align(align)?;
-    let block = if zeroed { heap::alloc_zeroed(size, align) } else { heap::alloc(size, align) };
-    block.map_err(Refused::error)
-}
-
-/// Frees a block of [`alloc_block`].
-///
-/// # Safety
-/// The block came from [`alloc_block`] with this size and alignment, and is not used any more.
-pub unsafe fn free_block(block: NonNull<u8>, size: usize, align: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { heap::free(block, size, align) }
-}
-
-/// Makes `count` free blocks for `size` bytes, with the memory under them: the next `count`
-/// allocations of that class ask the kernel for nothing.
+/// Makes `count` free blocks for `size` bytes at `align`, with the memory under them: the next
+/// `count` allocations of that class ask the kernel for nothing.
 ///
 /// # Errors
 /// `SizeOutOfRange` above [`BLOCK_BYTES_MAX`], `OutOfMemory` beyond the limit: what could be made
 /// before stays.
-pub fn prewarm(size: usize, count: usize) -> Result<()> {
+pub fn prewarm(size: usize, align: usize, count: usize) -> Result<()> {
+    check_align(align)?;
     if !(1..=BLOCK_BYTES_MAX).contains(&size) {
         bail!(
             SizeOutOfRange,
             "prewarming blocks of {size} bytes; classes hold 1 to {BLOCK_BYTES_MAX}"
         );
     }
-    heap::prewarm(size, 1, count).map_err(Refused::error)
+    heap::prewarm(size, align, count).map_err(Refused::error)
 }
 
 /// Gives what the calling thread keeps and all retained slabs to the operating system. Returns the
@@ -188,10 +158,13 @@ pub fn stats() -> MemoryStats {
     heap::stats()
 }
 
-/// Walks every slab, list and run of the heap and compares them with each other.
+/// Walks every slab, list and run of the heap and compares them with each other. Blocks may come and
+/// go meanwhile; slabs that threads are carving are left out.
 ///
 /// # Errors
-/// `Internal` with what does not fit. Blocks must not come and go meanwhile.
+/// `Internal` with what does not fit.
+///
+/// Cost: some microseconds per slab, with the central lock held.
 pub fn invariant() -> Result<()> {
     heap::invariant().map_err(|what| Error::new(ErrorKind::Internal, what))
 }

@@ -28,6 +28,12 @@ impl PageMemory {
         self.limit = bytes;
     }
 
+    /// The limit.
+    #[cfg(test)]
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Counts `len` bytes more, if there may be.
     #[inline]
     fn charge(&self, len: usize) -> Result<(), Refused> {

@@ -28,7 +28,7 @@ impl ClassStats {
 
 /// The process's heap. Counted while others allocate, figures of the same moment differ by what
 /// was on its way.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct MemoryStats {
     /// Bytes of addresses.
     pub reserved: u64,

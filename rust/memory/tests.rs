@@ -122,21 +122,35 @@ fn stress(
     cache.drain();
 }
 
+/// Looks at an arena while others use it.
+fn watch(arena: &Arena, done: &std::sync::atomic::AtomicBool) {
+    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+        arena.invariant(false).unwrap();
+        std::thread::yield_now();
+    }
+}
+
 fn stress_on(threads: usize, ops: usize, seed: u64) {
     let arena = Arena::reserve(8 << 30).unwrap();
     let (mut senders, mut receivers): (Vec<_>, Vec<_>) =
         (0..threads).map(|_| sync_channel(1000)).unzip();
     senders.rotate_left(1);
+    let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
+        scope.spawn(|| watch(&arena, &done));
+        let mut stressed = Vec::new();
         for thread in 0..threads {
             let (inbox, outbox) = (receivers.remove(0), senders.remove(0));
             let arena = &arena;
             let seed = seed + thread as u64;
             // In a ring of one the own outbox would keep the inbox open.
-            scope.spawn(move || stress(arena, seed, ops, inbox, outbox));
+            stressed.push(scope.spawn(move || stress(arena, seed, ops, inbox, outbox)));
         }
+        let ends: Vec<_> = stressed.into_iter().map(|thread| thread.join()).collect();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        ends.into_iter().for_each(|end| end.unwrap());
     });
-    arena.invariant().unwrap();
+    arena.invariant(true).unwrap();
     assert_eq!(in_use(&arena), 0);
 }
 
@@ -183,7 +197,7 @@ fn memory_stays_constant_over_many_operations() {
     slots.into_iter().flatten().for_each(|block| block.free(&cache));
     cache.drain();
     assert_eq!(in_use(&arena), 0);
-    arena.invariant().unwrap();
+    arena.invariant(true).unwrap();
 }
 
 #[test]
@@ -193,7 +207,7 @@ fn spans_take_runs_of_slabs_and_neighbours_join_again() {
     let sizes = [3 << 20, (1 << 20) + 1, 9 << 20, 2 << 20, 30 << 20];
     for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 1, 3], [1, 3, 0, 2, 4]] {
         let spans = sizes.map(|size| arena.alloc_span(size).unwrap().0);
-        arena.invariant().unwrap();
+        arena.invariant(true).unwrap();
         for (span, size) in spans.iter().zip(sizes) {
             assert!(span.as_ptr().addr().is_multiple_of(SLAB_BYTES));
             // SAFETY: `size` bytes of ours.
@@ -204,7 +218,7 @@ fn spans_take_runs_of_slabs_and_neighbours_join_again() {
         for at in order {
             assert!(arena.free_span(spans[at]));
             assert!(!arena.free_span(spans[at]));
-            arena.invariant().unwrap();
+            arena.invariant(true).unwrap();
         }
         let whole = arena.alloc_span(64 << 20).unwrap().0;
         assert!(arena.free_span(whole));
@@ -216,6 +230,10 @@ fn a_full_range_and_a_limit_are_errors_that_name_them() {
     let arena = Arena::reserve(64 << 20).unwrap();
     let refused = arena.alloc_span(65 << 20).unwrap_err();
     assert_eq!((refused.reason, refused.asked, refused.in_use), (Reason::Range, 65 << 20, 0));
+    for asked in [(64 << 20) + 1, 1 << 40, 1 << 62, usize::MAX] {
+        assert_eq!(arena.alloc_span(asked).unwrap_err().asked, asked);
+        arena.invariant(true).unwrap();
+    }
     arena.set_limit(5 << 20);
     let first = arena.alloc_span(3 << 20).unwrap().0;
     let refused = arena.alloc_span(3 << 20).unwrap_err();
@@ -231,7 +249,7 @@ fn a_full_range_and_a_limit_are_errors_that_name_them() {
     assert!(arena.free_span(second));
     // SAFETY: of that class, unused.
     unsafe { cache.free(60, block) };
-    arena.invariant().unwrap();
+    arena.invariant(true).unwrap();
 }
 
 #[test]
@@ -260,7 +278,7 @@ fn slabs_that_come_back_are_kept_up_to_a_budget_and_an_age() {
     assert!(arena.free_span(span));
     arena.purge();
     assert_eq!(retained(&arena), 0);
-    arena.invariant().unwrap();
+    arena.invariant(true).unwrap();
 }
 
 #[test]
@@ -268,7 +286,7 @@ fn prewarmed_blocks_need_no_kernel() {
     let arena = Arena::reserve(256 << 20).unwrap();
     let class = class_aligned(1000, 64).unwrap();
     arena.prewarm(class, 5000).unwrap();
-    arena.invariant().unwrap();
+    arena.invariant(true).unwrap();
     let calls = arena.kernel_calls();
     let cache = cache_of(&arena);
     let blocks: Vec<_> = (0..5000).map(|_| cache.alloc(class).unwrap()).collect();
@@ -278,10 +296,10 @@ fn prewarmed_blocks_need_no_kernel() {
     // SAFETY: of that class, unused.
     blocks.into_iter().for_each(|block| unsafe { cache.free(class, block) });
     cache.drain();
-    arena.invariant().unwrap();
+    arena.invariant(true).unwrap();
     arena.set_limit(10 << 20);
     assert_eq!(arena.prewarm(class, 20_000).unwrap_err().reason, Reason::Limit);
-    arena.invariant().unwrap();
+    arena.invariant(true).unwrap();
 }
 
 #[test]

@@ -559,6 +559,29 @@ impl Table {
         }
     }
 
+    /// What a fresh table differs in from one that was reset, by name; the bytes of all slots that
+    /// are there among it. The memory that a table keeps is none of it.
+    #[cfg(test)]
+    pub fn headers(&self) -> Vec<(&'static str, u64)> {
+        let bytes_set = |chunk: usize| {
+            let base = self.chunks[chunk].load(Ordering::Relaxed).cast::<u8>();
+            let len = if base.is_null() { 0 } else { chunk_bytes(chunk) };
+            // SAFETY: a chunk that is there has that many bytes, and nobody writes to it.
+            (0..len).filter(|&at| unsafe { base.add(at).read() } != 0).count() as u64
+        };
+        vec![
+            ("slot bytes set", (0..CHUNKS).map(bytes_set).sum()),
+            ("next", self.next_id()),
+            ("live", self.live()),
+            ("live bytes", self.live_bytes()),
+            ("versions", self.versions()),
+            ("version bytes", self.version_bytes()),
+            ("frame bytes", self.memory.bytes_in_use()),
+            ("memory limit", self.memory.limit()),
+            ("backed", self.backing.is_some().into()),
+        ]
+    }
+
     fn free_chunks(&mut self, from: usize) {
         let end = std::mem::replace(self.chunks_end.get_mut(), from);
         for (chunk, base) in self.chunks[..end].iter_mut().enumerate().skip(from) {

@@ -3,6 +3,7 @@
 use super::apply::overwrite;
 use super::commit::{changed_pieces, check_range, wrong_length};
 use crate::error::Result;
+use crate::memory::{self, Blocks, FRAME_ALIGN};
 use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
 use crate::page::pinned::{Keeper, Pinned};
@@ -29,6 +30,22 @@ use std::sync::Arc;
 #[derive(Default)]
 pub struct Allocator {
     table: Arc<Table>,
+    blocks: Blocks,
+}
+
+/// What an allocator's pages and blocks take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AllocatorStats {
+    /// Live pages.
+    pub pages: u64,
+    /// Bytes of them.
+    pub page_bytes: u64,
+    /// Bytes of frames in memory: pages, and what views still show of old ones.
+    pub frame_bytes: u64,
+    /// Plain blocks.
+    pub blocks: u64,
+    /// Bytes of them.
+    pub block_bytes: u64,
 }
 
 #[derive(Clone)]
@@ -84,12 +101,49 @@ impl Allocator {
         Ok(())
     }
 
-    /// Frees all pages.
+    /// Frees all pages, and all plain blocks.
     pub fn clear(&self) -> Result<()> {
         for id in self.table.list()? {
             self.release(id)?;
         }
+        self.blocks.clear();
         Ok(())
+    }
+
+    /// Plain blocks of memory, freed one by one or with the allocator.
+    pub fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    /// Makes memory for `count` more pages of `size` bytes ready: creating them asks the system for
+    /// nothing.
+    ///
+    /// # Errors
+    /// `SizeOutOfRange` for pages above 1 MiB, which have memory of their own each; `OutOfMemory`
+    /// beyond a limit: what could be made ready before stays.
+    ///
+    /// ```
+    /// # use mmsb::{Allocator, Location};
+    /// # fn main() -> mmsb::Result<()> {
+    /// let pages = Allocator::new();
+    /// pages.prewarm(1024, 100)?;
+    /// pages.allocate(1024, Location::Cpu)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn prewarm(&self, size: u64, count: usize) -> Result<()> {
+        memory::prewarm(check_size(size)? as usize, FRAME_ALIGN, count)
+    }
+
+    /// What pages and blocks take. The memory under all allocators and states is counted by
+    /// [`memory::stats`](crate::memory::stats).
+    pub fn stats(&self) -> AllocatorStats {
+        AllocatorStats {
+            pages: self.table.live(),
+            page_bytes: self.table.live_bytes(),
+            frame_bytes: self.table.memory.bytes_in_use(),
+            blocks: self.blocks.count(),
+            block_bytes: self.blocks.bytes(),
+        }
     }
 
     /// Live pages.

@@ -14,8 +14,11 @@ use crate::stdx::sync::{Condvar, Mutex};
 use crate::stdx::thread;
 use crate::types::Lsn;
 use crate::version::Snapshots;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, LazyLock};
+
+#[cfg(test)]
+mod tests;
 
 /// States that wait for reuse; more are dropped.
 const POOLED_MAX: usize = 16;
@@ -180,6 +183,7 @@ impl Core {
             log.set_storage(self.storage.clone());
         }
         self.config = Config::memory();
+        self.table.memory.set_limit(0);
         (catalog.lock, catalog.imaged) = (None, None);
         catalog.manifest = Manifest::new([0; 16], catalog.manifest.kind);
         log.reset(log_options(&self.config));
@@ -192,9 +196,7 @@ impl Core {
         self.recovered = Recovered::default();
         self.origin = None;
         *self.closed.get_mut() = false;
-        if self.counters.used() {
-            self.counters = Counters::default();
-        }
+        self.counters.clear();
         true
     }
 
@@ -205,8 +207,10 @@ impl Core {
 }
 
 impl Counters {
-    fn used(&self) -> bool {
-        self.checkpoint.load(Ordering::Relaxed) != 0 || self.commit_ns.is_used()
+    fn clear(&mut self) {
+        self.checkpoint_ns.clear();
+        self.commit_ns.clear();
+        *self.checkpoint.get_mut() = 0;
     }
 }
 

@@ -52,7 +52,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub use crate::log::{Recovered, Torn};
-pub use allocator::{Allocator, ScratchView};
+pub use allocator::{Allocator, AllocatorStats, ScratchView};
 pub use batch::Batch;
 pub use checkpoint::{CheckpointInfo, Verified};
 pub use compare::{Difference, PageDifference};
@@ -150,6 +150,7 @@ impl State {
         let inner = exclusive(&mut core)?;
         inner.storage = storage;
         inner.wall = wall;
+        inner.table.memory.set_limit(config.memory_bytes_max);
         inner.config = config;
         let opened = inner.recover(manifest, clean);
         inner.catalog.get_mut().lock = Some(lock);
@@ -289,6 +290,7 @@ impl Core {
         if let Some(log) = Arc::get_mut(&mut self.log) {
             log.set_options(log_options(&config));
         }
+        self.table.memory.set_limit(config.memory_bytes_max);
         self.config = config;
     }
 

@@ -162,6 +162,9 @@ impl Core {
         let Some(snapshot) = &*standing else { return Err(passed()) };
         self.check_writable()?;
         let held = self.log.hold_writers();
+        // Its LSN is above all that was published, also of pages that it finds nothing to do on: as
+        // of it, the state is what it was at the mark.
+        self.log.close_lsn(|_| ());
         let changes = self.changes_back_to(snapshot)?;
         let lsn = self.commit_batch(&changes, note, Log::begin_alone)?;
         // What it shows is what the state is now; what was kept for it so far may go.

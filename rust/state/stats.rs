@@ -2,6 +2,7 @@
 
 use super::State;
 use crate::error::Result;
+use crate::memory::{self, MemoryStats};
 use crate::stdx::hist::Latency;
 use crate::types::Lsn;
 use std::sync::atomic::Ordering;
@@ -66,6 +67,8 @@ pub struct Stats {
     pub commit: Latency,
     /// Time of a checkpoint.
     pub checkpoint: Latency,
+    /// The heap that all states and allocators of the process share.
+    pub memory: MemoryStats,
 }
 
 macro_rules! for_each_number {
@@ -99,7 +102,8 @@ macro_rules! for_each_number {
 }
 
 impl Stats {
-    /// The stats as one JSON object: numbers by name, and an object per latency.
+    /// The stats as one JSON object: numbers by name, an object per latency,
+    /// and `memory`, an object as of [`MemoryStats::to_json`].
     pub fn to_json(&self) -> String {
         let mut json = serde_json::Map::new();
         for_each_number!(self, &mut |name: &str, value: u64| {
@@ -113,6 +117,7 @@ impl Stats {
             });
             json.insert(name.to_owned(), figures);
         }
+        json.insert("memory".to_owned(), self.memory.to_json());
         serde_json::Value::Object(json).to_string()
     }
 
@@ -128,6 +133,8 @@ impl Stats {
 
 impl State {
     /// Counts, bytes, log positions and latencies.
+    ///
+    /// Cost: as [`memory::stats`](crate::memory::stats), tens of microseconds.
     pub fn stats(&self) -> Result<Stats> {
         self.check_open()?;
         let core = self.core();
@@ -161,6 +168,7 @@ impl State {
             sync: log.sync,
             commit: core.counters.commit_ns.read(),
             checkpoint: core.counters.checkpoint_ns.read(),
+            memory: memory::stats(),
         })
     }
 }

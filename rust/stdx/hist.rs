@@ -45,9 +45,11 @@ impl Histogram {
         self.max.fetch_max(ns, Ordering::Relaxed);
     }
 
-    /// Whether anything but zeros was added.
-    pub fn is_used(&self) -> bool {
-        self.max.load(Ordering::Relaxed) != 0
+    /// Takes all samples out, if there are any.
+    pub fn clear(&mut self) {
+        if *self.max.get_mut() != 0 || *self.buckets[0].get_mut() != 0 {
+            *self = Histogram::default();
+        }
     }
 
     /// The figures of what was added so far.

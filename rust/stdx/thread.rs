@@ -6,7 +6,10 @@ use parking_lot::Mutex;
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ffi::c_void;
 use std::io;
+use std::ptr;
+use std::sync::OnceLock;
 
 /// A started thread. Dropped without [`join`](JoinHandle::join), it goes on by itself.
 pub struct JoinHandle(Handle);
@@ -49,32 +52,50 @@ pub fn identity() -> usize {
     HERE.with(|here| std::ptr::from_ref(here).addr())
 }
 
+/// What a thread calls when it ends. A key of the system's, not a local with a destructor: locals are
+/// over when destructors of other keys make their first call, and one registered by then would never
+/// run. `build.rs` has the shared library never unloaded, so the call stays valid.
+pub struct AtEnd {
+    key: OnceLock<Option<libc::pthread_key_t>>,
+    call: extern "C" fn(*mut c_void),
+}
+
+impl AtEnd {
+    /// `call` gets what [`set`](AtEnd::set) was given.
+    pub const fn new(call: extern "C" fn(*mut c_void)) -> AtEnd {
+        AtEnd { key: OnceLock::new(), call }
+    }
+
+    /// Has the calling thread call it with `value`, which is not null; `false` where the system has
+    /// no room for that.
+    #[must_use]
+    pub fn set(&'static self, value: *const c_void) -> bool {
+        let key = self.key.get_or_init(|| {
+            let mut key = 0;
+            // SAFETY: `key` is valid for a write.
+            let status = unsafe { libc::pthread_key_create(&mut key, Some(self.call)) };
+            (status == 0).then_some(key)
+        });
+        // SAFETY: the key is never deleted.
+        key.is_some_and(|key| unsafe { libc::pthread_setspecific(key, value) } == 0)
+    }
+}
+
 struct Free {
     returned: BinaryHeap<Reverse<u32>>,
     next: u32,
 }
 
-static FREE: Mutex<Option<Free>> = Mutex::new(None);
+static FREE: Mutex<Free> = Mutex::new(Free { returned: BinaryHeap::new(), next: 0 });
 
-struct Held(Cell<u32>);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(free) = FREE.lock().as_mut()
-            && self.0.get() != UNSET
-        {
-            free.returned.push(Reverse(self.0.get()));
-        }
-    }
-}
-
-const UNSET: u32 = u32::MAX;
+/// A thread that has no number yet.
+const UNSET: u32 = u32::MAX - 1;
 
 thread_local! {
-    static HELD: Held = const { Held(Cell::new(UNSET)) };
+    static HELD: Cell<u32> = const { Cell::new(UNSET) };
 }
 
-/// What a thread gets whose locals are already gone: it runs destructors.
+/// What all threads get that are ending: they run destructors.
 pub const LEAVING: u32 = u32::MAX;
 
 /// The calling thread's number: the smallest that no living thread has, from 0; [`LEAVING`] for
@@ -83,36 +104,40 @@ pub const LEAVING: u32 = u32::MAX;
 /// Cost: about 1 ns after the first call of a thread.
 #[inline]
 pub fn index() -> u32 {
-    HELD.try_with(|held| match held.0.get() {
-        UNSET => assign(held),
+    match HELD.get() {
+        UNSET => assign(),
         index => index,
-    })
-    .unwrap_or(LEAVING)
+    }
 }
 
 #[cold]
-fn assign(held: &Held) -> u32 {
+fn assign() -> u32 {
+    static GIVE_BACK: AtEnd = AtEnd::new(give_back);
     let mut free = FREE.lock();
-    let free = free.get_or_insert_with(|| Free { returned: BinaryHeap::new(), next: 0 });
-    let index = free.returned.pop().map_or_else(
-        || {
-            free.next += 1;
-            free.next - 1
-        },
-        |Reverse(index)| index,
-    );
-    held.0.set(index);
+    let index = free.returned.pop().map_or(free.next, |Reverse(index)| index);
+    free.next = free.next.max(index + 1);
+    // Counted from 1, as no value is null.
+    if !GIVE_BACK.set(ptr::without_provenance(index as usize + 1)) {
+        free.returned.push(Reverse(index));
+        return LEAVING;
+    }
+    HELD.set(index);
     index
+}
+
+extern "C" fn give_back(number: *mut c_void) {
+    HELD.set(LEAVING);
+    FREE.lock().returned.push(Reverse((number.addr() - 1) as u32));
 }
 
 /// Gives the calling thread a number that [`index`] did not give out: a simulation numbers its own.
 pub(super) fn lend_index(index: u32) {
-    HELD.with(|held| held.0.set(index));
+    HELD.set(index);
 }
 
 /// Takes that number back, so that it is not given to others when the thread ends.
 pub(super) fn take_back_index() {
-    HELD.with(|held| held.0.set(UNSET));
+    HELD.set(UNSET);
 }
 
 #[cfg(test)]

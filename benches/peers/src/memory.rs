@@ -240,7 +240,7 @@ fn m4() {
     const OPS: usize = 10_000_000;
     let calls = syscalls::count(|begin| {
         for size in (16..=1024).step_by(16) {
-            memory::prewarm(size, SLOTS / 8).expect("warm blocks");
+            memory::prewarm(size, 8, SLOTS / 8).expect("warm blocks");
         }
         let mut slots = Slots::new(SlabAlloc, (16, 1024));
         // The thread's cache, and what the classes hold at once.

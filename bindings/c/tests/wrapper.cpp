@@ -21,7 +21,8 @@ template <class T> constexpr bool move_only() {
 }
 static_assert(move_only<mmsb::State>() && move_only<mmsb::Batch>() && move_only<mmsb::Delta>());
 static_assert(move_only<mmsb::View>() && move_only<mmsb::Snapshot>() && move_only<mmsb::Reader>());
-static_assert(move_only<mmsb::Allocator>() && move_only<mmsb::TLog>());
+static_assert(move_only<mmsb::Allocator>() && move_only<mmsb::Block>());
+static_assert(move_only<mmsb::TLog>());
 static_assert(std::is_trivially_copyable_v<mmsb::Page> && sizeof(mmsb::Page) == 16);
 
 namespace {
@@ -383,6 +384,80 @@ void threads() {
     CHECK(mmsb::version() == rust_mmsb_version() && mmsb::State::pooled() < 1000);
 }
 
+void blocks() {
+    mmsb::Allocator allocator;
+    auto page = allocator.allocate(8000);
+    auto block = allocator.block(sizeof(double) * 1000, 256);
+    EQ(reinterpret_cast<std::uintptr_t>(block.data()) % 256, 0);
+    double *numbers = block.as<double>();
+    CHECK(block && block.size() == 8000 && numbers[0] == 0 && numbers[999] == 0);
+    block[0] = 1;
+    EQ(block.as<std::uint8_t>()[0], 1);
+    page.update(block);
+    EQ(page.read(0, 1)[0], 1);
+    EQ(allocator.stats().blocks, 1);
+    EQ(allocator.stats().block_bytes, 8000);
+    EQ(allocator.stats().page_bytes, 8000);
+    auto taken = std::move(block);
+    CHECK(!block && block.size() == 0 && taken.as<double>() == numbers); // NOLINT
+    taken = allocator.block(5, 1, false); // frees the first
+    EQ(allocator.stats().block_bytes, 5);
+    { auto another = allocator.block(1); }
+    EQ(allocator.stats().blocks, 1);
+    taken = {};
+    CHECK(!taken && allocator.stats().blocks == 0);
+    taken = allocator.block(64);
+    void *there = taken.data();
+    allocator.clear();
+    EQ(allocator.stats().pages + allocator.stats().blocks, 0);
+    auto next = allocator.block(64);
+    CHECK(next.data() == there);
+    taken = {}; // went with `clear`: what begins there now is another's
+    EQ(allocator.stats().blocks, 1);
+    allocator = mmsb::Allocator(); // as does `next` with the old allocator
+    next = {};
+    throws(MMSB_STATUS_SIZE_OUT_OF_RANGE, "0 bytes", [&] { allocator.block(0); });
+    throws(MMSB_STATUS_INVALID_ARGUMENT, "alignment of 3", [&] { allocator.block(8, 3); });
+    throws(MMSB_STATUS_SIZE_OUT_OF_RANGE, "2097152", [&] { allocator.prewarm(2 << 20, 1); });
+    allocator.prewarm(1000, 10);
+}
+
+void the_heap() {
+    mmsb::Allocator allocator;
+    auto block = allocator.block(100000);
+    auto stats = mmsb::memory::stats();
+    CHECK(stats.in_use >= 100000 && stats.committed >= stats.in_use);
+    auto classes = mmsb::memory::classes();
+    CHECK(!classes.empty() && classes.size() <= 112);
+    CHECK(mmsb::memory::report().find("committed") != std::string::npos);
+    mmsb::memory::prewarm(50000, 100);
+    mmsb::memory::prewarm(50000, 100, 4096);
+    auto calls = mmsb::memory::stats().kernel_calls;
+    std::vector<mmsb::Block> many;
+    for (int i = 0; i < 100; i++) many.push_back(allocator.block(50000));
+    EQ(mmsb::memory::stats().kernel_calls, calls);
+    many.clear();
+    mmsb::memory::purge();
+    EQ(mmsb::memory::stats().retained, 0);
+    mmsb::memory::set_retention(0, 0);
+    allocator.block(8 << 20);
+    EQ(mmsb::memory::stats().retained, 0);
+    mmsb::memory::set_retention(256 << 20, 10000);
+    mmsb::memory::set_limit(mmsb::memory::stats().committed);
+    throws(MMSB_STATUS_OUT_OF_MEMORY, "limit", [&] { allocator.block(64 << 20); });
+    throws(MMSB_STATUS_OUT_OF_MEMORY, "limit", [] { mmsb::memory::prewarm(1 << 20, 1000); });
+    mmsb::memory::set_limit(0);
+    allocator.block(64 << 20);
+    mmsb::memory::set_huge_pages(true);
+    mmsb::memory::set_huge_pages(false);
+    mmsb::memory::check();
+    auto config = mmsb::Config::memory();
+    config.settings.memory_bytes_max = 10000;
+    mmsb::State state(config);
+    throws(MMSB_STATUS_OUT_OF_MEMORY, "10000", [&] { state.create_page(20000); });
+    state.create_page(1000);
+}
+
 mmsb::State global; // destroyed after main
 
 void a_global_is_closed() {
@@ -414,7 +489,7 @@ int main(int argc, char **argv) {
         TEST(pages),   TEST(errors),       TEST(moves),       TEST(batches),
         TEST(deltas),  TEST(the_past),     TEST(there_and_back), TEST(history), TEST(verification),
         TEST(threads), TEST(directories),  TEST(allocators_and_logs),
-        TEST(long_calls_stop), TEST(a_global_is_closed),
+        TEST(long_calls_stop), TEST(a_global_is_closed), TEST(blocks), TEST(the_heap),
     };
     self = argv[0];
     return argc == 3 ? leave_a_global(argv[2]) : RUN(tests);

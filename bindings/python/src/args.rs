@@ -169,6 +169,7 @@ pub struct Settings<'a, 'py> {
     pub segment_bytes: Option<&'a Bound<'py, PyAny>>,
     pub pending_bytes_max: Option<&'a Bound<'py, PyAny>>,
     pub history_bytes: Option<&'a Bound<'py, PyAny>>,
+    pub memory_bytes_max: Option<&'a Bound<'py, PyAny>>,
     pub version_bytes_max: Option<&'a Bound<'py, PyAny>>,
 }
 
@@ -194,6 +195,7 @@ impl Settings<'_, '_> {
             (&mut config.segment_bytes, self.segment_bytes, "segment_bytes"),
             (&mut config.pending_bytes_max, self.pending_bytes_max, "pending_bytes_max"),
             (&mut config.history_bytes, self.history_bytes, "history_bytes"),
+            (&mut config.memory_bytes_max, self.memory_bytes_max, "memory_bytes_max"),
             (&mut config.version_bytes_max, self.version_bytes_max, "version_bytes_max"),
         ];
         for (setting, given, what) in counts {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   state  page  batch  snapshot  tlog     one file per Python class
-//!   view  delta  changes  records  revert  allocator
+//!   view  delta  changes  records  revert  allocator  block  memory
 //!      |
 //!   args  buffer  typed                    what comes in
 //!   errors  shared                         what goes wrong, who may use what until when
@@ -14,10 +14,12 @@
 mod allocator;
 mod args;
 mod batch;
+mod block;
 mod buffer;
 mod changes;
 mod delta;
 mod errors;
+mod memory;
 mod page;
 mod records;
 mod revert;
@@ -53,7 +55,9 @@ fn _mmsb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<records::Verified>()?;
     module.add_class::<records::Recovered>()?;
     module.add_class::<records::Summary>()?;
+    module.add_class::<block::Block>()?;
     errors::add_to(module)?;
+    memory::add_to(module)?;
     module.add("LIMITS", limits_of(module.py())?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(state::_panic, module)?)?;

@@ -72,6 +72,7 @@ impl TLog {
             segment_bytes,
             pending_bytes_max,
             history_bytes: None,
+            memory_bytes_max: None,
             version_bytes_max: None,
         }
         .config()?;

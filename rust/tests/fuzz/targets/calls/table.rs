@@ -9,6 +9,7 @@ use mmsb::ffi::checkpoint::*;
 use mmsb::ffi::compare::*;
 use mmsb::ffi::delta::*;
 use mmsb::ffi::log::*;
+use mmsb::ffi::memory::*;
 use mmsb::ffi::page::*;
 use mmsb::ffi::reader::*;
 use mmsb::ffi::revert::*;
@@ -316,6 +317,45 @@ pub const CALLS: &[(&str, Call)] = &[
         let pages = a.allocator();
         copy(a, |buf, n, len| unsafe { rust_allocator_list_pages(pages, buf, n, len) })
     }),
+    ("rust_allocator_prewarm", |a| {
+        let (pages, size) = (a.allocator(), a.size());
+        rust_allocator_prewarm(pages, size, usize::from(a.input.u8() % 8))
+    }),
+    ("rust_allocator_stats", |a| {
+        let (pages, out) = (a.allocator(), a.out());
+        unsafe { rust_allocator_stats(pages, out) }
+    }),
+    // Blocks are freed with their allocator: what their address is told to is not looked at again.
+    ("rust_allocator_alloc_block", |a| {
+        let (pages, size, out) = (a.allocator(), a.size() as usize, a.out());
+        let (align, zeroed) = (usize::from(a.input.u8()), a.input.once_in(2));
+        unsafe { rust_allocator_alloc_block(pages, size.min(1 << 20), align, zeroed, out) }
+    }),
+    ("rust_allocator_free_block", |a| {
+        let (pages, (at, _)) = (a.allocator(), a.bytes());
+        rust_allocator_free_block(pages, at.cast_mut().cast())
+    }),
+    ("rust_memory_stats", |a| {
+        let out = a.out();
+        unsafe { rust_memory_stats(out) }
+    }),
+    ("rust_memory_classes", |a| copy(a, |buf, n, len| unsafe { rust_memory_classes(buf, n, len) })),
+    ("rust_memory_report", |a| copy(a, |buf, n, len| unsafe { rust_memory_report(buf, n, len) })),
+    ("rust_memory_prewarm", |a| {
+        let (size, align) = (a.size() as usize, usize::from(a.input.u8()));
+        rust_memory_prewarm(size, align, usize::from(a.input.u8() % 8))
+    }),
+    ("rust_memory_purge", |a| {
+        let out = a.out();
+        unsafe { rust_memory_purge(out) }
+    }),
+    // All that runs in the process shares it: a limit that hurts would hurt others.
+    ("rust_memory_set_limit", |a| rust_memory_set_limit(u64::from(a.input.u8()) << 40)),
+    ("rust_memory_set_retention", |a| {
+        rust_memory_set_retention(u64::from(a.input.u8()) << 20, a.input.u8().into())
+    }),
+    ("rust_memory_set_huge_pages", |a| rust_memory_set_huge_pages(a.input.once_in(2))),
+    ("rust_memory_check", |_| rust_memory_check()),
     ("rust_allocator_clear", |a| {
         let pages = a.allocator();
         rust_allocator_clear(pages)

@@ -1,5 +1,6 @@
 //! Counts the system calls of a piece of work: it runs in a child that is traced.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 fn trace(request: libc::c_uint, child: libc::pid_t) {
@@ -34,9 +35,10 @@ pub fn count<R>(work: impl FnOnce(&dyn Fn()) -> R) -> u64 {
         let own = unsafe { libc::getpid() };
         // One call, where `raise` makes several.
         // SAFETY: stops this process until its tracer lets it go on.
-        let _kept = work(&|| assert_eq!(unsafe { libc::kill(own, libc::SIGSTOP) }, 0));
-        // SAFETY: leaves without running what the parent registered.
-        unsafe { libc::_exit(0) };
+        let begin = || assert_eq!(unsafe { libc::kill(own, libc::SIGSTOP) }, 0);
+        let kept = catch_unwind(AssertUnwindSafe(|| work(&begin)));
+        // SAFETY: leaves without running what the parent registered, after a panic, too.
+        unsafe { libc::_exit(kept.is_err().into()) };
     }
     // Untraced until the work asks for it.
     assert_eq!(stop(child), Some(libc::SIGSTOP));
