@@ -184,7 +184,7 @@ def test_blocks_go_into_pages_and_come_out_of_them(
     page.update(block)
     assert page.read(0, 5) == b"abcd\x04"
     block.free()
-    with pytest.raises(mmsb.Closed):
+    with pytest.raises(mmsb.InvalidArgument, match="the block was freed"):
         page.update(block)
 
 

@@ -124,7 +124,7 @@ fn with_slow<R>(asked: usize, f: impl FnOnce(&Cache) -> Result<R, Refused>) -> R
     let entry = heap.entry()?;
     // Before anything else: registering what runs at the thread's end may need memory.
     CACHE.set(entry);
-    if !LEAVE.set(ptr::from_ref(entry).cast()) {
+    if !LEAVE.set(NonNull::from_ref(entry).cast()) {
         leave(ptr::from_ref(entry).cast_mut().cast());
         return with_slow(asked, f);
     }

@@ -8,7 +8,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ffi::c_void;
 use std::io;
-use std::ptr;
+use std::num::NonZero;
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 /// A started thread. Dropped without [`join`](JoinHandle::join), it goes on by itself.
@@ -66,10 +67,10 @@ impl AtEnd {
         AtEnd { key: OnceLock::new(), call }
     }
 
-    /// Has the calling thread call it with `value`, which is not null; `false` where the system has
-    /// no room for that.
+    /// Has the calling thread call it with `value` when it ends; `false` where the system has no room
+    /// for that.
     #[must_use]
-    pub fn set(&'static self, value: *const c_void) -> bool {
+    pub fn set(&'static self, value: NonNull<c_void>) -> bool {
         let key = self.key.get_or_init(|| {
             let mut key = 0;
             // SAFETY: `key` is valid for a write.
@@ -77,7 +78,7 @@ impl AtEnd {
             (status == 0).then_some(key)
         });
         // SAFETY: the key is never deleted.
-        key.is_some_and(|key| unsafe { libc::pthread_setspecific(key, value) } == 0)
+        key.is_some_and(|key| unsafe { libc::pthread_setspecific(key, value.as_ptr()) } == 0)
     }
 }
 
@@ -117,7 +118,9 @@ fn assign() -> u32 {
     let index = free.returned.pop().map_or(free.next, |Reverse(index)| index);
     free.next = free.next.max(index + 1);
     // Counted from 1, as no value is null.
-    if !GIVE_BACK.set(ptr::without_provenance(index as usize + 1)) {
+    if !GIVE_BACK
+        .set(NonNull::without_provenance(NonZero::<usize>::MIN.saturating_add(index as usize)))
+    {
         free.returned.push(Reverse(index));
         return LEAVING;
     }

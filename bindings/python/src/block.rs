@@ -90,15 +90,16 @@ impl BlockSet {
         }
     }
 
-    /// Takes a block out, if it is there, to be freed.
+    /// Takes a block out, if it is there, to be freed. One that ended goes by itself.
     ///
     /// # Errors
     /// How many buffers show it.
     fn take(&self, id: u64) -> Result<Option<Memory>, usize> {
         let mut members = self.members.lock();
-        match members.there.get(&id).map_or(0, |memory| memory.exports) {
-            0 => Ok(members.there.remove(&id)),
-            exports => Err(exports),
+        match members.there.get(&id) {
+            Some(memory) if memory.ended => Ok(None),
+            Some(memory) if memory.exports > 0 => Err(memory.exports),
+            _ => Ok(members.there.remove(&id)),
         }
     }
 
