@@ -105,6 +105,19 @@ kinds! {
     /// There is no such edge.
     EdgeNotFound = 125, false, false;
 
+    /// Another transaction changed what this one read: nothing was changed, it is to be tried again.
+    Conflict = 201, true, false;
+    /// A transaction met others in every one of its tries.
+    RetriesExhausted = 202, true, false;
+    /// The transaction was committed or given up.
+    TransactionFinished = 203, false, false;
+    /// The page belongs to a partition, which alone changes it.
+    NotOwner = 204, false, false;
+    /// The page was frozen: nobody changes it any more.
+    Immutable = 205, false, false;
+    /// The partition is held by somebody else.
+    PartitionInUse = 206, true, false;
+
     /// Memory could not be had, or a memory limit is reached.
     OutOfMemory = 301, true, false;
     /// The disk is full: nothing was changed.

@@ -29,6 +29,7 @@ pub mod memory;
 pub mod page;
 pub mod state;
 pub mod stdx;
+mod txn;
 pub mod types;
 pub mod version;
 
@@ -43,8 +44,9 @@ pub use log::LogStats;
 pub use page::{Delta, Run};
 pub use state::{
     Allocator, AllocatorStats, Batch, Change, Changed, Changes, CheckpointInfo, Difference, PageAt,
-    PageDifference, Query, Recovered, ScratchView, Snapshot, SoftCheckpoint, State, Stats, TLog,
-    TLogSummary, Torn, Verified, View,
+    PageDifference, Partition, Query, Recovered, ScratchView, Snapshot, SoftCheckpoint, State,
+    Stats, TLog, TLogSummary, Torn, Transaction, Verified, View,
 };
 pub use stdx::hist::Latency;
-pub use types::{EdgeKind, Epoch, Link, Location, Lsn, Note, PageId};
+pub use txn::{Retry, Savepoint};
+pub use types::{EdgeKind, Epoch, Link, Location, Lsn, Note, Ownership, PageId};

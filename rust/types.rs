@@ -90,6 +90,41 @@ impl Location {
     }
 }
 
+/// Who may change a page: its content, its metadata, its existence, and its ownership.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum Ownership {
+    /// Anybody; transactions see to it that nothing is lost.
+    #[default]
+    Shared = 0,
+    /// Nobody, ever again.
+    Immutable = 1,
+    /// One partition: whoever holds it.
+    Owned(u16) = 2,
+}
+
+impl Ownership {
+    /// As files and the C interface carry it: 0 for shared, 1 for immutable, else 2 and the
+    /// partition's number.
+    pub const fn code(self) -> u32 {
+        match self {
+            Ownership::Shared => 0,
+            Ownership::Immutable => 1,
+            Ownership::Owned(partition) => 2 + partition as u32,
+        }
+    }
+
+    /// The ownership with this number.
+    pub const fn from_code(code: u32) -> Option<Ownership> {
+        match code {
+            0 => Some(Ownership::Shared),
+            1 => Some(Ownership::Immutable),
+            2..=0x1_0001 => Some(Ownership::Owned((code - 2) as u16)),
+            _ => None,
+        }
+    }
+}
+
 /// What an edge from one page to another says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[repr(u8)]

@@ -12,7 +12,7 @@
 //! content of pages, each at a    44 u32 bytes of metadata, encoded     40 u64 offset of the entries
 //! multiple of 64, zeros between  48 u32 checksum of the content        48 u64 bytes of the file
 //!                                52 u32 checksum of the metadata       56 u64 pages with parents
-//! metadata: per page, per key    56 u8  location, 3 zeros
+//! metadata: per page, per key    56 u8  location, 3 bytes of who owns it
 //! varint length, key, varint     60 u32 checksum of bytes 0..60
 //! length, value; under the key of no bytes the parents, if any: per edge u64 id, u8 kind
 //! ```
@@ -26,7 +26,7 @@ use crate::page::table::{Backed, Backing};
 use crate::stdx::canary::{Canary, sings};
 use crate::stdx::codec::{Dec, Enc, varint_len};
 use crate::stdx::crc::crc32c;
-use crate::types::{Epoch, Location, Lsn, PageId};
+use crate::types::{Epoch, Location, Lsn, Ownership, PageId};
 use std::io::{self, IoSlice};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -52,6 +52,8 @@ pub struct ImagePage<'a> {
     pub lsn: Lsn,
     /// Where it should live.
     pub location: Location,
+    /// Who may change it.
+    pub ownership: Ownership,
     /// Content.
     pub bytes: &'a [u8],
     /// Metadata; `None` is empty.
@@ -122,7 +124,7 @@ impl ImageWriter {
         enc.u32(meta.len() as u32);
         enc.u32(crc32c(page.bytes));
         enc.u32(crc32c(meta));
-        enc.u8(page.location as u8);
+        enc.u32(page.location as u32 | page.ownership.code() << 8);
         self.entries.extend_from_slice(&entry);
         self.pages += 1;
         if page.bytes.len() >= WRITE_BYTES {
@@ -222,6 +224,8 @@ pub struct ImageCopy {
     pub lsn: Lsn,
     /// Metadata.
     pub meta: Meta,
+    /// Who may change it.
+    pub ownership: Ownership,
 }
 
 struct Entry {
@@ -234,6 +238,7 @@ struct Entry {
     crc: u32,
     meta_crc: u32,
     location: Location,
+    ownership: Ownership,
 }
 
 impl Image {
@@ -362,7 +367,9 @@ impl Image {
         let (id, epoch, lsn, offset, meta_at) = (long(), long(), long(), long(), long());
         let mut word = || dec.u32().unwrap_or(u32::MAX);
         let (len, meta_len, crc, meta_crc) = (word(), word(), word(), word());
-        let location = Location::from_u8(bytes[56]);
+        let placed = word();
+        let (location, owned) =
+            (Location::from_u8(placed as u8), Ownership::from_code(placed >> 8));
         let within = |at: u64, len: u32| {
             at >= HEADER_BYTES as u64
                 && at.checked_add(len.into()).is_some_and(|end| end <= self.entries_at as u64)
@@ -370,18 +377,23 @@ impl Image {
         // Each change of a page has an LSN of its own, and the image stands above them all.
         let counted = epoch <= lsn && lsn <= self.lsn.0;
         let sound = counted && within(offset, len) && within(meta_at, meta_len);
-        match location {
-            Some(location) if sound && offset.is_multiple_of(FRAME_ALIGN as u64) => Ok(Entry {
-                id: PageId(id),
-                epoch,
-                lsn: Lsn(lsn),
-                offset: offset as usize,
-                len: len as usize,
-                meta: (meta_at as usize, meta_len as usize),
-                crc,
-                meta_crc,
-                location,
-            }),
+        match (location, owned) {
+            (Some(location), Some(ownership))
+                if sound && offset.is_multiple_of(FRAME_ALIGN as u64) =>
+            {
+                Ok(Entry {
+                    id: PageId(id),
+                    epoch,
+                    lsn: Lsn(lsn),
+                    offset: offset as usize,
+                    len: len as usize,
+                    meta: (meta_at as usize, meta_len as usize),
+                    crc,
+                    meta_crc,
+                    location,
+                    ownership,
+                })
+            }
             _ => Err(self.damaged_at(place, "an entry does not fit the file")),
         }
     }
@@ -434,7 +446,8 @@ impl Image {
             return Err(self.damaged(id));
         }
         let (bytes, meta) = (bytes.to_vec(), self.meta(&entry)?);
-        Ok(Some(ImageCopy { bytes, epoch: entry.epoch, lsn: entry.lsn, meta }))
+        let Entry { epoch, lsn, ownership, .. } = entry;
+        Ok(Some(ImageCopy { bytes, epoch, lsn, meta, ownership }))
     }
 
     /// Checks every byte: entries, metadata, content, and the zeros between. Only for an image
@@ -498,6 +511,7 @@ impl Backing for Image {
         Ok(Some(Backed {
             size: entry.len as u32,
             location: entry.location,
+            ownership: entry.ownership,
             epoch: entry.epoch,
             lsn: entry.lsn,
             data: NonNull::new(data).unwrap_or(NonNull::dangling()),

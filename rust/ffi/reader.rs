@@ -22,6 +22,8 @@ pub enum MmsbChangeKind {
     Metadata = 4,
     /// The page, which had ended, began again, all zero: the state went back to a soft checkpoint.
     Restored = 5,
+    /// The page belongs to somebody else from then on.
+    Owned = 6,
     /// The page derives from another from then on.
     EdgeAdded = 7,
     /// The page derives from another no longer.
@@ -75,6 +77,8 @@ pub struct MmsbChange {
     pub parent: u64,
     /// `EdgeAdded`, `EdgeRemoved`: an `MmsbEdgeKind`.
     pub edge: u32,
+    /// `Owned`: 0 for shared, 1 for immutable, else 2 and the partition's number.
+    pub ownership: u32,
 }
 
 fn view(current: &Current) -> MmsbChange {
@@ -102,6 +106,7 @@ fn view(current: &Current) -> MmsbChange {
         payload_len: 0,
         parent: 0,
         edge: 0,
+        ownership: 0,
     };
     match &changed.change {
         Change::Freed => {}
@@ -112,6 +117,10 @@ fn view(current: &Current) -> MmsbChange {
         Change::Restored { size, location } => {
             out.kind = MmsbChangeKind::Restored;
             (out.size, out.location) = (*size, *location as u32);
+        }
+        Change::Owned(ownership) => {
+            out.kind = MmsbChangeKind::Owned;
+            out.ownership = ownership.code();
         }
         Change::EdgeAdded(link) => {
             out.kind = MmsbChangeKind::EdgeAdded;

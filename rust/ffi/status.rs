@@ -64,6 +64,18 @@ pub enum MmsbStatus {
     HasChildren = 124,
     /// There is no such edge.
     EdgeNotFound = 125,
+    /// Another transaction changed what this one read: nothing was changed, it is to be tried again.
+    Conflict = 201,
+    /// A transaction met others in every one of its tries.
+    RetriesExhausted = 202,
+    /// The transaction was committed or given up.
+    TransactionFinished = 203,
+    /// The page belongs to a partition, which alone changes it.
+    NotOwner = 204,
+    /// The page was frozen: nobody changes it any more.
+    Immutable = 205,
+    /// The partition is held by somebody else.
+    PartitionInUse = 206,
     /// Memory could not be had, or a memory limit is reached.
     OutOfMemory = 301,
     /// The disk is full: nothing was changed.
@@ -122,6 +134,12 @@ impl From<ErrorKind> for MmsbStatus {
             ErrorKind::Cycle => S::Cycle,
             ErrorKind::HasChildren => S::HasChildren,
             ErrorKind::EdgeNotFound => S::EdgeNotFound,
+            ErrorKind::Conflict => S::Conflict,
+            ErrorKind::RetriesExhausted => S::RetriesExhausted,
+            ErrorKind::TransactionFinished => S::TransactionFinished,
+            ErrorKind::NotOwner => S::NotOwner,
+            ErrorKind::Immutable => S::Immutable,
+            ErrorKind::PartitionInUse => S::PartitionInUse,
             ErrorKind::OutOfMemory => S::OutOfMemory,
             ErrorKind::NoSpace => S::NoSpace,
             ErrorKind::TooLarge => S::TooLarge,

@@ -11,6 +11,7 @@
 mod delta;
 mod diff;
 pub mod fresh;
+pub mod lives;
 pub mod meta;
 pub mod pinned;
 mod runs;

@@ -17,10 +17,11 @@ use crate::memory::PageMemory;
 use crate::stdx::canary::{Canary, sings};
 use crate::stdx::crc::crc32c;
 use crate::stdx::lock::{Lock, LockGuard};
-use crate::types::{Epoch, Link, Location, Lsn};
+use crate::types::{Epoch, Link, Location, Lsn, Ownership};
 use smallvec::SmallVec;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 /// Whether a slot holds a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +57,8 @@ pub struct Body {
     unverified: bool,
     /// The page has, or had, parents or children: the graph has to be asked before it goes.
     pub linked: bool,
+    /// Who may change it.
+    pub ownership: Ownership,
     /// Bytes of content.
     pub size: u32,
     /// Views of the current frame.
@@ -91,6 +94,7 @@ struct Version {
     size: u32,
     data: *mut u8,
     meta: Option<Arc<Meta>>,
+    ownership: Ownership,
 }
 
 /// One page's place in the table.
@@ -102,7 +106,7 @@ pub type SlotGuard<'a> = LockGuard<'a, Body>;
 
 const _: () = assert!(size_of::<Slot>() == 64);
 // Tables allocate slots as zeroed memory: that is a vacant slot behind an open lock (`Lock` says
-// so of itself; `Body` has zero for vacant, main memory, null and `None`).
+// so of itself; `Body` has zero for vacant, main memory, shared, null and `None`).
 
 // SAFETY: the raw pointers are owned memory, whichever thread uses it.
 unsafe impl Send for Body {}
@@ -123,6 +127,8 @@ pub struct Seen {
     pub meta: Option<Arc<Meta>>,
     /// Placement.
     pub location: Location,
+    /// Who may change it.
+    pub ownership: Ownership,
 }
 
 impl Seen {
@@ -136,7 +142,52 @@ impl Seen {
     }
 }
 
+/// What a page is, read without its lock.
+#[derive(Clone, Copy, Debug)]
+pub struct Glimpse {
+    /// The record that changed it last.
+    pub lsn: Lsn,
+    /// Bytes of content.
+    pub size: u32,
+    /// Who may change it.
+    pub ownership: Ownership,
+}
+
+/// Longer reads take the lock: they would often be in vain.
+const GLIMPSE_BYTES_MAX: usize = 256;
+
 impl Slot {
+    /// Copies `buf.len()` bytes from `offset` on of a page with a log, without the lock: a line that
+    /// many read stays in all their caches. `None` if somebody has the page locked, or changes it
+    /// meanwhile, and for all but short stretches of live pages whose bytes are verified: those are
+    /// to be asked for with the lock. `buf` is undefined then.
+    #[inline]
+    pub fn glimpse(&self, offset: u64, buf: &mut [u8]) -> Option<Glimpse> {
+        self.0.peek(|body| {
+            // SAFETY: the body is there, whoever changes it, and each field is read for itself. A
+            // frame that goes meanwhile stays readable: the heap gives memory back, never addresses,
+            // and a mapping stays as long as the table.
+            unsafe {
+                let lsn = (&raw const (*body).lsn).read_volatile();
+                let live = (&raw const (*body).status).cast::<u8>().read_volatile();
+                let unverified = (&raw const (*body).unverified).cast::<u8>().read_volatile();
+                let ownership = (&raw const (*body).ownership).read_volatile();
+                let size = (&raw const (*body).size).read_volatile();
+                let data = (&raw const (*body).data).read_volatile();
+                let simple = live == Status::Live as u8 && unverified == 0;
+                let inside = offset.checked_add(buf.len() as u64)? <= u64::from(size);
+                if !simple || !inside || buf.len() > GLIMPSE_BYTES_MAX {
+                    return None;
+                }
+                copy_volatile(data.add(offset as usize), buf);
+                fence(Ordering::Acquire);
+                // Every change of a page with a log is a record of its own.
+                let same = (&raw const (*body).lsn).read_volatile() == lsn;
+                same.then_some(Glimpse { lsn, size, ownership })
+            }
+        })
+    }
+
     /// Locks the slot.
     #[inline]
     pub fn lock(&self) -> SlotGuard<'_> {
@@ -164,6 +215,25 @@ impl Slot {
     #[inline]
     pub fn get_mut(&mut self) -> &mut Body {
         self.0.get_mut()
+    }
+}
+
+/// Copies what others may be writing.
+///
+/// # Safety
+/// `buf.len()` bytes from `from` on are readable.
+#[inline]
+unsafe fn copy_volatile(from: *const u8, buf: &mut [u8]) {
+    const WORD: usize = 8;
+    let words = buf.len() / WORD;
+    let (whole, rest) = buf.split_at_mut(words * WORD);
+    for (at, word) in whole.chunks_exact_mut(WORD).enumerate() {
+        // SAFETY: within the stretch; arrays of bytes have no alignment.
+        word.copy_from_slice(&unsafe { from.cast::<[u8; WORD]>().add(at).read_volatile() });
+    }
+    for (at, byte) in rest.iter_mut().enumerate() {
+        // SAFETY: within the stretch.
+        *byte = unsafe { from.add(words * WORD + at).read_volatile() };
     }
 }
 
@@ -245,6 +315,7 @@ impl Body {
         debug_assert!(self.status == Status::Vacant);
         self.status = Status::Live;
         (self.size, self.location, self.owner) = (page.size, page.location, Owner::Mapping);
+        self.ownership = page.ownership;
         (self.epoch, self.lsn, self.data) = (page.epoch, page.lsn, page.data.as_ptr());
         (self.crc, self.unverified) = (page.crc, true);
         self.set_meta(page.meta.clone());
@@ -273,6 +344,7 @@ impl Body {
             size: self.size,
             meta: self.meta().cloned(),
             location: self.location,
+            ownership: self.ownership,
         })
     }
 
@@ -299,6 +371,7 @@ impl Body {
             size: version.size,
             meta: version.meta.clone(),
             location: self.location,
+            ownership: version.ownership,
         })
     }
 
@@ -327,6 +400,7 @@ impl Body {
             size: self.size,
             data: self.data,
             meta: self.meta().cloned(),
+            ownership: self.ownership,
         };
         (self.owner, self.data) = (Owner::Memory, fresh);
         self.extra.get_or_insert_default().versions.push(version);
@@ -341,6 +415,7 @@ impl Body {
             extra.meta = None;
         }
         (self.status, self.size, self.lsn, self.unverified) = (Status::Freed, 0, lsn, false);
+        self.ownership = Ownership::Shared;
         kept
     }
 
@@ -462,6 +537,7 @@ impl Body {
             owner: Owner::Memory,
             unverified: false,
             linked: false,
+            ownership: Ownership::Shared,
             size: 0,
             pins: 0,
             crc: 0,

@@ -8,15 +8,16 @@
 //! A table may be backed by an image: a vacant slot is then filled from it when its page is first
 //! asked for, so that opening a large image touches almost nothing.
 
+use super::lives::Lives;
 use super::meta::Meta;
-use super::slot::{Body, Seen, Slot, SlotGuard, Status};
+use super::slot::{Body, Glimpse, Seen, Slot, SlotGuard, Status};
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_BYTES_MIN};
 use crate::memory::{self, PageMemory, Refused};
 use crate::stdx::counter::Counters;
 use crate::stdx::prefetch;
-use crate::types::{Epoch, Link, Location, Lsn, PageId};
+use crate::types::{Epoch, Link, Location, Lsn, Ownership, PageId};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -32,6 +33,8 @@ pub struct Backed {
     pub size: u32,
     /// Where it should live.
     pub location: Location,
+    /// Who may change it.
+    pub ownership: Ownership,
     /// Epoch of the content.
     pub epoch: Epoch,
     /// The last record that changed it.
@@ -72,6 +75,8 @@ pub struct Table {
     /// Where frames come from.
     pub memory: PageMemory,
     backing: Option<Arc<dyn Backing>>,
+    /// Counts pages that come and go.
+    pub lives: Lives,
     /// Some page may have parents.
     linked: AtomicBool,
     /// Older versions, and bytes of their content.
@@ -88,6 +93,7 @@ impl Default for Table {
             live: Counters::default(),
             memory: PageMemory::default(),
             backing: None,
+            lives: Lives::default(),
             linked: AtomicBool::new(false),
             versions: AtomicU64::new(0),
             version_bytes: AtomicU64::new(0),
@@ -162,6 +168,13 @@ impl Table {
             self.settle(id, &mut page)?;
         }
         Ok(page)
+    }
+
+    /// What a live page is, and a short stretch of its content, without the lock; see
+    /// [`Slot::glimpse`].
+    #[inline]
+    pub fn glimpse(&self, id: PageId, offset: u64, buf: &mut [u8]) -> Option<Glimpse> {
+        self.slot_there(id)?.glimpse(offset, buf)
     }
 
     /// The live page `id`, without a lock: for a table that nobody else uses.
@@ -538,6 +551,7 @@ impl Table {
         self.live.set([0, 0]);
         *self.versions.get_mut() = 0;
         *self.version_bytes.get_mut() = 0;
+        self.lives.reset();
         *self.linked.get_mut() = false;
         self.backing = None;
         self.free_chunks(1);

@@ -59,6 +59,7 @@ fn apply_entry(table: &mut Table, lsn: Lsn, entry: &Entry<'_>) -> Result<()> {
             meta.set(key, value);
             page.set_meta(meta);
         }
+        Op::Own(ownership) => page.ownership = ownership,
         Op::Edge { link, there } => {
             if !page.set_parent(link, there) {
                 let reason = format!("it changes an edge from {} to {id} to what it is", link.page);

@@ -7,11 +7,11 @@
 use super::State;
 use super::allocator::no_key;
 use super::apply::overwrite;
-use super::commit::{changed_pieces, wrong_length};
+use super::commit::{Writer, add_changed, check_range, wrong_length};
 use super::core::Core;
 use super::op::{self, Pieces, kind};
 use crate::bail;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::log::record::{self, check_note};
 use crate::log::{Append, EntryHead, Log};
 use crate::page::Delta;
@@ -19,7 +19,8 @@ use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
 use crate::page::slot::SlotGuard;
 use crate::page::table::check_size;
-use crate::types::{Link, Location, Lsn, Note, PageId};
+use crate::types::{Link, Location, Lsn, Note, Ownership, PageId};
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Seat;
 use std::sync::Arc;
@@ -41,21 +42,49 @@ use std::sync::Arc;
 /// ```
 pub struct Batch {
     core: Arc<Core>,
-    pages: Vec<Change>,
+    pages: Vec<Change<'static>>,
     places: HashMap<PageId, usize>,
 }
 
 /// What a batch does to one page.
 #[derive(Debug)]
-pub(super) struct Change {
+pub(super) struct Change<'a> {
     pub id: PageId,
+    pub writer: Writer,
+    /// It stays as it is; its writer has read it.
+    pub read_only: bool,
     /// How it begins, if it does.
     pub begin: Option<Begin>,
     pub free: bool,
-    pub write: Option<Delta>,
+    pub write: Write<'a>,
     pub meta: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Whose it becomes, if that changes.
+    pub ownership: Option<Ownership>,
     /// What its parents become, if they change.
     pub parents: Option<Vec<Link>>,
+}
+
+/// What becomes of a page's content.
+#[derive(Debug, Default)]
+pub(super) enum Write<'a> {
+    #[default]
+    Nothing,
+    /// These bytes go there.
+    Piece(u32, &'a [u8]),
+    Delta(Box<Delta>),
+}
+
+impl<'a> Write<'a> {
+    /// What comes of it when more bytes are written after it.
+    pub fn then(self, id: PageId, offset: u32, bytes: &'a [u8]) -> Result<Write<'a>> {
+        let piece = |offset: u32, bytes| Delta::from_runs(id, &[(offset as usize, bytes)]);
+        let earlier = match self {
+            Write::Nothing => return Ok(Write::Piece(offset, bytes)),
+            Write::Piece(offset, bytes) => piece(offset, bytes)?,
+            Write::Delta(delta) => *delta,
+        };
+        Ok(Write::Delta(Box::new(earlier.merge(&piece(offset, bytes)?)?)))
+    }
 }
 
 /// How a page begins: all zero.
@@ -67,15 +96,17 @@ pub(super) struct Begin {
     pub again: bool,
 }
 
-impl Change {
+impl Change<'_> {
     /// Whether edges may have to follow it, or forbid it.
     fn concerns_edges(&self) -> bool {
         self.free || self.parents.is_some()
     }
 
     /// What leaves a page as it is.
-    pub fn nothing(id: PageId) -> Change {
-        Change { id, begin: None, free: false, write: None, meta: Vec::new(), parents: None }
+    pub fn nothing(id: PageId) -> Self {
+        let (writer, begin, write, meta) = (Writer::ANYBODY, None, Write::Nothing, Vec::new());
+        let (read_only, free, ownership, parents) = (false, false, None, None);
+        Change { id, writer, read_only, begin, free, write, meta, ownership, parents }
     }
 }
 
@@ -100,7 +131,7 @@ impl Batch {
         self.core.log.clone()
     }
 
-    fn change(&mut self, id: PageId) -> Result<&mut Change> {
+    fn change(&mut self, id: PageId) -> Result<&mut Change<'static>> {
         let at = match self.places.entry(id) {
             Seat::Occupied(seat) => *seat.get(),
             Seat::Vacant(seat) => {
@@ -149,10 +180,10 @@ impl Batch {
     pub fn apply(&mut self, delta: Delta) -> Result<()> {
         let change = self.change(delta.page())?;
         // A delta that does not fit what is there leaves it as it is.
-        change.write = Some(match &change.write {
-            Some(earlier) => earlier.merge(&delta)?,
-            None => delta,
-        });
+        change.write = Write::Delta(Box::new(match &change.write {
+            Write::Delta(earlier) => earlier.merge(&delta)?,
+            _ => delta,
+        }));
         Ok(())
     }
 
@@ -177,7 +208,8 @@ impl Batch {
         check_note(note)?;
         self.core.check_open()?;
         self.pages.sort_by_key(|change| change.id);
-        let lsn = self.core.in_turn(|| self.core.commit_batch(&self.pages, note, Log::begin))?;
+        let group = Group { changes: &self.pages, note, listed: None };
+        let lsn = self.core.in_turn(|| self.core.commit_batch(group, Log::begin))?;
         if lsn.is_some() {
             // From here on the ids are the state's.
             self.pages.clear();
@@ -203,53 +235,83 @@ impl std::fmt::Debug for Batch {
     }
 }
 
-/// One locked page of a batch, and what really happens to it.
+/// Changes that are to be one group.
+#[derive(Clone, Copy)]
+pub(super) struct Group<'a> {
+    /// Ascending by page.
+    pub changes: &'a [Change<'a>],
+    pub note: Note<'a>,
+    /// How many pages had come and gone when its maker listed them: none may since.
+    pub listed: Option<u64>,
+}
+
+/// One locked page of a batch, and what really happens to it. Built in its place: it is large.
 struct Planned<'a> {
-    change: &'a Change,
+    change: &'a Change<'a>,
     page: SlotGuard<'a>,
     /// A new page's frame, or the copy in which a page goes on that somebody looks at.
     fresh: Option<Fresh<'a>>,
     written: Pieces<'a>,
-    /// The metadata after the group, if it changes, and the changes that count.
-    meta: Option<Meta>,
-    meta_changes: Vec<(&'a [u8], Option<&'a [u8]>)>,
-    /// Edges that go and come, in this order.
-    edge_changes: Vec<(Link, bool)>,
+    /// Whose the page is after the group, if that changes.
+    ownership: Option<Ownership>,
+    /// What changes beside content and ownership, as little does.
+    beside: Option<Box<Beside<'a>>>,
     entries: usize,
     bodies: usize,
 }
 
+/// What changes of a page's metadata and edges.
+#[derive(Default)]
+struct Beside<'a> {
+    /// Metadata and parents after the group.
+    meta: Meta,
+    meta_changes: Vec<(&'a [u8], Option<&'a [u8]>)>,
+    /// Edges that go and come, in this order.
+    edge_changes: Vec<(Link, bool)>,
+}
+
 impl<'a> Planned<'a> {
-    fn new(core: &'a Core, change: &'a Change) -> Result<Planned<'a>> {
-        let page = match change.begin {
-            Some(Begin { again: false, .. }) => core.table.lock_vacant(change.id)?,
-            Some(Begin { again: true, .. }) => core.table.lock_freed(change.id)?,
-            None => core.table.lock(change.id)?,
-        };
-        let zeroed = |begin: Begin| Fresh::zeroed(&core.table, begin.size);
-        let fresh = change.begin.map(zeroed).transpose()?;
-        let size = change.begin.map_or(page.size, |begin| begin.size);
-        let mut planned = Planned {
-            change,
-            page,
-            fresh,
-            written: Pieces::new(),
-            meta: None,
-            meta_changes: Vec::new(),
-            edge_changes: Vec::new(),
-            entries: 0,
-            bodies: 0,
-        };
-        if change.begin.is_some() {
-            planned.count(op::CREATE_LEN);
+    fn new(change: &'a Change<'a>, page: SlotGuard<'a>, fresh: Option<Fresh<'a>>) -> Planned<'a> {
+        let (written, ownership, beside) = (Pieces::new(), None, None);
+        Planned { change, page, fresh, written, ownership, beside, entries: 0, bodies: 0 }
+    }
+
+    /// Locks a change's page.
+    fn lock(core: &'a Core, change: &Change<'_>) -> Result<SlotGuard<'a>> {
+        match change.begin {
+            Some(Begin { again: false, .. }) => core.table.lock_vacant(change.id),
+            Some(Begin { again: true, .. }) => core.table.lock_freed(change.id),
+            None if change.read_only => core.lock_read(change.writer, change.id),
+            None => core.lock_for(change.writer, change.id),
         }
-        planned.plan_write(size)?;
-        planned.plan_meta()?;
-        planned.plan_parents();
-        if change.free {
-            planned.count(0);
+    }
+
+    /// Works out what happens to the page.
+    fn plan(&mut self) -> Result<()> {
+        if self.change.begin.is_some() {
+            self.count(op::CREATE_LEN);
         }
-        Ok(planned)
+        self.plan_write()?;
+        if !self.change.meta.is_empty() {
+            self.plan_meta()?;
+        }
+        if self.change.ownership.is_some() {
+            self.plan_ownership();
+        }
+        if self.change.parents.is_some() {
+            self.plan_parents();
+        }
+        if self.change.free {
+            self.count(0);
+        }
+        Ok(())
+    }
+
+    fn beside(&mut self) -> &mut Beside<'a> {
+        self.beside.get_or_insert_with(|| {
+            let meta = self.page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
+            Box::new(Beside { meta, ..Beside::default() })
+        })
     }
 
     fn count(&mut self, body: usize) {
@@ -262,15 +324,26 @@ impl<'a> Planned<'a> {
         op::write_len(self.written.len(), payload)
     }
 
-    fn plan_write(&mut self, size: u32) -> Result<()> {
-        let Some(delta) = &self.change.write else { return Ok(()) };
-        if delta.is_dense() && delta.payload_len() != size as usize {
-            return Err(wrong_length(self.change.id, size, "content", delta.payload_len()));
-        }
-        delta.validate(size as usize)?;
-        let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
+    fn plan_write(&mut self) -> Result<()> {
+        let id = self.change.id;
+        let size = self.change.begin.map_or(self.page.size, |begin| begin.size);
         let old = self.fresh.as_ref().map_or(self.page.bytes(), Fresh::bytes);
-        self.written = changed_pieces(old, pieces);
+        match &self.change.write {
+            Write::Nothing => return Ok(()),
+            &Write::Piece(offset, bytes) => {
+                check_range(id, size, offset.into(), bytes.len())?;
+                add_changed(&mut self.written, old, (offset, bytes));
+            }
+            Write::Delta(delta) => {
+                if delta.is_dense() && delta.payload_len() != size as usize {
+                    return Err(wrong_length(id, size, "content", delta.payload_len()));
+                }
+                delta.validate(size as usize)?;
+                for (offset, bytes) in delta.runs() {
+                    add_changed(&mut self.written, old, (offset as u32, bytes));
+                }
+            }
+        }
         if !self.written.is_empty() {
             self.count(self.write_len());
         }
@@ -278,40 +351,48 @@ impl<'a> Planned<'a> {
     }
 
     fn plan_meta(&mut self) -> Result<()> {
-        if self.change.meta.is_empty() {
-            return Ok(());
-        }
-        let mut meta = self.page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
-        for (key, value) in &self.change.meta {
-            let value = value.as_deref();
+        let change = self.change;
+        for (key, value) in &change.meta {
+            let (value, meta) = (value.as_deref(), &mut self.beside().meta);
             if value.is_none() && meta.get(key).is_none() {
-                return Err(no_key(self.change.id, key));
+                return Err(no_key(change.id, key));
             }
             if meta.get(key) != value {
                 meta.set(key, value);
-                self.meta_changes.push((key, value));
+                self.beside().meta_changes.push((key, value));
                 self.count(op::meta_len(key, value));
             }
         }
-        meta.check_total()?;
-        self.meta = (!self.meta_changes.is_empty()).then_some(meta);
-        Ok(())
+        self.beside().meta.check_total()
+    }
+
+    fn plan_ownership(&mut self) {
+        let now = self.change.begin.map_or(self.page.ownership, |_| Ownership::Shared);
+        self.ownership = self.change.ownership.filter(|&ownership| ownership != now);
+        if self.ownership.is_some() {
+            self.count(op::OWN_LEN);
+        }
     }
 
     fn plan_parents(&mut self) {
-        let Some(parents) = &self.change.parents else { return };
-        let mut meta = self.meta.take();
-        let meta = meta.get_or_insert_with(|| {
-            self.page.meta().map(|meta| (**meta).clone()).unwrap_or_default()
-        });
-        let going = meta.parents().iter().map(|&link| (link, false));
-        self.edge_changes = going.chain(parents.iter().map(|&link| (link, true))).collect();
-        for &(link, there) in &self.edge_changes {
+        let coming = self.change.parents.iter().flatten().map(|&link| (link, true));
+        let Beside { meta, edge_changes, .. } = self.beside();
+        edge_changes.extend(meta.parents().iter().map(|&link| (link, false)));
+        edge_changes.extend(coming);
+        for &(link, there) in &*edge_changes {
             meta.set_parent(link, there);
         }
-        self.entries += self.edge_changes.len();
-        self.bodies += self.edge_changes.len() * op::EDGE_LEN;
-        self.meta = Some(std::mem::take(meta));
+        let count = edge_changes.len();
+        self.entries += count;
+        self.bodies += count * op::EDGE_LEN;
+    }
+
+    /// Whether metadata or parents change.
+    fn changes_beside(&self) -> bool {
+        let changes = |beside: &Beside<'_>| {
+            !beside.meta_changes.is_empty() || !beside.edge_changes.is_empty()
+        };
+        self.beside.as_deref().is_some_and(changes)
     }
 
     /// Whether the page's frame must be copied before it changes.
@@ -334,11 +415,14 @@ impl<'a> Planned<'a> {
             let (head, pieces) = (head(kind::WRITE, epoch), self.written.iter().copied());
             op::encode_write(entries, head, self.write_len(), pieces);
         }
-        for &(key, value) in &self.meta_changes {
+        for &(key, value) in self.beside.iter().flat_map(|beside| &beside.meta_changes) {
             let enc = entries.entry(head(kind::META, epoch), op::meta_len(key, value));
             op::encode_meta(enc, key, value);
         }
-        for &(link, there) in &self.edge_changes {
+        if let Some(ownership) = self.ownership {
+            entries.entry(head(kind::OWN, epoch), op::OWN_LEN).u32(ownership.code());
+        }
+        for &(link, there) in self.beside.iter().flat_map(|beside| &beside.edge_changes) {
             let enc = entries.entry(head(op::edge_kind(there), epoch), op::EDGE_LEN);
             op::encode_edge(enc, link);
         }
@@ -348,13 +432,14 @@ impl<'a> Planned<'a> {
     }
 
     fn apply(&mut self, core: &Core, lsn: Lsn) {
-        let (id, page) = (self.change.id, &mut self.page);
         if self.entries == 0 {
             return;
         }
+        let changes_beside = self.changes_beside();
+        let (id, page) = (self.change.id, &mut self.page);
         match (self.change.begin, self.fresh.take()) {
             (Some(begin), Some(fresh)) => begin.apply(core, id, page, fresh, lsn),
-            (_, Some(fresh)) => core.displace(id, page, Some(fresh), lsn, self.meta.is_some()),
+            (_, Some(fresh)) => core.displace(id, page, Some(fresh), lsn, changes_beside),
             (_, None) => {}
         }
         if self.change.free {
@@ -366,8 +451,11 @@ impl<'a> Planned<'a> {
             overwrite(page.bytes_mut(), self.written.iter().copied());
             page.epoch += 1;
         }
-        if let Some(meta) = self.meta.take() {
-            page.set_meta(meta);
+        if let Some(beside) = self.beside.take().filter(|_| changes_beside) {
+            page.set_meta(beside.meta);
+        }
+        if let Some(ownership) = self.ownership {
+            page.ownership = ownership;
         }
         page.lsn = lsn;
     }
@@ -388,22 +476,27 @@ impl Begin {
     }
 }
 
+#[cold]
+pub(super) fn listed_no_more() -> Error {
+    let message = "pages came or went after the transaction listed them";
+    Error::new(ErrorKind::Conflict, message)
+}
+
 impl Core {
     /// Makes all changes, ascending by page, as one group, which `begin` lets begin.
     pub(super) fn commit_batch<'a>(
         &'a self,
-        changes: &[Change],
-        note: Note<'_>,
+        group: Group<'_>,
         begin: impl Fn(&'a Log, usize) -> Result<Append<'a>>,
     ) -> Result<Option<Lsn>> {
-        if !changes.iter().any(Change::concerns_edges) {
-            return self.commit_group(changes, note, Lsn::ZERO, begin);
+        if !group.changes.iter().any(Change::concerns_edges) {
+            return self.commit_group(group, Lsn::ZERO, begin);
         }
         let mut edges = self.edges.lock();
-        edges.check_frees(changes)?;
-        let done = self.commit_group(changes, note, edges.last, begin)?;
+        edges.check_frees(group.changes)?;
+        let done = self.commit_group(group, edges.last, begin)?;
         if let Some(lsn) = done {
-            edges.follow(changes, lsn);
+            edges.follow(group.changes, lsn);
         }
         Ok(done)
     }
@@ -411,15 +504,20 @@ impl Core {
     /// As [`commit_batch`](Self::commit_batch), above `after` in the log, with edges as they are.
     pub(super) fn commit_group<'a>(
         &'a self,
-        changes: &[Change],
-        note: Note<'_>,
+        group: Group<'_>,
         after: Lsn,
         begin: impl Fn(&'a Log, usize) -> Result<Append<'a>>,
     ) -> Result<Option<Lsn>> {
-        let mut plan = Vec::with_capacity(changes.len());
+        let Group { changes, note, listed } = group;
+        let mut plan: SmallVec<[Planned<'_>; 4]> = SmallVec::with_capacity(changes.len());
         for change in changes {
-            plan.push(Planned::new(self, change)?);
+            let zeroed = |begin: Begin| Fresh::zeroed(&self.table, begin.size);
+            let (page, fresh) = (Planned::lock(self, change)?, change.begin.map(zeroed));
+            plan.push(Planned::new(change, page, fresh.transpose()?));
+            plan.last_mut().map_or(Ok(()), Planned::plan)?;
         }
+        let comes_or_goes = |change: &&Change<'_>| change.begin.is_some() || change.free;
+        let own = changes.iter().filter(comes_or_goes).map(|_| self.table.lives.note()).count();
         let entries: usize = plan.iter().map(|planned| planned.entries).sum();
         if entries == 0 {
             return Ok(None);
@@ -430,6 +528,9 @@ impl Core {
         let (mut append, lsn) = loop {
             let mut append = begin(&self.log, len_max)?;
             let lsn = append.stamp(after);
+            if listed.is_some_and(|n| self.table.lives.count_after_own() != n + own as u64) {
+                return Err(listed_no_more());
+            }
             if !plan.iter().any(|planned| planned.needs_copy(self)) {
                 break (append, lsn);
             }

@@ -290,8 +290,9 @@ fn write_image(
 ) -> Result<u64> {
     let mut writer = ImageWriter::create(storage, name, identity)?;
     let each = |id, seen: &Seen, bytes: &[u8]| {
-        let (epoch, lsn, location) = (seen.epoch, seen.lsn, seen.location);
-        writer.add(&ImagePage { id, epoch, lsn, location, bytes, meta: seen.meta.as_deref() })
+        let &Seen { epoch, lsn, location, ownership, .. } = seen;
+        let meta = seen.meta.as_deref();
+        writer.add(&ImagePage { id, epoch, lsn, location, ownership, bytes, meta })
     };
     let mut done = 0;
     let pages = snapshot.for_each(each, |bytes| {

@@ -9,19 +9,77 @@ use super::allocator::no_key;
 use super::apply::overwrite;
 use super::core::Core;
 use super::op::{self, Pieces, kind};
+use crate::bail;
 use crate::config::Durability;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::EntryHead;
 use crate::log::record::{self, EntryEnc, check_note};
 use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
-use crate::page::slot::SlotGuard;
+use crate::page::slot::{Body, SlotGuard};
 use crate::page::table::check_size;
 use crate::page::{Delta, Run, Runs, diff_at, mask_runs};
-use crate::types::{Location, Lsn, Note, PageId};
+use crate::types::{Location, Lsn, Note, Ownership, PageId};
 use crate::version::{Held, Keeping, VERSION_OVERHEAD_BYTES};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// On whose behalf pages change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Authority {
+    /// Whoever asks: shared pages.
+    Anybody,
+    /// Whoever holds the partition: its pages, too.
+    Partition(u16),
+    /// The state itself, going back: all pages.
+    State,
+}
+
+/// Who changes a page, and as what.
+#[derive(Clone, Copy, Debug)]
+pub struct Writer {
+    /// On whose behalf.
+    pub authority: Authority,
+    /// The page's last record, as the writer has read it.
+    pub read: Option<Lsn>,
+}
+
+impl Writer {
+    /// Whoever asks, whatever the page is.
+    pub const ANYBODY: Writer = Writer { authority: Authority::Anybody, read: None };
+
+    /// Refuses a page that is not the writer's to change, or not what it has read.
+    #[inline]
+    pub fn check(&self, id: PageId, page: &Body) -> Result<()> {
+        if self.read.is_some_and(|read| read != page.lsn) {
+            return Err(conflict(id));
+        }
+        match page.ownership {
+            Ownership::Shared => Ok(()),
+            other => self.check_ownership(id, other),
+        }
+    }
+
+    #[cold]
+    fn check_ownership(&self, id: PageId, ownership: Ownership) -> Result<()> {
+        match (ownership, self.authority) {
+            (Ownership::Shared, _) | (_, Authority::State) => Ok(()),
+            (Ownership::Immutable, _) => bail!(Immutable, "{id} was frozen: nobody changes it"),
+            (Ownership::Owned(owner), Authority::Partition(me)) if owner == me => Ok(()),
+            (Ownership::Owned(owner), Authority::Partition(me)) => {
+                bail!(NotOwner, "{id} belongs to partition {owner}, not to partition {me}")
+            }
+            (Ownership::Owned(owner), Authority::Anybody) => {
+                bail!(NotOwner, "{id} belongs to partition {owner}, which alone changes it")
+            }
+        }
+    }
+}
+
+#[cold]
+pub fn conflict(id: PageId) -> Error {
+    Error::new(ErrorKind::Conflict, format!("{id} was changed after the transaction read it"))
+}
 
 /// The one entry of a group.
 pub(super) struct OneEntry {
@@ -123,6 +181,7 @@ impl Core {
         let body_len = op::CREATE_LEN;
         let id = self.table.reserve_id();
         let created = self.table.lock_vacant(id).and_then(|mut page| {
+            self.table.lives.note();
             let mut append = self.log.begin(record::len_max(note, 1, body_len))?;
             let lsn = append.stamp(Lsn::ZERO);
             let head = EntryHead { kind: kind::CREATE, object: id.0, prev: Lsn::ZERO, epoch: 0 };
@@ -138,9 +197,52 @@ impl Core {
         Ok((id, lsn))
     }
 
+    /// Locks a page that `writer` has read, and is to stay as it was.
+    #[inline]
+    pub fn lock_read(&self, writer: Writer, id: PageId) -> Result<SlotGuard<'_>> {
+        let page = self.table.lock(id).map_err(|error| match error.kind() {
+            ErrorKind::PageFreed => conflict(id),
+            _ => error,
+        })?;
+        match writer.read {
+            Some(read) if read != page.lsn => Err(conflict(id)),
+            _ => Ok(page),
+        }
+    }
+
+    /// Locks a page that `writer` is about to change.
+    #[inline]
+    pub fn lock_for(&self, writer: Writer, id: PageId) -> Result<SlotGuard<'_>> {
+        let page = match self.table.lock(id) {
+            Err(error) if writer.read.is_some() && error.kind() == ErrorKind::PageFreed => {
+                return Err(conflict(id));
+            }
+            page => page?,
+        };
+        writer.check(id, &page)?;
+        Ok(page)
+    }
+
+    /// Writes `bytes` at `offset` as one record of what differs.
+    #[inline]
+    pub fn write(
+        &self,
+        (id, offset, bytes): (PageId, u64, &[u8]),
+        note: Note<'_>,
+        writer: Writer,
+    ) -> Result<Option<Lsn>> {
+        let mut page = self.lock_for(writer, id)?;
+        check_range(id, page.size, offset, bytes.len())?;
+        let (at, base) = (offset as usize, offset as u32);
+        let mut runs = Runs::new();
+        diff_at(&page.bytes()[at..at + bytes.len()], bytes, base, &mut runs);
+        self.write_runs(id, &mut page, base, bytes, &runs, note)
+    }
+
     /// Frees a page as one record.
     fn free_page(&self, id: PageId, note: Note<'_>) -> Result<Lsn> {
-        let page = self.table.lock(id)?;
+        self.table.lives.note();
+        let page = self.lock_for(Writer::ANYBODY, id)?;
         if page.linked {
             drop(page);
             return self.free_linked(id, note);
@@ -250,17 +352,20 @@ impl Core {
 /// The parts of `pieces` that differ from `old`; pieces lie inside.
 pub fn changed_pieces<'a>(old: &[u8], pieces: impl Iterator<Item = (u32, &'a [u8])>) -> Pieces<'a> {
     let mut changed = Pieces::new();
-    let mut runs = Runs::new();
-    for (offset, bytes) in pieces {
-        runs.clear();
-        let at = offset as usize;
-        diff_at(&old[at..at + bytes.len()], bytes, offset, &mut runs);
-        changed.extend(runs.iter().map(|run| {
-            let from = (run.offset - offset) as usize;
-            (run.offset, &bytes[from..from + run.len as usize])
-        }));
-    }
+    pieces.for_each(|piece| add_changed(&mut changed, old, piece));
     changed
+}
+
+/// Adds the parts of a piece that differ from `old`, in which it lies.
+#[inline]
+pub fn add_changed<'a>(changed: &mut Pieces<'a>, old: &[u8], (offset, bytes): (u32, &'a [u8])) {
+    let mut runs = Runs::new();
+    let at = offset as usize;
+    diff_at(&old[at..at + bytes.len()], bytes, offset, &mut runs);
+    changed.extend(runs.iter().map(|run| {
+        let from = (run.offset - offset) as usize;
+        (run.offset, &bytes[from..from + run.len as usize])
+    }));
 }
 
 /// Refuses a range that does not lie inside a page of `size` bytes.
@@ -350,7 +455,7 @@ impl State {
         check_note(note)?;
         let core = self.core();
         let lsn = core.in_turn(|| {
-            let mut page = core.table.lock(id)?;
+            let mut page = core.lock_for(Writer::ANYBODY, id)?;
             if content.len() != page.size as usize {
                 return Err(wrong_length(id, page.size, "content", content.len()));
             }
@@ -375,14 +480,7 @@ impl State {
     ) -> Result<Option<Lsn>> {
         check_note(note)?;
         let core = self.core();
-        let lsn = core.in_turn(|| {
-            let mut page = core.table.lock(id)?;
-            check_range(id, page.size, offset, bytes.len())?;
-            let (at, base) = (offset as usize, offset as u32);
-            let mut runs = Runs::new();
-            diff_at(&page.bytes()[at..at + bytes.len()], bytes, base, &mut runs);
-            core.write_runs(id, &mut page, base, bytes, &runs, note)
-        })?;
+        let lsn = core.in_turn(|| core.write((id, offset, bytes), note, Writer::ANYBODY))?;
         core.acknowledged(lsn)
     }
 
@@ -399,7 +497,7 @@ impl State {
         check_note(note)?;
         let core = self.core();
         let lsn = core.in_turn(|| {
-            let mut page = core.table.lock(id)?;
+            let mut page = core.lock_for(Writer::ANYBODY, id)?;
             for (what, bytes) in [("a mask", mask), ("content", content)] {
                 if bytes.len() != page.size as usize {
                     return Err(wrong_length(id, page.size, what, bytes.len()));
@@ -421,7 +519,7 @@ impl State {
     pub fn apply(&self, delta: &Delta) -> Result<Option<Lsn>> {
         let (core, id) = (self.core(), delta.page());
         let lsn = core.in_turn(|| {
-            let mut page = core.table.lock(id)?;
+            let mut page = core.lock_for(Writer::ANYBODY, id)?;
             delta.validate(page.size as usize)?;
             let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
             let changed = changed_pieces(page.bytes(), pieces);
@@ -462,7 +560,7 @@ impl State {
         check_note(note)?;
         let core = self.core();
         let lsn = core.in_turn(|| {
-            let mut page = core.table.lock(id)?;
+            let mut page = core.lock_for(Writer::ANYBODY, id)?;
             let mut meta = page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
             match (meta.get(key), value) {
                 (None, None) => return Err(no_key(id, key)),

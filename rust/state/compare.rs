@@ -34,7 +34,7 @@ pub enum Difference {
         /// Stretches of content that differ, ascending. Few equal bytes between two are part of a
         /// stretch, as in a delta. Empty if only metadata differs.
         runs: Vec<Run>,
-        /// Metadata differs.
+        /// Metadata, parents or ownership differ.
         meta: bool,
     },
 }
@@ -135,7 +135,8 @@ impl Keeper for Borrowed<'_> {
 fn changed<'a>(from: &Pinned<Borrowed<'a>>, to: &Pinned<Borrowed<'a>>) -> Option<Difference> {
     let mut runs = Runs::new();
     diff(from.bytes(), to.bytes(), &mut runs);
-    let meta = from.seen().meta != to.seen().meta;
+    let about = |seen: &Seen| (seen.meta.clone(), seen.ownership);
+    let meta = about(from.seen()) != about(to.seen());
     let differs = meta || !runs.is_empty();
     differs.then(|| Difference::Changed { runs: runs.to_vec(), meta })
 }

@@ -1,6 +1,7 @@
 //! What a state is made of, and the pool that keeps it for the next one.
 
 use super::graph::Edges;
+use super::partition::Partitions;
 use super::revert::Marks;
 use crate::checkpoint::Manifest;
 use crate::config::{Config, Durability};
@@ -86,6 +87,7 @@ pub struct Core {
     pub log: Arc<Log>,
     pub snapshots: Snapshots,
     pub marks: Marks,
+    pub partitions: Partitions,
     /// What derives from what. Locked before pages.
     pub edges: Mutex<Edges>,
     pub config: Config,
@@ -139,6 +141,7 @@ impl Core {
             log: Arc::new(Log::create(storage.clone(), wall(), identity, Lsn::ZERO, options)),
             snapshots: Snapshots::default(),
             marks: Marks::default(),
+            partitions: Partitions::default(),
             edges: Mutex::default(),
             config,
             storage,
@@ -189,6 +192,7 @@ impl Core {
         log.reset(log_options(&self.config));
         self.snapshots.reset();
         self.marks.reset();
+        self.partitions.reset();
         *self.edges.get_mut() = Edges::default();
         if !memory {
             self.wall = wall();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   "MMSB state digest 1\n", then per page, ascending by id:
-//!   u64 id, u64 epoch, u32 size, u32 metadata keys,
+//!   u64 id, u64 epoch, u32 size, u32 ownership, u32 metadata keys,
 //!   per key: u32 length, key, u32 length, value; first a key of no bytes, if the page has
 //!   parents: per parent, in their order, u64 id, u8 kind of edge
 //!   content
@@ -43,6 +43,7 @@ impl Digester {
         self.push(&id.0.to_le_bytes());
         self.push(&seen.epoch.to_le_bytes());
         self.push(&seen.size.to_le_bytes());
+        self.push(&seen.ownership.code().to_le_bytes());
         match &seen.meta {
             Some(meta) => self.meta(meta),
             None => self.push(&0u32.to_le_bytes()),
@@ -80,7 +81,7 @@ pub fn digest_of(snapshot: &Snapshot, step: impl FnMut(u64) -> Result<()>) -> Re
 }
 
 impl State {
-    /// 256-bit digest of the content: pages with their ids, epochs, sizes, bytes, metadata and
+    /// 256-bit digest of the content: pages with their ids, epochs, sizes, bytes, ownership, metadata and
     /// parents. Two
     /// states that applied the same records have the same digest, whatever the threads, lanes,
     /// page locations and pool reuse.

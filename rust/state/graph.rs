@@ -9,8 +9,8 @@
 //! there.
 
 use super::State;
-use super::batch::Change;
-use super::commit::OneEntry;
+use super::batch::{Change, Group};
+use super::commit::{OneEntry, Writer};
 use super::core::Core;
 use super::op;
 use crate::bail;
@@ -38,7 +38,7 @@ impl Edges {
     }
 
     /// Refuses changes that free a page and leave a child of it.
-    pub(super) fn check_frees(&self, changes: &[Change]) -> Result<()> {
+    pub(super) fn check_frees(&self, changes: &[Change<'_>]) -> Result<()> {
         let is_freed = |id: PageId| match changes.binary_search_by_key(&id, |change| change.id) {
             Ok(at) => changes[at].free || changes[at].parents.is_some(),
             Err(_) => false,
@@ -53,7 +53,7 @@ impl Edges {
     }
 
     /// Follows changes that were made as the group `lsn`.
-    pub(super) fn follow(&mut self, changes: &[Change], lsn: Lsn) {
+    pub(super) fn follow(&mut self, changes: &[Change<'_>], lsn: Lsn) {
         self.last = lsn;
         // All that go first: on the way there may be what would be cycles.
         for change in changes.iter().filter(|change| change.free || change.parents.is_some()) {
@@ -151,7 +151,7 @@ impl Core {
     /// Frees a page that has or had edges.
     pub(super) fn free_linked(&self, id: PageId, note: Note<'_>) -> Result<Lsn> {
         let mut edges = self.edges.lock();
-        let page = self.table.lock(id)?;
+        let page = self.lock_for(Writer::ANYBODY, id)?;
         let children = edges.graph.links(id, Way::Down);
         if let Some(child) = children.first() {
             return Err(has_children(id, child.page, children.len()));
@@ -169,8 +169,12 @@ impl Core {
         let place = pages.partition_point(|&page| page < id);
         pages.insert(place, id);
         let freed = |&page: &PageId| Change { free: true, ..Change::nothing(page) };
-        let changes: Vec<Change> = pages.iter().map(freed).collect();
-        match self.commit_group(&changes, note, edges.last, Log::begin)? {
+        let changes: Vec<Change<'_>> = pages.iter().map(freed).collect();
+        match self.commit_group(
+            Group { changes: &changes, note, listed: None },
+            edges.last,
+            Log::begin,
+        )? {
             Some(lsn) => {
                 edges.follow(&changes, lsn);
                 Ok((pages, lsn))

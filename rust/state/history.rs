@@ -18,7 +18,7 @@ use crate::log::segment::{INDEX_EVERY, SEGMENT_HEADER_BYTES, Segment};
 use crate::log::{EntryHead, Reader, Record, gate};
 use crate::page::meta::Meta;
 use crate::page::{Delta, Stamp};
-use crate::types::{Epoch, Link, Location, Lsn, PageId};
+use crate::types::{Epoch, Link, Location, Lsn, Ownership, PageId};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -54,6 +54,8 @@ pub enum Change {
         /// Its value from then on.
         value: Option<Vec<u8>>,
     },
+    /// The page belongs to somebody else from then on.
+    Owned(Ownership),
     /// The page derives from another from then on.
     EdgeAdded(Link),
     /// The page derives from another no longer.
@@ -124,6 +126,8 @@ pub struct PageAt {
     pub lsn: Lsn,
     /// Metadata, ascending by key.
     pub meta: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Who could change it.
+    pub ownership: Ownership,
     /// The pages that it derived from, in the order in which the edges were added.
     pub parents: Vec<Link>,
 }
@@ -203,6 +207,7 @@ fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed
             Op::Meta { key, value } => {
                 Change::Meta { key: key.to_vec(), value: value.map(<[u8]>::to_vec) }
             }
+            Op::Own(ownership) => Change::Owned(ownership),
             Op::Edge { link, there: true } => Change::EdgeAdded(link),
             Op::Edge { link, there: false } => Change::EdgeRemoved(link),
             Op::Write(runs) => Change::Written(read_delta(record, id, epoch, runs)?),
@@ -533,12 +538,13 @@ struct Past {
     epoch: Epoch,
     lsn: Lsn,
     meta: Meta,
+    ownership: Ownership,
 }
 
 impl From<ImageCopy> for Past {
     fn from(copy: ImageCopy) -> Past {
-        let ImageCopy { bytes, epoch, lsn, meta } = copy;
-        Past { bytes, epoch, lsn, meta }
+        let ImageCopy { bytes, epoch, lsn, meta, ownership } = copy;
+        Past { bytes, epoch, lsn, meta, ownership }
     }
 }
 
@@ -559,7 +565,7 @@ impl Past {
     fn after(past: Option<Past>, op: Op<'_>, lsn: Lsn, epoch: Epoch) -> Result<Option<Past>> {
         if let Op::Create { size, .. } | Op::Restore { size, .. } = op {
             let (bytes, meta) = (vec![0; size as usize], Meta::default());
-            return Ok(Some(Past { bytes, epoch, lsn, meta }));
+            return Ok(Some(Past { bytes, epoch, lsn, meta, ownership: Ownership::Shared }));
         }
         let Some(mut past) = past else {
             return Err(unreadable(lsn, "it changes a page that does not exist"));
@@ -571,6 +577,7 @@ impl Past {
             }
             Op::Write(runs) => overwrite(&mut past.bytes, runs),
             Op::Meta { key, value } => past.meta.set(key, value),
+            Op::Own(ownership) => past.ownership = ownership,
             Op::Edge { link, there } => {
                 past.meta.set_parent(link, there);
             }
@@ -582,6 +589,7 @@ impl Past {
 
     fn into_page(self) -> PageAt {
         let (meta, parents) = (self.meta.pairs(), self.meta.parents().to_vec());
-        PageAt { bytes: self.bytes, epoch: self.epoch, lsn: self.lsn, meta, parents }
+        let Past { bytes, epoch, lsn, ownership, .. } = self;
+        PageAt { bytes, epoch, lsn, meta, ownership, parents }
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //!   open ── core (table, log, snapshots, catalog) ── close, back to the pool
 //!             |
+//!   transact           reads and writes of one moment, which end as a batch
 //!   commit, batch      lock pages, diff, stamp, record, apply       the live path
 //!   apply              record -> table                              recovery, replay
 //!   read, snapshot     copies, views, cuts, digest
@@ -27,11 +28,13 @@ mod digest;
 mod graph;
 mod history;
 mod op;
+mod partition;
 mod read;
 mod revert;
 mod snapshot;
 mod stats;
 mod tlog;
+mod transact;
 
 use crate::bail;
 use crate::checkpoint::manifest::{Kind, MANIFEST};
@@ -57,11 +60,13 @@ pub use batch::Batch;
 pub use checkpoint::{CheckpointInfo, Verified};
 pub use compare::{Difference, PageDifference};
 pub use history::{Change, Changed, Changes, PageAt, Query};
+pub use partition::Partition;
 pub use read::View;
 pub use revert::SoftCheckpoint;
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use tlog::{TLog, TLogSummary};
+pub use transact::Transaction;
 
 /// A program's live state: pages, their history, and a log that gives them back.
 ///

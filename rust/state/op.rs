@@ -6,6 +6,7 @@
 //! kind 3 write     u32 runs; per run u32 offset, u32 length; then the bytes of all runs
 //! kind 4 metadata  u8 key length, key, u8 1 and the value, or u8 0 to take the key away
 //! kind 5 restore   as create, of a page that was freed: all zero
+//! kind 6 own       u32 ownership: 0 shared, 1 immutable, else 2 and the partition
 //! kind 7 edge      u64 parent, u8 kind of edge: the page derives from the parent from now on
 //! kind 8 no edge   as edge: no longer
 //! ```
@@ -13,7 +14,7 @@
 use crate::log::record::EntryEnc;
 use crate::log::{Entry, EntryHead};
 use crate::stdx::codec::{Dec, Enc};
-use crate::types::{EdgeKind, Link, Location, PageId};
+use crate::types::{EdgeKind, Link, Location, Ownership, PageId};
 use smallvec::SmallVec;
 
 /// Entry kinds; permanent numbers.
@@ -28,6 +29,8 @@ pub mod kind {
     pub const META: u8 = 4;
     /// A page that ended begins again.
     pub const RESTORE: u8 = 5;
+    /// A page belongs to somebody else.
+    pub const OWN: u8 = 6;
     /// An edge from a parent is added.
     pub const EDGE: u8 = 7;
     /// An edge from a parent is taken away.
@@ -45,6 +48,7 @@ pub enum Op<'a> {
     Free,
     Write(Written<'a>),
     Meta { key: &'a [u8], value: Option<&'a [u8]> },
+    Own(Ownership),
     Edge { link: Link, there: bool },
 }
 
@@ -75,6 +79,10 @@ impl<'a> Op<'a> {
                 }
             }
             kind::FREE => Op::Free,
+            kind::OWN => {
+                let code = dec.u32().ok_or(SHORT)?;
+                Op::Own(Ownership::from_code(code).ok_or("an ownership that there is not")?)
+            }
             edge @ (kind::EDGE | kind::NO_EDGE) => {
                 let page = PageId(dec.u64().ok_or(SHORT)?);
                 let of = dec.u8().and_then(EdgeKind::from_u8).ok_or(SHORT)?;
@@ -175,6 +183,9 @@ pub fn encode_create(enc: &mut Enc<'_>, size: u32, location: Location) {
     enc.u32(size);
     enc.u8(location as u8);
 }
+
+/// Bytes of the body of a change of ownership.
+pub const OWN_LEN: usize = 4;
 
 /// Bytes of the body of a change of an edge.
 pub const EDGE_LEN: usize = 9;

@@ -14,7 +14,8 @@
 //! undone in part.
 
 use super::State;
-use super::batch::{Begin, Change};
+use super::batch::{Begin, Change, Group, Write};
+use super::commit::Authority;
 use super::core::Core;
 use super::snapshot::Snapshot;
 use crate::bail;
@@ -166,7 +167,8 @@ impl Core {
         // of it, the state is what it was at the mark.
         self.log.close_lsn(|_| ());
         let changes = self.changes_back_to(snapshot)?;
-        let lsn = self.commit_batch(&changes, note, Log::begin_alone)?;
+        let group = Group { changes: &changes, note, listed: None };
+        let lsn = self.commit_batch(group, Log::begin_alone)?;
         // What it shows is what the state is now; what was kept for it so far may go.
         let moved = Snapshot::take(self.clone(), false);
         drop(held);
@@ -183,7 +185,7 @@ impl Core {
     }
 
     /// What makes the state what `snapshot` shows. Writers are held.
-    fn changes_back_to(&self, snapshot: &Snapshot) -> Result<Vec<Change>> {
+    fn changes_back_to(&self, snapshot: &Snapshot) -> Result<Vec<Change<'static>>> {
         let mut pages = snapshot.changed_after()?;
         let came_later = pages.partition_point(|page| page.0 < snapshot.next_id());
         pages.truncate(came_later);
@@ -195,10 +197,11 @@ impl Core {
         Ok(changes)
     }
 
-    fn change_back(&self, snapshot: &Snapshot, id: PageId) -> Result<Option<Change>> {
+    fn change_back(&self, snapshot: &Snapshot, id: PageId) -> Result<Option<Change<'static>>> {
         let Some(page) = self.table.lock_any(id)? else { return Ok(None) };
         snapshot.check()?;
         let mut change = Change::nothing(id);
+        change.writer.authority = Authority::State;
         match (page.at(snapshot.lsn()), page.now()) {
             (None, None) => return Ok(None),
             (None, Some(_)) => change.free = true,
@@ -209,9 +212,10 @@ impl Core {
                     change.begin = Some(Begin { size, location, again: true });
                 }
                 if now.is_none() || bytes != page.bytes() {
-                    change.write = Some(Delta::dense(id, bytes)?);
+                    change.write = Write::Delta(Box::new(Delta::dense(id, bytes)?));
                 }
                 change.meta = meta_back(&then, now.as_ref());
+                change.ownership = Some(then.ownership);
                 change.parents = parents_back(&then, now.as_ref());
             }
         }

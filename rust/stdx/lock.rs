@@ -9,7 +9,7 @@ use super::sched;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering, fence};
 use std::time::Duration;
 
 /// A value behind a one-byte lock. All bytes zero is an unlocked one, if the value allows zeros.
@@ -44,7 +44,29 @@ impl<T, const IN_TURNS: bool> Lock<T, IN_TURNS> {
         if self.held.swap(1, Ordering::Acquire) != 0 {
             self.wait();
         }
+        self.taken()
+    }
+
+    #[inline]
+    fn taken(&self) -> LockGuard<'_, T, IN_TURNS> {
+        // Nobody sees what the holder stores and the lock open: `peek` relies on it.
+        fence(Ordering::Release);
         LockGuard { lock: self, _thread: PhantomData }
+    }
+
+    /// Calls `read` with the value as it stands there, while nobody is to have the lock. `None` if
+    /// somebody had it before or after.
+    ///
+    /// Somebody may have it in between: what was read counts only if something in the value that
+    /// every holder changes who changes what was read is the same at the end of `read`, looked at
+    /// after an acquire fence.
+    #[inline]
+    pub fn peek<R>(&self, read: impl FnOnce(*const T) -> Option<R>) -> Option<R> {
+        if cfg!(miri) || self.held.load(Ordering::Acquire) != 0 {
+            return None;
+        }
+        let done = read(self.value.get())?;
+        (self.held.load(Ordering::Relaxed) == 0).then_some(done)
     }
 
     /// Opens a lock whose guard was forgotten.
@@ -60,7 +82,7 @@ impl<T, const IN_TURNS: bool> Lock<T, IN_TURNS> {
     #[inline]
     pub fn try_lock(&self) -> Option<LockGuard<'_, T, IN_TURNS>> {
         let taken = self.held.swap(1, Ordering::Acquire) != 0;
-        (!taken).then(|| LockGuard { lock: self, _thread: PhantomData })
+        (!taken).then(|| self.taken())
     }
 
     /// The value, without a lock.

@@ -11,6 +11,7 @@ use std::io;
 use std::num::NonZero;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// A started thread. Dropped without [`join`](JoinHandle::join), it goes on by itself.
 pub struct JoinHandle(Handle);
@@ -42,6 +43,23 @@ impl JoinHandle {
             Handle::Simulated(simulated) => simulated.join(),
         }
     }
+}
+
+/// Sleeps; in a simulation until its clock says so.
+pub fn sleep(time: Duration) {
+    match sched::is_simulated() {
+        true => sched::sleep(time),
+        false => std::thread::sleep(time),
+    }
+}
+
+/// Keeps the core busy for so many short rounds, tens of nanoseconds each; in a simulation lets
+/// others go on.
+pub fn pause(rounds: u32) {
+    if sched::is_simulated() {
+        return sched::point();
+    }
+    (0..rounds).for_each(|_| std::hint::spin_loop());
 }
 
 /// A number that no other living thread has. Unlike the standard library's it takes no memory,

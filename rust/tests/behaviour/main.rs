@@ -14,6 +14,7 @@ mod pages;
 mod pool;
 mod reverts;
 mod snapshots;
+mod transactions;
 mod updates;
 mod versions;
 mod views;

@@ -21,7 +21,9 @@ fn image(lsn: Lsn, changed: Lsn, epoch: Epoch, next_id: u64) -> (SimStorage, u64
     let name = ImageRef { lsn, bytes: 0, name: String::new() }.file_name();
     let mut writer = ImageWriter::create(&disk, &name, IDENTITY).unwrap();
     let (id, location, bytes) = (PageId(1), Location::Cpu, &[7; 10][..]);
-    writer.add(&ImagePage { id, epoch, lsn: changed, location, bytes, meta: None }).unwrap();
+    let ownership = Ownership::Shared;
+    let page = ImagePage { id, epoch, lsn: changed, location, ownership, bytes, meta: None };
+    writer.add(&page).unwrap();
     let len = writer.finish(next_id, lsn).unwrap();
     (disk, len)
 }
