@@ -113,6 +113,46 @@ enum MmsbStatus
      */
     MMSB_STATUS_CHECKPOINT_PASSED = 121,
     /**
+     * The edge would close a cycle: pages cannot derive from themselves.
+     */
+    MMSB_STATUS_CYCLE = 123,
+    /**
+     * Other pages derive from the page.
+     */
+    MMSB_STATUS_HAS_CHILDREN = 124,
+    /**
+     * There is no such edge.
+     */
+    MMSB_STATUS_EDGE_NOT_FOUND = 125,
+    /**
+     * Another transaction changed what this one read: nothing was changed, it is to be tried again.
+     */
+    MMSB_STATUS_CONFLICT = 201,
+    /**
+     * A transaction met others in every one of its tries.
+     */
+    MMSB_STATUS_RETRIES_EXHAUSTED = 202,
+    /**
+     * The transaction was committed or given up.
+     */
+    MMSB_STATUS_TRANSACTION_FINISHED = 203,
+    /**
+     * The page belongs to a partition, which alone changes it.
+     */
+    MMSB_STATUS_NOT_OWNER = 204,
+    /**
+     * The page was frozen: nobody changes it any more.
+     */
+    MMSB_STATUS_IMMUTABLE = 205,
+    /**
+     * The partition is held by somebody else.
+     */
+    MMSB_STATUS_PARTITION_IN_USE = 206,
+    /**
+     * A condition of an encoded transaction did not hold: nothing was changed.
+     */
+    MMSB_STATUS_CONDITION_FAILED = 207,
+    /**
      * Memory could not be had, or a memory limit is reached.
      */
     MMSB_STATUS_OUT_OF_MEMORY = 301,
@@ -219,7 +259,52 @@ typedef enum {
      * The page, which had ended, began again, all zero: the state went back to a soft checkpoint.
      */
     MMSB_CHANGE_KIND_RESTORED = 5,
+    /**
+     * The page belongs to somebody else from then on.
+     */
+    MMSB_CHANGE_KIND_OWNED = 6,
+    /**
+     * The page derives from another from then on.
+     */
+    MMSB_CHANGE_KIND_EDGE_ADDED = 7,
+    /**
+     * The page derives from another no longer.
+     */
+    MMSB_CHANGE_KIND_EDGE_REMOVED = 8,
 } MmsbChangeKind;
+
+/**
+ * What an edge from one page to another says.
+ */
+enum EdgeKind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The child is made of the parent's content.
+     */
+    EDGE_KIND_DATA = 0,
+    /**
+     * The child comes after the parent.
+     */
+    EDGE_KIND_CONTROL = 1,
+    /**
+     * The child's device work comes after the parent's.
+     */
+    EDGE_KIND_DEVICE = 2,
+    /**
+     * A compiler found that the child depends on the parent.
+     */
+    EDGE_KIND_COMPILER = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum EdgeKind EdgeKind;
+#else
+typedef uint8_t EdgeKind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 /**
  * What an update waits for, and what a crash can take.
@@ -800,6 +885,18 @@ typedef struct {
      * Bytes of new content.
      */
     size_t payload_len;
+    /**
+     * `EdgeAdded`, `EdgeRemoved`: the parent's id.
+     */
+    uint64_t parent;
+    /**
+     * `EdgeAdded`, `EdgeRemoved`: an `MmsbEdgeKind`.
+     */
+    uint32_t edge;
+    /**
+     * `Owned`: 0 for shared, 1 for immutable, else 2 and the partition's number.
+     */
+    uint32_t ownership;
 } MmsbChange;
 
 /**
@@ -851,11 +948,11 @@ typedef struct {
      */
     uint64_t mean_ns;
     /**
-     * Median, at most 12.5 % off.
+     * Median, at most 6.25 % off.
      */
     uint64_t p50_ns;
     /**
-     * 99th percentile, at most 12.5 % off.
+     * 99th percentile, at most 6.25 % off.
      */
     uint64_t p99_ns;
     /**
@@ -965,6 +1062,22 @@ typedef struct {
      */
     uint64_t torn_bytes;
     /**
+     * Committed transactions of a partition that touched its own pages alone.
+     */
+    uint64_t transactions_owned;
+    /**
+     * All other committed transactions that changed something.
+     */
+    uint64_t transactions_shared;
+    /**
+     * Tries that met another transaction.
+     */
+    uint64_t transaction_conflicts;
+    /**
+     * Transactions that were given up after as many tries as they had.
+     */
+    uint64_t transactions_exhausted;
+    /**
      * Time of a flush.
      */
     MmsbLatency flush;
@@ -980,6 +1093,10 @@ typedef struct {
      * Time of a checkpoint.
      */
     MmsbLatency checkpoint;
+    /**
+     * Time of a transaction from its last try's beginning to its commit, of every 64th.
+     */
+    MmsbLatency transaction;
     /**
      * The heap that all states and allocators of the process share.
      */

@@ -117,6 +117,8 @@ kinds! {
     Immutable = 205, false, false;
     /// The partition is held by somebody else.
     PartitionInUse = 206, true, false;
+    /// A condition of an encoded transaction did not hold: nothing was changed.
+    ConditionFailed = 207, false, false;
 
     /// Memory could not be had, or a memory limit is reached.
     OutOfMemory = 301, true, false;

@@ -43,10 +43,11 @@ pub use error::{Error, ErrorKind, Result};
 pub use log::LogStats;
 pub use page::{Delta, Run};
 pub use state::{
-    Allocator, AllocatorStats, Batch, Change, Changed, Changes, CheckpointInfo, Difference, PageAt,
-    PageDifference, Partition, Query, Recovered, ScratchView, Snapshot, SoftCheckpoint, State,
-    Stats, TLog, TLogSummary, Torn, Transaction, Verified, View,
+    Allocator, AllocatorStats, Batch, Change, Changed, Changes, CheckpointInfo, Difference,
+    Executor, ExecutorConfig, PageAt, PageDifference, Partition, Query, Recovered, ScratchView,
+    Snapshot, SoftCheckpoint, State, Stats, TLog, TLogSummary, Ticket, Tickets, Torn, Transaction,
+    Verified, View,
 };
 pub use stdx::hist::Latency;
-pub use txn::{Retry, Savepoint};
+pub use txn::{Place, Program, Relation, Retry, Savepoint, TransactionStats};
 pub use types::{EdgeKind, Epoch, Link, Location, Lsn, Note, Ownership, PageId};

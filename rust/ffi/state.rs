@@ -328,9 +328,9 @@ pub struct MmsbLatency {
     pub count: u64,
     /// Mean.
     pub mean_ns: u64,
-    /// Median, at most 12.5 % off.
+    /// Median, at most 6.25 % off.
     pub p50_ns: u64,
-    /// 99th percentile, at most 12.5 % off.
+    /// 99th percentile, at most 6.25 % off.
     pub p99_ns: u64,
     /// Largest.
     pub max_ns: u64,
@@ -395,6 +395,14 @@ pub struct MmsbStats {
     pub recovered_records: u64,
     /// Bytes of a torn tail that opening cut off.
     pub torn_bytes: u64,
+    /// Committed transactions of a partition that touched its own pages alone.
+    pub transactions_owned: u64,
+    /// All other committed transactions that changed something.
+    pub transactions_shared: u64,
+    /// Tries that met another transaction.
+    pub transaction_conflicts: u64,
+    /// Transactions that were given up after as many tries as they had.
+    pub transactions_exhausted: u64,
     /// Time of a flush.
     pub flush: MmsbLatency,
     /// Time of a sync.
@@ -403,6 +411,8 @@ pub struct MmsbStats {
     pub commit: MmsbLatency,
     /// Time of a checkpoint.
     pub checkpoint: MmsbLatency,
+    /// Time of a transaction from its last try's beginning to its commit, of every 64th.
+    pub transaction: MmsbLatency,
     /// The heap that all states and allocators of the process share.
     pub memory: MmsbMemoryStats,
 }
@@ -434,10 +444,15 @@ impl From<&Stats> for MmsbStats {
             checkpoints: stats.checkpoints,
             recovered_records: stats.recovered_records,
             torn_bytes: stats.torn_bytes,
+            transactions_owned: stats.transactions.owned,
+            transactions_shared: stats.transactions.shared,
+            transaction_conflicts: stats.transactions.conflicts,
+            transactions_exhausted: stats.transactions.exhausted,
             flush: stats.flush.into(),
             sync: stats.sync.into(),
             commit: stats.commit.into(),
             checkpoint: stats.checkpoint.into(),
+            transaction: stats.transactions.time.into(),
             memory: (&stats.memory).into(),
         }
     }

@@ -76,6 +76,8 @@ pub enum MmsbStatus {
     Immutable = 205,
     /// The partition is held by somebody else.
     PartitionInUse = 206,
+    /// A condition of an encoded transaction did not hold: nothing was changed.
+    ConditionFailed = 207,
     /// Memory could not be had, or a memory limit is reached.
     OutOfMemory = 301,
     /// The disk is full: nothing was changed.
@@ -140,6 +142,7 @@ impl From<ErrorKind> for MmsbStatus {
             ErrorKind::NotOwner => S::NotOwner,
             ErrorKind::Immutable => S::Immutable,
             ErrorKind::PartitionInUse => S::PartitionInUse,
+            ErrorKind::ConditionFailed => S::ConditionFailed,
             ErrorKind::OutOfMemory => S::OutOfMemory,
             ErrorKind::NoSpace => S::NoSpace,
             ErrorKind::TooLarge => S::TooLarge,

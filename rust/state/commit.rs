@@ -31,6 +31,8 @@ pub enum Authority {
     Anybody,
     /// Whoever holds the partition: its pages, too.
     Partition(u16),
+    /// Whoever holds all of these partitions, as bits.
+    Partitions(u64),
     /// The state itself, going back: all pages.
     State,
 }
@@ -44,6 +46,21 @@ pub struct Writer {
     pub read: Option<Lsn>,
 }
 
+impl Authority {
+    /// Whether it may change pages of that ownership.
+    #[inline]
+    pub fn may_change(self, ownership: Ownership) -> bool {
+        match (ownership, self) {
+            (Ownership::Shared, _) | (_, Authority::State) => true,
+            (Ownership::Owned(owner), Authority::Partition(me)) => owner == me,
+            (Ownership::Owned(owner), Authority::Partitions(mine)) => {
+                owner < 64 && mine >> owner & 1 == 1
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Writer {
     /// Whoever asks, whatever the page is.
     pub const ANYBODY: Writer = Writer { authority: Authority::Anybody, read: None };
@@ -54,24 +71,22 @@ impl Writer {
         if self.read.is_some_and(|read| read != page.lsn) {
             return Err(conflict(id));
         }
-        match page.ownership {
-            Ownership::Shared => Ok(()),
-            other => self.check_ownership(id, other),
+        match self.authority.may_change(page.ownership) {
+            true => Ok(()),
+            false => self.refuse(id, page.ownership),
         }
     }
 
     #[cold]
-    fn check_ownership(&self, id: PageId, ownership: Ownership) -> Result<()> {
-        match (ownership, self.authority) {
-            (Ownership::Shared, _) | (_, Authority::State) => Ok(()),
-            (Ownership::Immutable, _) => bail!(Immutable, "{id} was frozen: nobody changes it"),
-            (Ownership::Owned(owner), Authority::Partition(me)) if owner == me => Ok(()),
-            (Ownership::Owned(owner), Authority::Partition(me)) => {
+    fn refuse(&self, id: PageId, ownership: Ownership) -> Result<()> {
+        let Ownership::Owned(owner) = ownership else {
+            bail!(Immutable, "{id} was frozen: nobody changes it");
+        };
+        match self.authority {
+            Authority::Partition(me) => {
                 bail!(NotOwner, "{id} belongs to partition {owner}, not to partition {me}")
             }
-            (Ownership::Owned(owner), Authority::Anybody) => {
-                bail!(NotOwner, "{id} belongs to partition {owner}, which alone changes it")
-            }
+            _ => bail!(NotOwner, "{id} belongs to partition {owner}, which alone changes it"),
         }
     }
 }
@@ -237,6 +252,23 @@ impl Core {
         let mut runs = Runs::new();
         diff_at(&page.bytes()[at..at + bytes.len()], bytes, base, &mut runs);
         self.write_runs(id, &mut page, base, bytes, &runs, note)
+    }
+
+    /// Applies a delta as one record of what differs.
+    pub fn apply_delta(
+        self: &Arc<Core>,
+        delta: &Delta,
+        authority: Authority,
+    ) -> Result<Option<Lsn>> {
+        let id = delta.page();
+        let lsn = self.in_turn(|| {
+            let mut page = self.lock_for(Writer { authority, read: None }, id)?;
+            delta.validate(page.size as usize)?;
+            let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
+            let changed = changed_pieces(page.bytes(), pieces);
+            self.write_pieces(id, &mut page, changed.iter().copied(), delta.note())
+        })?;
+        self.acknowledged(lsn)
     }
 
     /// Frees a page as one record.
@@ -517,15 +549,7 @@ impl State {
     /// # Errors
     /// Also what [`Delta::validate`] says for the page's size.
     pub fn apply(&self, delta: &Delta) -> Result<Option<Lsn>> {
-        let (core, id) = (self.core(), delta.page());
-        let lsn = core.in_turn(|| {
-            let mut page = core.lock_for(Writer::ANYBODY, id)?;
-            delta.validate(page.size as usize)?;
-            let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
-            let changed = changed_pieces(page.bytes(), pieces);
-            core.write_pieces(id, &mut page, changed.iter().copied(), delta.note())
-        })?;
-        core.acknowledged(lsn)
+        self.core().apply_delta(delta, Authority::Anybody)
     }
 
     /// Sets a metadata key of a page. Content and epoch stay.

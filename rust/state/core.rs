@@ -13,6 +13,7 @@ use crate::stdx::hist::Histogram;
 use crate::stdx::lock::Lock;
 use crate::stdx::sync::{Condvar, Mutex};
 use crate::stdx::thread;
+use crate::txn::Meter;
 use crate::types::Lsn;
 use crate::version::Snapshots;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -88,6 +89,8 @@ pub struct Core {
     pub snapshots: Snapshots,
     pub marks: Marks,
     pub partitions: Partitions,
+    /// Of transactions.
+    pub meter: Meter,
     /// What derives from what. Locked before pages.
     pub edges: Mutex<Edges>,
     pub config: Config,
@@ -142,6 +145,7 @@ impl Core {
             snapshots: Snapshots::default(),
             marks: Marks::default(),
             partitions: Partitions::default(),
+            meter: Meter::default(),
             edges: Mutex::default(),
             config,
             storage,
@@ -193,6 +197,7 @@ impl Core {
         self.snapshots.reset();
         self.marks.reset();
         self.partitions.reset();
+        self.meter.reset();
         *self.edges.get_mut() = Edges::default();
         if !memory {
             self.wall = wall();

@@ -3,6 +3,7 @@
 //! ```text
 //!   open ── core (table, log, snapshots, catalog) ── close, back to the pool
 //!             |
+//!   executor           workers that run transactions, each for its partition
 //!   transact           reads and writes of one moment, which end as a batch
 //!   commit, batch      lock pages, diff, stamp, record, apply       the live path
 //!   apply              record -> table                              recovery, replay
@@ -25,6 +26,7 @@ mod commit;
 mod compare;
 mod core;
 mod digest;
+mod executor;
 mod graph;
 mod history;
 mod op;
@@ -59,6 +61,7 @@ pub use allocator::{Allocator, AllocatorStats, ScratchView};
 pub use batch::Batch;
 pub use checkpoint::{CheckpointInfo, Verified};
 pub use compare::{Difference, PageDifference};
+pub use executor::{Executor, ExecutorConfig, Ticket, Tickets, WORKERS_MAX};
 pub use history::{Change, Changed, Changes, PageAt, Query};
 pub use partition::Partition;
 pub use read::View;

@@ -4,6 +4,7 @@ use super::State;
 use crate::error::Result;
 use crate::memory::{self, MemoryStats};
 use crate::stdx::hist::Latency;
+use crate::txn::TransactionStats;
 use crate::types::Lsn;
 use std::sync::atomic::Ordering;
 
@@ -59,6 +60,8 @@ pub struct Stats {
     pub recovered_records: u64,
     /// Bytes of a torn tail that opening cut off.
     pub torn_bytes: u64,
+    /// What transactions came to.
+    pub transactions: TransactionStats,
     /// Time of a flush.
     pub flush: Latency,
     /// Time of a sync.
@@ -98,6 +101,10 @@ macro_rules! for_each_number {
         visit("checkpoints", stats.checkpoints);
         visit("recovered_records", stats.recovered_records);
         visit("torn_bytes", stats.torn_bytes);
+        visit("transactions_owned", stats.transactions.owned);
+        visit("transactions_shared", stats.transactions.shared);
+        visit("transaction_conflicts", stats.transactions.conflicts);
+        visit("transactions_exhausted", stats.transactions.exhausted);
     }};
 }
 
@@ -121,14 +128,59 @@ impl Stats {
         serde_json::Value::Object(json).to_string()
     }
 
-    fn latencies(&self) -> [(&'static str, Latency); 4] {
+    /// The stats in the text format that Prometheus reads: a gauge for each number, named
+    /// `mmsb_` and its name, and for each latency a summary in seconds, `mmsb_…_seconds`. `labels`
+    /// are added to each line.
+    ///
+    /// # Source
+    /// Prometheus' text-based exposition format, version 0.0.4.
+    ///
+    /// ```
+    /// # use mmsb::{Config, State};
+    /// # fn main() -> mmsb::Result<()> {
+    /// let text = State::open(Config::memory())?.stats()?.to_prometheus(&[("state", "demo")]);
+    /// assert!(text.contains("# TYPE mmsb_pages gauge\nmmsb_pages{state=\"demo\"} 0\n"));
+    /// # Ok(()) }
+    /// ```
+    pub fn to_prometheus(&self, labels: &[(&str, &str)]) -> String {
+        let labels: Vec<String> =
+            labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+        let labelled = |more: Option<&str>| {
+            let all: Vec<&str> = labels.iter().map(String::as_str).chain(more).collect();
+            if all.is_empty() { String::new() } else { format!("{{{}}}", all.join(",")) }
+        };
+        let (plain, mut text) = (labelled(None), String::new());
+        for_each_number!(self, &mut |name: &str, value: u64| {
+            text += &format!("# TYPE mmsb_{name} gauge\nmmsb_{name}{plain} {value}\n");
+        });
+        for (name, latency) in self.latencies() {
+            let name = format!("mmsb_{name}_seconds");
+            let seconds = |ns: u64| ns as f64 / 1e9;
+            text += &format!("# TYPE {name} summary\n");
+            for (quantile, ns) in [("0.5", latency.p50_ns), ("0.99", latency.p99_ns)] {
+                let labels = labelled(Some(&format!("quantile=\"{quantile}\"")));
+                text += &format!("{name}{labels} {}\n", seconds(ns));
+            }
+            let sum = seconds(latency.mean_ns) * latency.count as f64;
+            text += &format!("{name}_sum{plain} {sum}\n{name}_count{plain} {}\n", latency.count);
+        }
+        text
+    }
+
+    fn latencies(&self) -> [(&'static str, Latency); 5] {
         [
             ("flush", self.flush),
             ("sync", self.sync),
             ("commit", self.commit),
             ("checkpoint", self.checkpoint),
+            ("transaction", self.transactions.time),
         ]
     }
+}
+
+/// A label's value as Prometheus wants it.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 impl State {
@@ -168,6 +220,7 @@ impl State {
             sync: log.sync,
             commit: core.counters.commit_ns.read(),
             checkpoint: core.counters.checkpoint_ns.read(),
+            transactions: core.meter.read(),
             memory: memory::stats(),
         })
     }

@@ -35,7 +35,7 @@ use crate::page::Delta;
 use crate::page::meta::Meta;
 use crate::page::slot::{Glimpse, SlotGuard};
 use crate::page::table::check_size;
-use crate::txn::{Draft, Retry, Savepoint, Touched, What};
+use crate::txn::{Draft, Outcome, Retry, Savepoint, Touched, What};
 use crate::types::{Location, Lsn, Note, Ownership, PageId};
 use smallvec::SmallVec;
 use std::ops::Deref;
@@ -81,6 +81,8 @@ pub struct Transaction<'a> {
     /// It met another.
     lost: bool,
     committed: bool,
+    /// When it began, nanoseconds, if it is timed.
+    began: Option<u64>,
 }
 
 /// A state, borrowed by Rust's callers, held by those of other languages.
@@ -213,6 +215,7 @@ impl Core {
                 Err(error) if error.kind() == ErrorKind::Conflict => {
                     conflicts += 1;
                     if conflicts >= retry.tries {
+                        self.meter.count(Outcome::Exhausted);
                         return Err(exhausted(conflicts, &error));
                     }
                     retry.wait(conflicts);
@@ -233,6 +236,8 @@ impl<'a> Transaction<'a> {
     #[inline]
     pub(super) fn new(core: Holder<'a>, authority: Authority, read_only: bool) -> Transaction<'a> {
         let closed = core.log.written();
+        let timed = !read_only && core.meter.is_timed();
+        let began = timed.then(|| core.wall.monotonic_ns());
         Transaction {
             core,
             draft: Draft::default(),
@@ -243,6 +248,7 @@ impl<'a> Transaction<'a> {
             listed: None,
             lost: false,
             committed: false,
+            began,
         }
     }
 
@@ -279,8 +285,10 @@ impl<'a> Transaction<'a> {
         self.check_going_on()
     }
 
+    #[cold]
     fn lose<R>(&mut self, conflict: Error) -> Result<R> {
         self.lost = true;
+        self.core.meter.count(Outcome::Conflict);
         Err(conflict)
     }
 
@@ -338,19 +346,11 @@ impl<'a> Transaction<'a> {
     /// Notes what does not change without a conflict.
     #[inline]
     fn note(&mut self, at: usize, page: Glimpse) -> &mut Touched {
-        let admitted = self.may_change(page.ownership);
+        let admitted = self.authority.may_change(page.ownership);
         let seen = self.draft.page(at);
         (seen.size, seen.admitted) = (page.size, admitted);
+        seen.owned = admitted && page.ownership != Ownership::Shared;
         seen
-    }
-
-    #[inline]
-    fn may_change(&self, ownership: Ownership) -> bool {
-        match (ownership, self.authority) {
-            (Ownership::Shared, _) => true,
-            (Ownership::Owned(owner), Authority::Partition(me)) => owner == me,
-            _ => false,
-        }
     }
 
     /// The page as it is, and what `read` makes of it.
@@ -732,21 +732,35 @@ impl<'a> Transaction<'a> {
         if self.draft.is_unchanged() {
             return Ok(None);
         }
+        let lsn = match self.commit_steps(note) {
+            Err(error) if error.kind() == ErrorKind::Conflict => return self.lose(error),
+            done => done?,
+        };
+        // From here on the ids that it gave out are the state's.
+        self.committed = true;
+        let owned = self.draft.pages().iter().all(|page| page.owned);
         let core = &*self.core;
-        let lsn = match self.draft.only_write() {
+        core.meter.count(if owned { Outcome::Owned } else { Outcome::Shared });
+        if let Some(began) = self.began {
+            core.meter.time(core.wall.monotonic_ns().saturating_sub(began));
+        }
+        core.acknowledged(lsn)
+    }
+
+    #[inline]
+    fn commit_steps(&self, note: Note<'_>) -> Result<Option<Lsn>> {
+        let core = &*self.core;
+        match self.draft.only_write() {
             Some((page, offset, bytes)) if self.listed.is_none() => {
                 let write = (page.id, u64::from(offset), bytes);
-                core.in_turn(|| core.write(write, note, self.writer(&page)))?
+                core.in_turn(|| core.write(write, note, self.writer(&page)))
             }
             _ => {
                 let changes = self.changes()?;
                 let group = Group { changes: &changes, note, listed: self.listed };
-                core.in_turn(|| core.commit_batch(group, Log::begin))?
+                core.in_turn(|| core.commit_batch(group, Log::begin))
             }
-        };
-        // From here on the ids that it gave out are the state's.
-        self.committed = true;
-        core.acknowledged(lsn)
+        }
     }
 
     /// What it does to each page, ascending; of pages that it only read, nothing.

@@ -40,6 +40,14 @@ impl<const N: usize> Counters<N> {
         }
     }
 
+    /// What the calling thread's line holds: what that thread added, and those before it that had
+    /// its number.
+    #[inline]
+    pub fn own(&self) -> [u64; N] {
+        let index = (thread::index() as usize).min(SHARED);
+        std::array::from_fn(|at| self.lines[index].0[at].load(Ordering::Relaxed))
+    }
+
     /// Takes `changes` away.
     #[inline]
     pub fn sub(&self, changes: [u64; N]) {

@@ -30,6 +30,8 @@ pub struct Touched {
     pub size: u32,
     /// The transaction may change it.
     pub admitted: bool,
+    /// It belongs to the transaction's partition.
+    pub owned: bool,
     /// The transaction creates it.
     pub created: bool,
     /// The newest of its steps.
@@ -103,8 +105,8 @@ impl Draft {
     #[inline]
     pub fn add(&mut self, id: PageId) -> usize {
         let at = self.pages.len();
-        let (read, admitted, created) = (Lsn::ZERO, false, false);
-        self.pages.push(Touched { id, read, size: 0, admitted, created, last: NONE });
+        let (read, size, admitted, owned, created) = (Lsn::ZERO, 0, false, false, false);
+        self.pages.push(Touched { id, read, size, admitted, owned, created, last: NONE });
         if at >= LOOKED_THROUGH_MAX {
             self.index(at);
         }

@@ -270,6 +270,38 @@ fn bodies_are_tried_again_and_told_when_it_is_enough() {
 }
 
 #[test]
+fn what_became_of_transactions_is_counted() {
+    let state = memory();
+    let (mine, shared) = (page(&state, 1), page(&state, 2));
+    state.set_ownership(mine, Ownership::Owned(0), NOTE).unwrap();
+    let before = state.stats().unwrap().transactions;
+    let mut partition = state.partition(0).unwrap();
+    for n in 0..100 {
+        partition.transact(NOTE, Retry::default(), |t| t.write(mine, 0, &[n])).unwrap();
+    }
+    partition
+        .transact(NOTE, Retry::default(), |t| {
+            t.read_u64(shared, 0)?;
+            t.write(mine, 0, &[200])
+        })
+        .unwrap();
+    let _ = state.transact(NOTE, Retry::times(3), |t| {
+        let n = t.read_u64(shared, 0)?;
+        state.write(shared, 0, &[n as u8 + 1], NOTE)?;
+        t.write(shared, 0, &[0])
+    });
+    let after = state.stats().unwrap();
+    let counts = after.transactions;
+    assert_eq!((counts.owned, counts.shared - before.shared), (100, 1));
+    assert_eq!((counts.conflicts, counts.exhausted), (3, 1));
+    assert!(counts.time.count >= 1 && counts.time.max_ns > 0, "{:?}", counts.time);
+    let text = after.to_prometheus(&[("state", "a \"b\"")]);
+    assert!(text.contains("mmsb_transactions_owned{state=\"a \\\"b\\\"\"} 100\n"), "{text}");
+    assert!(text.contains("mmsb_transaction_seconds{state=\"a \\\"b\\\"\",quantile=\"0.5\"}"));
+    assert!(after.to_json().contains("\"transactions_shared\""));
+}
+
+#[test]
 fn what_it_cannot_do_is_said_and_changes_nothing() {
     let state = memory();
     let (a, freed) = (page(&state, 1), page(&state, 2));

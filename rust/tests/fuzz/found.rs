@@ -10,7 +10,7 @@ use mmsb::ffi::status::MmsbStatus;
 use mmsb::ffi::{MmsbAllocator, MmsbPage, allocator};
 use mmsb::log::record::{self, EntryHead};
 use mmsb::log::segment::{FRAME_HEADER_BYTES, FrameHeader};
-use mmsb::{Epoch, ErrorKind, Location, Lsn, Note, PageId, State};
+use mmsb::{Epoch, ErrorKind, Location, Lsn, Note, Ownership, PageId, State};
 use std::ptr;
 
 const IDENTITY: [u8; 16] = *b"found by fuzzing";

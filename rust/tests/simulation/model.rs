@@ -166,6 +166,7 @@ impl Model {
             hasher.update(&id.to_le_bytes());
             hasher.update(&page.epoch.to_le_bytes());
             hasher.update(&(page.bytes.len() as u32).to_le_bytes());
+            hasher.update(&0u32.to_le_bytes()); // shared
             hasher.update(&(page.meta.len() as u32).to_le_bytes());
             for bytes in page.meta.iter().flat_map(|(key, value)| [key, value]) {
                 hasher.update(&(bytes.len() as u32).to_le_bytes());
