@@ -74,7 +74,7 @@ pub struct Savepoint {
 #[derive(Default)]
 pub struct Draft {
     pages: SmallVec<[Touched; 6]>,
-    places: Option<Box<HashMap<PageId, u32>>>,
+    places: Option<HashMap<PageId, u32>>,
     steps: SmallVec<[Step; 4]>,
     payload: SmallVec<[u8; 64]>,
 }
@@ -117,7 +117,7 @@ impl Draft {
     fn index(&mut self, at: usize) {
         let places = self.places.get_or_insert_with(|| {
             let places = self.pages[..at].iter().zip(0u32..).map(|(page, at)| (page.id, at));
-            Box::new(places.collect())
+            places.collect()
         });
         places.insert(self.pages[at].id, at as u32);
     }

@@ -297,7 +297,7 @@ fn sums_are_conserved_at_every_moment() {
     let accounts: Vec<PageId> = (0..ACCOUNTS).map(create).collect();
     for (at, &account) in accounts.iter().enumerate() {
         state.update(account, &100u64.to_le_bytes(), Note::NONE).unwrap();
-        if at % 4 == 0 {
+        if at.is_multiple_of(4) {
             state.set_ownership(account, Ownership::Owned(0), Note::NONE).unwrap();
         }
     }
@@ -318,7 +318,7 @@ fn sums_are_conserved_at_every_moment() {
                 for _ in 0..moves {
                     let mut any = |shared: bool| loop {
                         let at = random.below(ACCOUNTS) as usize;
-                        if !shared || at % 4 != 0 {
+                        if !shared || !at.is_multiple_of(4) {
                             return accounts[at];
                         }
                     };
