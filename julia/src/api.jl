@@ -38,6 +38,16 @@ const STATUSES = (
     (Int32(119), :CANCELLED, "The call's own progress callback asked it to stop: nothing was changed."),
     (Int32(120), :SNAPSHOT_TOO_OLD, "The snapshot was ended, as snapshots held more memory than they may: take a new one."),
     (Int32(121), :CHECKPOINT_PASSED, "The state went back past the soft checkpoint, which ended it."),
+    (Int32(123), :CYCLE, "The edge would close a cycle: pages cannot derive from themselves."),
+    (Int32(124), :HAS_CHILDREN, "Other pages derive from the page."),
+    (Int32(125), :EDGE_NOT_FOUND, "There is no such edge."),
+    (Int32(201), :CONFLICT, "Another transaction changed what this one read: nothing was changed, it is to be tried again."),
+    (Int32(202), :RETRIES_EXHAUSTED, "A transaction met others in every one of its tries."),
+    (Int32(203), :TRANSACTION_FINISHED, "The transaction was committed or given up."),
+    (Int32(204), :NOT_OWNER, "The page belongs to a partition, which alone changes it."),
+    (Int32(205), :IMMUTABLE, "The page was frozen: nobody changes it any more."),
+    (Int32(206), :PARTITION_IN_USE, "The partition is held by somebody else."),
+    (Int32(207), :CONDITION_FAILED, "A condition of an encoded transaction did not hold: nothing was changed."),
     (Int32(301), :OUT_OF_MEMORY, "Memory could not be had, or a memory limit is reached."),
     (Int32(302), :NO_SPACE, "The disk is full: nothing was changed."),
     (Int32(303), :TOO_LARGE, "A group, delta or metadata map is larger than its limit."),
@@ -76,6 +86,16 @@ const MMSB_STATUS_CHECKPOINT_NOT_FOUND = Int32(118)
 const MMSB_STATUS_CANCELLED = Int32(119)
 const MMSB_STATUS_SNAPSHOT_TOO_OLD = Int32(120)
 const MMSB_STATUS_CHECKPOINT_PASSED = Int32(121)
+const MMSB_STATUS_CYCLE = Int32(123)
+const MMSB_STATUS_HAS_CHILDREN = Int32(124)
+const MMSB_STATUS_EDGE_NOT_FOUND = Int32(125)
+const MMSB_STATUS_CONFLICT = Int32(201)
+const MMSB_STATUS_RETRIES_EXHAUSTED = Int32(202)
+const MMSB_STATUS_TRANSACTION_FINISHED = Int32(203)
+const MMSB_STATUS_NOT_OWNER = Int32(204)
+const MMSB_STATUS_IMMUTABLE = Int32(205)
+const MMSB_STATUS_PARTITION_IN_USE = Int32(206)
+const MMSB_STATUS_CONDITION_FAILED = Int32(207)
 const MMSB_STATUS_OUT_OF_MEMORY = Int32(301)
 const MMSB_STATUS_NO_SPACE = Int32(302)
 const MMSB_STATUS_TOO_LARGE = Int32(303)
@@ -112,6 +132,9 @@ What a change did to its page.
 - `MMSB_CHANGE_KIND_WRITTEN`: Content changed.
 - `MMSB_CHANGE_KIND_METADATA`: A metadata key changed.
 - `MMSB_CHANGE_KIND_RESTORED`: The page, which had ended, began again, all zero: the state went back to a soft checkpoint.
+- `MMSB_CHANGE_KIND_OWNED`: The page belongs to somebody else from then on.
+- `MMSB_CHANGE_KIND_EDGE_ADDED`: The page derives from another from then on.
+- `MMSB_CHANGE_KIND_EDGE_REMOVED`: The page derives from another no longer.
 """
 @enum MmsbChangeKind::UInt32 begin
     MMSB_CHANGE_KIND_CREATED = 1
@@ -119,6 +142,24 @@ What a change did to its page.
     MMSB_CHANGE_KIND_WRITTEN = 3
     MMSB_CHANGE_KIND_METADATA = 4
     MMSB_CHANGE_KIND_RESTORED = 5
+    MMSB_CHANGE_KIND_OWNED = 6
+    MMSB_CHANGE_KIND_EDGE_ADDED = 7
+    MMSB_CHANGE_KIND_EDGE_REMOVED = 8
+end
+
+"""
+What an edge from one page to another says.
+
+- `EDGE_KIND_DATA`: The child is made of the parent's content.
+- `EDGE_KIND_CONTROL`: The child comes after the parent.
+- `EDGE_KIND_DEVICE`: The child's device work comes after the parent's.
+- `EDGE_KIND_COMPILER`: A compiler found that the child depends on the parent.
+"""
+@enum EdgeKind::UInt32 begin
+    EDGE_KIND_DATA = 0
+    EDGE_KIND_CONTROL = 1
+    EDGE_KIND_DEVICE = 2
+    EDGE_KIND_COMPILER = 3
 end
 
 """
@@ -492,6 +533,12 @@ struct MmsbChange
     payload::Ptr{UInt8}
     "Bytes of new content."
     payload_len::Csize_t
+    "`EdgeAdded`, `EdgeRemoved`: the parent's id."
+    parent::UInt64
+    "`EdgeAdded`, `EdgeRemoved`: an `MmsbEdgeKind`."
+    edge::UInt32
+    "`Owned`: 0 for shared, 1 for immutable, else 2 and the partition's number."
+    ownership::UInt32
 end
 
 """
@@ -526,9 +573,9 @@ struct MmsbLatency
     count::UInt64
     "Mean."
     mean_ns::UInt64
-    "Median, at most 12.5 % off."
+    "Median, at most 6.25 % off."
     p50_ns::UInt64
-    "99th percentile, at most 12.5 % off."
+    "99th percentile, at most 6.25 % off."
     p99_ns::UInt64
     "Largest."
     max_ns::UInt64
@@ -586,6 +633,14 @@ struct MmsbStats
     recovered_records::UInt64
     "Bytes of a torn tail that opening cut off."
     torn_bytes::UInt64
+    "Committed transactions of a partition that touched its own pages alone."
+    transactions_owned::UInt64
+    "All other committed transactions that changed something."
+    transactions_shared::UInt64
+    "Tries that met another transaction."
+    transaction_conflicts::UInt64
+    "Transactions that were given up after as many tries as they had."
+    transactions_exhausted::UInt64
     "Time of a flush."
     flush::MmsbLatency
     "Time of a sync."
@@ -594,6 +649,8 @@ struct MmsbStats
     commit::MmsbLatency
     "Time of a checkpoint."
     checkpoint::MmsbLatency
+    "Time of a transaction from its last try's beginning to its commit, of every 64th."
+    transaction::MmsbLatency
     "The heap that all states and allocators of the process share."
     memory::MmsbMemoryStats
 end

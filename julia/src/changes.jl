@@ -9,8 +9,9 @@ One change to one page, as the log tells it.
 - `time_ms::Int`: wall clock, milliseconds since 1970-01-01 UTC.
 - `page::Int`, `epoch::Int`: the page and its epoch after the change.
 - `prev::UInt64`: LSN of the record that changed the page before; 0 for none.
-- `kind::Symbol`: `:created`, `:freed`, `:written`, `:metadata` or `:restored` (the page, which had
-  ended, began again, all zero, as the state went back to a soft checkpoint).
+- `kind::Symbol`: `:created`, `:freed`, `:written`, `:metadata`, `:restored` (the page, which had
+  ended, began again, all zero, as the state went back to a soft checkpoint), `:owned` (it belongs to
+  somebody else), `:edge_added` or `:edge_removed` (it derives from another page, or no longer).
 - `source::String`, `intent::Union{Nothing,String}`: who, and why.
 - `:created` and `:restored` only: `size::Int` (bytes), `location::Symbol`.
 - `:written` only: `runs`, a vector of `(offset, len)`, and `payload::Vector{UInt8}`, their bytes
@@ -101,7 +102,7 @@ function change(found::API.MmsbChange, reader::API.MmsbReader)
         found.value == C_NULL ? nothing : text_at(found.value, found.value_len))
 end
 
-const KINDS = (:created, :freed, :written, :metadata, :restored)
+const KINDS = (:created, :freed, :written, :metadata, :restored, :owned, :edge_added, :edge_removed)
 kind_name(number::UInt32) = KINDS[number]
 
 text_at(pointer, len) = len == 0 ? "" : unsafe_string(pointer, len)

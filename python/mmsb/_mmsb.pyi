@@ -499,7 +499,11 @@ class Change:
     def prev(self) -> int:
         """LSN of the record that changed the page before; 0 for none."""
     @property
-    def kind(self) -> Literal["created", "written", "freed", "meta", "restored"]:
+    def kind(
+        self,
+    ) -> Literal[
+        "created", "written", "freed", "meta", "restored", "owned", "edge_added", "edge_removed"
+    ]:
         """What happened."""
     @property
     def delta(self) -> Delta | None:
@@ -903,6 +907,36 @@ class SnapshotTooOld(ArgumentError):
 
 class CheckpointPassed(ArgumentError):
     """The state went back past the soft checkpoint, which ended it. Code 121."""
+
+class Cycle(ArgumentError):
+    """The edge would close a cycle: pages cannot derive from themselves. Code 123."""
+
+class HasChildren(ArgumentError):
+    """Other pages derive from the page. Code 124."""
+
+class EdgeNotFound(ArgumentError):
+    """There is no such edge. Code 125."""
+
+class Conflict(TransactionError):
+    """Another transaction changed what this one read: nothing changed, try it again. Code 201."""
+
+class RetriesExhausted(TransactionError):
+    """A transaction met others in every one of its tries. Code 202."""
+
+class TransactionFinished(TransactionError):
+    """The transaction was committed or given up. Code 203."""
+
+class NotOwner(TransactionError):
+    """The page belongs to a partition, which alone changes it. Code 204."""
+
+class Immutable(TransactionError):
+    """The page was frozen: nobody changes it any more. Code 205."""
+
+class PartitionInUse(TransactionError):
+    """The partition is held by somebody else. Code 206."""
+
+class ConditionFailed(TransactionError):
+    """A condition of an encoded transaction did not hold: nothing changed. Code 207."""
 
 class OutOfMemory(CapacityError, MemoryError):
     """Memory could not be had, or a memory limit is reached. Code 301."""

@@ -137,8 +137,9 @@ impl Change {
         self.changed.prev.0
     }
 
-    /// "created", "written", "freed", "meta" or "restored": the page, which had ended, began again,
-    /// all zero, as the state went back to a soft checkpoint.
+    /// "created", "written", "freed", "meta"; "restored": the page, which had ended, began again, all
+    /// zero, as the state went back to a soft checkpoint; "owned": it belongs to somebody else;
+    /// "edge_added", "edge_removed": it derives from another page, or no longer.
     #[getter]
     fn kind(&self) -> &'static str {
         match (&self.delta, &self.changed.change) {
@@ -147,6 +148,9 @@ impl Change {
             (None, mmsb::Change::Freed) => "freed",
             (None, mmsb::Change::Restored { .. }) => "restored",
             (None, mmsb::Change::Meta { .. }) => "meta",
+            (None, mmsb::Change::Owned(_)) => "owned",
+            (None, mmsb::Change::EdgeAdded(_)) => "edge_added",
+            (None, mmsb::Change::EdgeRemoved(_)) => "edge_removed",
         }
     }
 

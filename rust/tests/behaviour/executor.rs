@@ -77,8 +77,7 @@ fn transactions_across_partitions_are_one_group_at_one_place_of_the_order() {
     let executor = executor(&state, 4);
     let mut tickets = Vec::new();
     for round in 0..50usize {
-        for partition in 0..4 {
-            let page = pages[partition];
+        for (partition, &page) in pages.iter().enumerate() {
             let add = move |t: &mut mmsb::Transaction<'_>| {
                 let n = t.read_u64(page, 0)?;
                 t.write(page, 0, &(n + 1).to_le_bytes())
