@@ -10,6 +10,7 @@
 mod memory;
 mod page;
 mod row;
+mod scaling;
 #[path = "../../../rust/tests/common/syscalls.rs"]
 mod syscalls;
 mod txn;

@@ -1,10 +1,19 @@
 //! Rows of the room `txn`: transactions, and the versions under them.
 
+mod rates;
 mod versions;
 
 type Row = (&'static str, fn());
 
-const ROWS: &[Row] = &[("T6", versions::t6)];
+const ROWS: &[Row] = &[
+    ("T1", rates::t1),
+    ("T2", rates::t2),
+    ("T3", rates::t3),
+    ("T4", rates::t4),
+    ("T5", rates::t5),
+    ("T6", versions::t6),
+    ("T7", rates::t7),
+];
 
 pub fn run(only: Option<&str>) {
     for (id, row) in ROWS {
