@@ -85,6 +85,9 @@ pub struct Transaction<'a> {
     began: Option<u64>,
 }
 
+/// Filled in its place: it is large.
+type Changes<'a> = SmallVec<[Change<'a>; 4]>;
+
 /// A state, borrowed by Rust's callers, held by those of other languages.
 pub(super) enum Holder<'a> {
     Borrowed(&'a Arc<Core>),
@@ -756,15 +759,16 @@ impl<'a> Transaction<'a> {
                 core.in_turn(|| core.write(write, note, self.writer(&page)))
             }
             _ => {
-                let changes = self.changes()?;
+                let mut changes = Changes::new();
+                self.describe_all(&mut changes)?;
                 let group = Group { changes: &changes, note, listed: self.listed };
                 core.in_turn(|| core.commit_batch(group, Log::begin))
             }
         }
     }
 
-    /// What it does to each page, ascending; of pages that it only read, nothing.
-    fn changes(&self) -> Result<SmallVec<[Change<'_>; 4]>> {
+    /// What it does to each page, ascending; to pages that it only read, nothing.
+    fn describe_all<'s>(&'s self, changes: &mut Changes<'s>) -> Result<()> {
         let pages = self.draft.pages();
         let mut order: SmallVec<[u32; 8]> = (0..pages.len() as u32).collect();
         order.sort_unstable_by_key(|&at| pages[at as usize].id);
@@ -772,13 +776,12 @@ impl<'a> Transaction<'a> {
             let at = at as usize;
             pages[at].read != Lsn::ZERO || self.draft.is_changed(at)
         };
-        let mut changes = SmallVec::with_capacity(order.len());
         for at in order.into_iter().filter(concerned) {
             let at = at as usize;
             changes.push(Change::nothing(pages[at].id));
             changes.last_mut().map_or(Ok(()), |change| self.describe(at, change))?;
         }
-        Ok(changes)
+        Ok(())
     }
 
     /// Makes `change` what is to happen to the page at `at`.

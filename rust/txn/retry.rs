@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A limit of tries, and of the pause between two.
 ///
-/// In the first pauses a thread keeps its core; from the eighth conflict in a row on it sleeps, and
+/// In the first pauses a thread keeps its core; from the fifth conflict in a row on it sleeps, and
 /// pauses double from 2 µs up to `pause_max`, each shortened by a random part, so that two that met
 /// once do not meet again and again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,7 +25,7 @@ impl Default for Retry {
 }
 
 /// Conflicts in a row up to which a thread keeps its core.
-const SPINS: u32 = 7;
+const SPINS: u32 = 4;
 
 impl Retry {
     /// As [`default`](Retry::default), with so many tries.
@@ -36,7 +36,7 @@ impl Retry {
     /// Waits after the `conflicts`th conflict in a row, from 1.
     pub(crate) fn wait(&self, conflicts: u32) {
         if conflicts <= SPINS {
-            return thread::pause(1 << conflicts);
+            return thread::pause(16 << conflicts);
         }
         let doublings = (conflicts - SPINS).min(20);
         let longest = Duration::from_micros(1 << doublings).min(self.pause_max);

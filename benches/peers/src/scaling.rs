@@ -8,13 +8,25 @@ use std::time::Instant;
 pub const ROUND: usize = 2000;
 
 /// Nanoseconds per operation on one thread, and on two, where each does as many.
-#[derive(Default)]
 pub struct Scaling {
+    /// Operations of a thread in a round.
+    ops: usize,
     one: Vec<f64>,
     two: Vec<f64>,
 }
 
+impl Default for Scaling {
+    fn default() -> Scaling {
+        Scaling::of(ROUND)
+    }
+}
+
 impl Scaling {
+    /// With rounds of `ops` operations of each thread.
+    pub fn of(ops: usize) -> Scaling {
+        Scaling { ops, one: Vec::new(), two: Vec::new() }
+    }
+
     /// A round on one thread and a round on two, each followed by `settle`.
     pub fn round(
         &mut self,
@@ -22,9 +34,9 @@ impl Scaling {
         work: &(impl Fn(usize, usize) + Sync),
         settle: impl Fn(),
     ) {
-        self.one.push(time(ROUND, || work(0, round)));
+        self.one.push(time(self.ops, || work(0, round)));
         settle();
-        self.two.push(two_threads(|thread| work(thread, round + 1)) / (2 * ROUND) as f64);
+        self.two.push(two_threads(|thread| work(thread, round + 1)) / (2 * self.ops) as f64);
         settle();
     }
 

@@ -4,7 +4,7 @@
 //! gives the same digest.
 
 use crate::page::{durable, verify};
-use crate::row::{Bar, print};
+use crate::row::{Bar, median, print, time};
 use crate::scaling::{ROUND, Scaling};
 use mmsb::{Location, Note, Ownership, PageId, Partition, Result, Retry, State, Transaction};
 use std::sync::Mutex;
@@ -50,23 +50,37 @@ fn transact(state: &State, body: impl FnMut(&mut Transaction<'_>) -> Result<()>)
     state.transact(Note::NONE, Retry::default(), body).expect("a commit");
 }
 
-/// Measures `work`, which does as many transactions as a round has, and prints two rows: the rate on
-/// one thread, and that on two as a multiple of it. Returns how many were done.
+/// Measures `work`, which does as many transactions as a round has, and prints two rows: the rate of
+/// one thread that is alone, and, in rounds that take turns, that of two as a multiple of that of one.
+/// Returns how many were done.
 fn measure(
     id: &str,
     state: &State,
     bars: (f64, f64),
     work: &(impl Fn(usize, usize) + Sync),
 ) -> usize {
-    let mut scaling = Scaling::default();
+    measure_rounds_of(ROUND, id, || _ = state.flush().expect("a flush"), bars, work);
+    4 * ROUNDS * ROUND
+}
+
+fn measure_rounds_of(
+    ops: usize,
+    id: &str,
+    settle: impl Fn(),
+    bars: (f64, f64),
+    work: &(impl Fn(usize, usize) + Sync),
+) {
+    let mut alone = Vec::new();
     for round in 0..ROUNDS {
-        scaling.round(2 * round, work, || _ = state.flush().expect("a flush"));
+        alone.push(time(ops, || work(0, round)));
+        settle();
     }
-    let (one, two, ratio) = scaling.medians();
+    let mut scaling = Scaling::of(ops);
+    (0..ROUNDS).for_each(|round| scaling.round(ROUNDS + 2 * round, work, &settle));
+    let (alone, (one, two, ratio)) = (median(alone), scaling.medians());
     let rate = |ns: f64| format!("{:.2}M/s", 1e3 / ns);
-    print(id, &[("one", rate(one))], 1e3 / one, Bar::AtLeast(bars.0));
-    print(id, &[("two", rate(two))], ratio, Bar::AtLeast(bars.1));
-    3 * ROUNDS * ROUND
+    print(id, &[("alone", rate(alone))], 1e3 / alone, Bar::AtLeast(bars.0));
+    print(id, &[("one", rate(one)), ("two", rate(two))], ratio, Bar::AtLeast(bars.1));
 }
 
 /// An owned object: read, add, write.
@@ -175,8 +189,10 @@ pub fn t3() {
     bank.check();
 }
 
-/// Four reads of one moment.
+/// Four reads of one moment. Nothing is left to be flushed, so that rounds may be as long as it takes
+/// for the caches of a second core to be warm.
 pub fn t4() {
+    const ROUND: usize = 20_000;
     let bank = Bank::open();
     bank.state.flush().expect("a flush");
     let work = |thread: usize, round: usize| {
@@ -187,7 +203,7 @@ pub fn t4() {
             assert_eq!([read(), read(), read(), read()], [BALANCE; 4]);
         }
     };
-    measure("T4", &bank.state, (8.0, 1.8), &work);
+    measure_rounds_of(ROUND, "T4", || (), (8.0, 1.8), &work);
 }
 
 /// One counter that all want.
@@ -214,7 +230,7 @@ pub fn t7() {
         let (mut times, counted) = (Vec::new(), AtomicU64::new(0));
         for round in 0..ROUNDS {
             let mut random = Random::new(0, round);
-            times.push(crate::row::time(ROUND, || {
+            times.push(time(ROUND, || {
                 for _ in 0..ROUND {
                     if random.below(100) >= owned {
                         bank.transfer(&mut random);
@@ -229,7 +245,7 @@ pub fn t7() {
         }
         assert_eq!(value(&bank.state, object), counted.into_inner());
         bank.check();
-        let rate = 1e3 / crate::row::median(times);
+        let rate = 1e3 / median(times);
         let figures = [
             ("owned", format!("{owned}%")),
             ("ours", format!("{rate:.2}M/s")),
