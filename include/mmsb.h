@@ -343,6 +343,47 @@ typedef enum {
 } MmsbLocation;
 
 /**
+ * How the number at a place has to compare with another.
+ */
+enum MmsbRelation
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Equal.
+     */
+    MMSB_RELATION_EQUAL = 0,
+    /**
+     * Not equal.
+     */
+    MMSB_RELATION_NOT_EQUAL = 1,
+    /**
+     * Smaller.
+     */
+    MMSB_RELATION_LESS = 2,
+    /**
+     * Smaller or equal.
+     */
+    MMSB_RELATION_LESS_OR_EQUAL = 3,
+    /**
+     * Larger.
+     */
+    MMSB_RELATION_GREATER = 4,
+    /**
+     * Larger or equal.
+     */
+    MMSB_RELATION_GREATER_OR_EQUAL = 5,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbRelation MmsbRelation;
+#else
+typedef uint32_t MmsbRelation;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * Pages without a log. Zero is null.
  */
 typedef struct {
@@ -565,6 +606,100 @@ typedef struct {
      */
     uint64_t time_ms;
 } MmsbDeltaInfo;
+
+/**
+ * A transaction as bytes. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbProgram;
+
+/**
+ * Where a number or some bytes stand.
+ */
+typedef struct {
+    /**
+     * The page's id.
+     */
+    uint64_t page;
+    /**
+     * Bytes from its start.
+     */
+    uint64_t offset;
+} MmsbPlace;
+
+/**
+ * How often a transaction that met another is tried again.
+ */
+typedef struct {
+    /**
+     * Tries in all, at least 1; 0 for the default, 1,000.
+     */
+    uint32_t tries;
+    /**
+     * The longest pause between two, microseconds; 0 for the default, 1,000.
+     */
+    uint32_t pause_max_us;
+} MmsbRetry;
+
+/**
+ * How an executor works. Zeros are defaults.
+ */
+typedef struct {
+    /**
+     * Workers, and partitions, from 0 on: 1 to 64; 0 for one per core.
+     */
+    uint32_t workers;
+    /**
+     * Do not bind workers to cores.
+     */
+    bool unpinned;
+    /**
+     * Work that may wait for one worker; 0 for 1,024.
+     */
+    uint32_t queue_max;
+    /**
+     * How often what conflicts is tried again.
+     */
+    MmsbRetry retry;
+} MmsbExecutorConfig;
+
+/**
+ * Worker threads that run transactions. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbExecutor;
+
+/**
+ * Where the results of what workers were given arrive. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbTickets;
+
+/**
+ * What became of one program or delta.
+ */
+typedef struct {
+    /**
+     * An `MmsbStatus`: `Cancelled` for what was not begun.
+     */
+    int32_t status;
+    /**
+     * LSN of its record, 0 if it changed nothing or failed.
+     */
+    uint64_t lsn;
+} MmsbResult;
 
 /**
  * A log by itself. Zero is null.
@@ -1163,6 +1298,42 @@ typedef struct {
     size_t meaning_len;
 } MmsbErrorInfo;
 
+/**
+ * Reads and writes that happen at one moment. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbTransaction;
+
+/**
+ * A place in a transaction to go back to: a plain value.
+ */
+typedef struct {
+    /**
+     * Writes before it.
+     */
+    uint32_t writes;
+} MmsbSavepoint;
+
+/**
+ * What a transaction consists of, for `rust_transact`: uses the transaction, without ending it, and
+ * returns 0, or the `MmsbStatus` to give up with.
+ */
+typedef int (*MmsbBody)(void *context, MmsbTransaction transaction);
+
+/**
+ * The right to change the pages of a partition. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbPartition;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1683,6 +1854,194 @@ MmsbStatus rust_delta_intent(MmsbDelta delta,
  * `lsn` is null or valid for a write.
  */
 MmsbStatus rust_delta_apply_to(MmsbDelta delta, MmsbPage page, uint64_t *lsn);
+
+/**
+ * A program of no steps. Its steps are done in order, as one transaction.
+ *
+ * Ownership: `out` is freed with `rust_program_free`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_program_new(MmsbProgram *out);
+
+/**
+ * A program as `rust_program_bytes` gave it.
+ *
+ * Ownership: `out` is freed with `rust_program_free`.
+ * Errors: InvalidArgument for bytes that are none.
+ *
+ * # Safety
+ * `bytes` is valid for `len` reads, `out` null or valid for a write.
+ */
+MmsbStatus rust_program_from_bytes(const uint8_t *bytes, size_t len, MmsbProgram *out);
+
+/**
+ * Frees a program. `*program` becomes zero. Null and zero are fine.
+ *
+ * # Safety
+ * `program` is null or valid for a read and a write.
+ */
+MmsbStatus rust_program_free(MmsbProgram *program);
+
+/**
+ * Adds a step: the 64-bit integer at a place grows, wrapping.
+ */
+MmsbStatus rust_program_add(MmsbProgram program, MmsbPlace at, int64_t by);
+
+/**
+ * Adds a step: the double at a place grows.
+ */
+MmsbStatus rust_program_add_float(MmsbProgram program, MmsbPlace at, double by);
+
+/**
+ * Adds a step: `len` bytes at a place become those at `bytes` if they are those at `expected`; else
+ * the program fails with ConditionFailed.
+ *
+ * # Safety
+ * `expected` and `bytes` are valid for `len` reads.
+ */
+MmsbStatus rust_program_compare_and_swap(MmsbProgram program,
+                                         MmsbPlace at,
+                                         const uint8_t *expected,
+                                         const uint8_t *bytes,
+                                         size_t len);
+
+/**
+ * Adds a step: `amount` goes from the unsigned 64-bit integer at one place to that at another; the
+ * program fails with ConditionFailed if there is less.
+ */
+MmsbStatus rust_program_transfer(MmsbProgram program,
+                                 MmsbPlace from,
+                                 MmsbPlace to,
+                                 uint64_t amount);
+
+/**
+ * Adds a step: the `len` bytes at `bytes` go to a place.
+ *
+ * # Safety
+ * `bytes` is valid for `len` reads.
+ */
+MmsbStatus rust_program_write(MmsbProgram program, MmsbPlace at, const uint8_t *bytes, size_t len);
+
+/**
+ * Adds a step: the program fails with ConditionFailed unless the unsigned 64-bit integer at a place
+ * compares with `value` as `relation`, an `MmsbRelation`, says.
+ */
+MmsbStatus rust_program_require(MmsbProgram program,
+                                MmsbPlace at,
+                                uint32_t relation,
+                                uint64_t value);
+
+/**
+ * The program's steps as bytes: copied to `buf`, which has room for `capacity`; `len` receives
+ * their number, also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_program_bytes(MmsbProgram program, uint8_t *buf, size_t capacity, size_t *len);
+
+/**
+ * Starts workers that each hold a partition, from 0 on, and run what they are given. `config` may be
+ * null.
+ *
+ * Ownership: `out` is freed with `rust_executor_free` or `rust_executor_stop`.
+ * Errors: SizeOutOfRange, PartitionInUse, Io.
+ *
+ * # Safety
+ * `config` is null or valid for a read, `out` null or valid for a write.
+ */
+MmsbStatus rust_executor_new(MmsbState state,
+                             const MmsbExecutorConfig *config,
+                             MmsbExecutor *out);
+
+/**
+ * Does all that was submitted, and ends the workers. `*executor` becomes zero. Null and zero are
+ * fine.
+ *
+ * # Safety
+ * `executor` is null or valid for a read and a write.
+ */
+MmsbStatus rust_executor_free(MmsbExecutor *executor);
+
+/**
+ * Ends the workers after what they are at; what waits is not begun, and its results are Cancelled.
+ * `*left` receives how much that was; it may be null. `*executor` becomes zero.
+ *
+ * # Safety
+ * `executor` is null or valid for a read and a write, `left` null or valid for a write.
+ */
+MmsbStatus rust_executor_stop(MmsbExecutor *executor, size_t *left);
+
+/**
+ * How many workers there are, and how many of them are bound to a core of their own.
+ *
+ * # Safety
+ * `workers` and `pinned` are null or valid for a write.
+ */
+MmsbStatus rust_executor_workers(MmsbExecutor executor, size_t *workers, size_t *pinned);
+
+/**
+ * Has workers run `count` programs, which are copied: those of one partition in the order in which
+ * they stand here, those whose pages belong to several across them. `source` labels their records;
+ * null is empty. Waits for room in the queues.
+ *
+ * Ownership: `out` is ended with `rust_tickets_wait` or `rust_tickets_free`.
+ * Errors: Closed. A program's own error is its result.
+ *
+ * # Safety
+ * `programs` is valid for `count` reads, `source` null or a zero-terminated string, `out` null or
+ * valid for a write.
+ */
+MmsbStatus rust_executor_submit(MmsbExecutor executor,
+                                const MmsbProgram *programs,
+                                size_t count,
+                                const char *source,
+                                MmsbTickets *out);
+
+/**
+ * Has workers apply `count` deltas, which are copied: those of one page in their order, different
+ * pages at the same time. Each is a group of its own, with the note that it carries.
+ *
+ * Ownership and errors: as `rust_executor_submit`.
+ *
+ * # Safety
+ * `deltas` is valid for `count` reads, `out` null or valid for a write.
+ */
+MmsbStatus rust_executor_apply(MmsbExecutor executor,
+                               const MmsbDelta *deltas,
+                               size_t count,
+                               MmsbTickets *out);
+
+/**
+ * Whether all results are there.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_tickets_ready(MmsbTickets tickets, bool *out);
+
+/**
+ * Waits for all results, which are written to `results` in the order of what was submitted; `count`
+ * is how many that was. Ends the tickets, `*tickets` becomes zero.
+ *
+ * Errors: LengthMismatch if `count` is another number; then nothing is ended.
+ *
+ * # Safety
+ * `tickets` is null or valid for a read and a write, `results` valid for `count` writes and
+ * initialised.
+ */
+MmsbStatus rust_tickets_wait(MmsbTickets *tickets, MmsbResult *results, size_t count);
+
+/**
+ * Gives tickets up: what was submitted is done all the same. `*tickets` becomes zero. Null and zero
+ * are fine.
+ *
+ * # Safety
+ * `tickets` is null or valid for a read and a write.
+ */
+MmsbStatus rust_tickets_free(MmsbTickets *tickets);
 
 /**
  * Opens or creates the log in the directory `path`, with default settings (`Buffered`).
@@ -2324,6 +2683,21 @@ MmsbStatus rust_state_stats(MmsbState state, MmsbStats *out);
 MmsbStatus rust_state_stats_json(MmsbState state, uint8_t *buf, size_t capacity, size_t *len);
 
 /**
+ * The stats in the text format that Prometheus reads, UTF-8, not terminated: copied to `buf`, which
+ * has room for `capacity` bytes; `len` receives the length, also when the buffer is too small. `name`
+ * becomes the label `state` of each line; null for none.
+ *
+ * # Safety
+ * `name` is null or a zero-terminated string, `buf` null or valid for `capacity` writes, `len` null
+ * or valid for a write.
+ */
+MmsbStatus rust_state_prometheus(MmsbState state,
+                                 const char *name,
+                                 uint8_t *buf,
+                                 size_t capacity,
+                                 size_t *len);
+
+/**
  * The state as it was when everything up to `lsn` had happened: detached, read-only, in memory. It
  * holds content, not the log that led to it: it has no past of its own, nothing to verify it by,
  * and makes no checkpoint (`rust_checkpoint_write` takes it).
@@ -2456,6 +2830,304 @@ bool rust_error_is_retryable(int32_t code);
  * Whether the state that the code came from should be closed and opened again.
  */
 bool rust_error_is_fatal(int32_t code);
+
+/**
+ * Begins a transaction; `read_only`: one that may not write. What it reads is of one moment, with its
+ * own writes on top; what it writes happens when it commits, all or nothing. When another changed
+ * what it has read, the next call is Conflict, and so are all after it: begin anew (`rust_transact`
+ * does). One thread uses it at a time.
+ *
+ * Ownership: `out` is ended with `rust_transaction_commit` or `rust_transaction_abort`; it keeps the
+ * state's memory until then.
+ * Errors: ReadOnly, Poisoned.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_transaction_begin(MmsbState state,
+                                  bool read_only,
+                                  MmsbTransaction *out);
+
+/**
+ * Makes all that the transaction writes happen at once, as one record; ends it, `*transaction`
+ * becomes zero, also on error. `*lsn` receives the record's LSN, 0 if nothing changed. `note` and
+ * `lsn` may be null.
+ *
+ * Errors: Conflict, and those of the single changes; then none of them happened.
+ *
+ * # Safety
+ * `transaction` is null or valid for a read and a write, `note` null or valid, `lsn` null or valid
+ * for a write.
+ */
+MmsbStatus rust_transaction_commit(MmsbTransaction *transaction,
+                                   const MmsbNote *note,
+                                   uint64_t *lsn);
+
+/**
+ * Gives a transaction up: it leaves nothing. `*transaction` becomes zero. Null and zero are fine.
+ *
+ * # Safety
+ * `transaction` is null or valid for a read and a write.
+ */
+MmsbStatus rust_transaction_abort(MmsbTransaction *transaction);
+
+/**
+ * Looks whether all that the transaction has read still holds.
+ *
+ * Errors: Conflict.
+ */
+MmsbStatus rust_transaction_check(MmsbTransaction transaction);
+
+/**
+ * Copies `len` bytes of a page from `offset` on to `buf`, as the transaction has written them.
+ *
+ * Errors: PageNotFound, PageFreed, RangeOutOfBounds, Conflict.
+ *
+ * # Safety
+ * `buf` is valid for `len` writes and holds initialised bytes.
+ */
+MmsbStatus rust_transaction_read(MmsbTransaction transaction,
+                                 uint64_t page,
+                                 uint64_t offset,
+                                 uint8_t *buf,
+                                 size_t len);
+
+/**
+ * Bytes of a page.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_transaction_page_size(MmsbTransaction transaction, uint64_t page, uint64_t *out);
+
+/**
+ * Whether a page exists. The transaction depends on the answer.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_transaction_contains(MmsbTransaction transaction, uint64_t page, bool *out);
+
+/**
+ * Ids of all pages, ascending, with those that the transaction creates, without those that it frees:
+ * copied to `buf`, which has room for `capacity`; `len` receives their number, also when the buffer
+ * is too small. Conflicts with whoever creates or frees a page before the commit.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_transaction_list_pages(MmsbTransaction transaction,
+                                       uint64_t *buf,
+                                       size_t capacity,
+                                       size_t *len);
+
+/**
+ * Creates a page when the transaction commits; its id can be used in the transaction at once.
+ *
+ * Errors: SizeOutOfRange, ReadOnly.
+ *
+ * # Safety
+ * `id` is null or valid for a write.
+ */
+MmsbStatus rust_transaction_create_page(MmsbTransaction transaction,
+                                        uint64_t size,
+                                        uint32_t location,
+                                        uint64_t *id);
+
+/**
+ * Frees a page when the transaction commits.
+ *
+ * Errors: PageNotFound, PageFreed, NotOwner, Immutable, ReadOnly; at the commit HasChildren.
+ */
+MmsbStatus rust_transaction_free_page(MmsbTransaction transaction, uint64_t page);
+
+/**
+ * Writes the `len` bytes at `bytes`, which are copied, from `offset` on.
+ *
+ * Errors: PageNotFound, PageFreed, RangeOutOfBounds, NotOwner, Immutable, ReadOnly, TooLarge.
+ *
+ * # Safety
+ * `bytes` is valid for `len` reads.
+ */
+MmsbStatus rust_transaction_write(MmsbTransaction transaction,
+                                  uint64_t page,
+                                  uint64_t offset,
+                                  const uint8_t *bytes,
+                                  size_t len);
+
+/**
+ * Makes the `len` bytes at `bytes`, exactly the page's size, which are copied, its content.
+ *
+ * Errors: LengthMismatch, and those of `rust_transaction_write`.
+ *
+ * # Safety
+ * `bytes` is valid for `len` reads.
+ */
+MmsbStatus rust_transaction_update(MmsbTransaction transaction,
+                                   uint64_t page,
+                                   const uint8_t *bytes,
+                                   size_t len);
+
+/**
+ * Applies a delta, which is copied. The note of the commit counts, not the delta's.
+ */
+MmsbStatus rust_transaction_apply(MmsbTransaction transaction, MmsbDelta delta);
+
+/**
+ * The value of a metadata key: copied to `buf`, which has room for `capacity` bytes; `len` receives
+ * its length, also when the buffer is too small.
+ *
+ * Errors: KeyNotFound, LengthMismatch.
+ *
+ * # Safety
+ * `key` is valid for its length, `buf` null or valid for `capacity` writes, `len` null or valid for
+ * a write.
+ */
+MmsbStatus rust_transaction_metadata_get(MmsbTransaction transaction,
+                                         uint64_t page,
+                                         const uint8_t *key,
+                                         size_t key_len,
+                                         uint8_t *buf,
+                                         size_t capacity,
+                                         size_t *len);
+
+/**
+ * Sets a metadata key of a page.
+ *
+ * # Safety
+ * `key` and `value` are valid for their lengths.
+ */
+MmsbStatus rust_transaction_metadata_set(MmsbTransaction transaction,
+                                         uint64_t page,
+                                         const uint8_t *key,
+                                         size_t key_len,
+                                         const uint8_t *value,
+                                         size_t value_len);
+
+/**
+ * Takes a metadata key of a page away.
+ *
+ * Errors: KeyNotFound.
+ *
+ * # Safety
+ * `key` is valid for its length.
+ */
+MmsbStatus rust_transaction_metadata_remove(MmsbTransaction transaction,
+                                            uint64_t page,
+                                            const uint8_t *key,
+                                            size_t key_len);
+
+/**
+ * Makes a page somebody's from the commit on: 0 shared, 1 immutable, else 2 and the partition's
+ * number.
+ *
+ * Errors: as `rust_page_set_ownership`.
+ */
+MmsbStatus rust_transaction_set_ownership(MmsbTransaction transaction,
+                                          uint64_t page,
+                                          uint32_t ownership);
+
+/**
+ * A place to go back to with `rust_transaction_rollback`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_transaction_savepoint(MmsbTransaction transaction, MmsbSavepoint *out);
+
+/**
+ * Takes back all that was written after a savepoint, and the savepoints after it. What was read
+ * stays read.
+ *
+ * Errors: InvalidArgument for one that was taken back.
+ */
+MmsbStatus rust_transaction_rollback(MmsbTransaction transaction, MmsbSavepoint to);
+
+/**
+ * Begins, calls `body`, and commits, anew as long as it conflicts with others. What `body` returns
+ * but 0 gives the transaction up and is the call's status, unless what it had read holds no longer:
+ * then it may be a consequence of that, and `body` is called again. `*lsn` receives the record's
+ * LSN, 0 if nothing changed. `retry`, `note` and `lsn` may be null.
+ *
+ * Errors: those of `body` and of a commit; RetriesExhausted; Cancelled if `body` returns a number
+ * that is no status; TransactionFinished if it ended the transaction.
+ *
+ * # Safety
+ * `retry` and `note` are null or valid, `body` is null or may be called with `context`, `lsn` null
+ * or valid for a write.
+ */
+MmsbStatus rust_transact(MmsbState state,
+                         const MmsbRetry *retry,
+                         const MmsbNote *note,
+                         MmsbBody body,
+                         void *context,
+                         uint64_t *lsn);
+
+/**
+ * Takes a partition, 0 to 65,535, until what is returned is freed: its pages are changed in its
+ * transactions alone.
+ *
+ * Ownership: `out` is freed with `rust_partition_free`.
+ * Errors: PartitionInUse.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_partition_open(MmsbState state, uint32_t number, MmsbPartition *out);
+
+/**
+ * Gives a partition back. `*partition` becomes zero. Null and zero are fine.
+ *
+ * # Safety
+ * `partition` is null or valid for a read and a write.
+ */
+MmsbStatus rust_partition_free(MmsbPartition *partition);
+
+/**
+ * As `rust_transaction_begin`, of one that may change the partition's pages, too.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_partition_begin(MmsbPartition partition, MmsbTransaction *out);
+
+/**
+ * As `rust_transact`, for a partition.
+ *
+ * # Safety
+ * As `rust_transact`.
+ */
+MmsbStatus rust_partition_transact(MmsbPartition partition,
+                                   const MmsbRetry *retry,
+                                   const MmsbNote *note,
+                                   MmsbBody body,
+                                   void *context,
+                                   uint64_t *lsn);
+
+/**
+ * Who may change a page: 0 anybody, 1 nobody ever again, else 2 and the number of the partition that
+ * may.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_page_ownership(MmsbPage page,
+                               uint32_t *out);
+
+/**
+ * Makes a shared page somebody's, or nobody's: 0 shared, 1 immutable, else 2 and the partition's
+ * number. A partition's page is given away in a transaction of the partition. `note` and `lsn` may
+ * be null; `*lsn` receives 0 if it is that already.
+ *
+ * Errors: NotOwner, Immutable, PageNotFound, PageFreed, InvalidArgument.
+ *
+ * # Safety
+ * `note` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_page_set_ownership(MmsbPage page,
+                                   uint32_t ownership,
+                                   const MmsbNote *note,
+                                   uint64_t *lsn);
 
 /**
  * Frees a view. `*view` becomes zero; its data must no longer be used. Null and zero are fine.

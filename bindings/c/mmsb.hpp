@@ -256,6 +256,20 @@ struct Note {
     }
 };
 
+/// Who may change a page.
+struct Ownership {
+    /// 0 for anybody, 1 for nobody ever again, else 2 and a partition's number.
+    std::uint32_t code = 0;
+
+    static constexpr Ownership shared() noexcept { return {0}; }
+    static constexpr Ownership immutable() noexcept { return {1}; }
+    static constexpr Ownership owned(std::uint16_t partition) noexcept {
+        return {2u + partition};
+    }
+    friend constexpr bool operator==(Ownership a, Ownership b) noexcept { return a.code == b.code; }
+    friend constexpr bool operator!=(Ownership a, Ownership b) noexcept { return !(a == b); }
+};
+
 // -------------------------------------------------------------------------- views, deltas, pages
 
 /// A page's content as it was when the view was made. Stays valid and unchanged until it is
@@ -414,6 +428,17 @@ class Page {
     Lsn apply(const Delta &delta) const {
         return detail::fetch<Lsn>(
             [&](auto lsn) { return rust_delta_apply_to(delta.raw(), raw_, lsn); });
+    }
+    /// Who may change the page.
+    Ownership ownership() const {
+        return {detail::fetch<std::uint32_t>(
+            [&](auto out) { return rust_page_ownership(raw_, out); })};
+    }
+    /// Makes a shared page somebody's, or nobody's.
+    Lsn set_ownership(Ownership ownership, const Note &note = {}) const {
+        return noted(note, [&](auto text, auto lsn) {
+            return rust_page_set_ownership(raw_, ownership.code, text, lsn);
+        });
     }
     /// Ends the page. Its id is never used again.
     Lsn free(const Note &note = {}) const {
@@ -771,6 +796,283 @@ class Batch : public detail::Owned<MmsbBatch, rust_batch_free> {
     }
 };
 
+/// A place in a transaction to go back to.
+using Savepoint = MmsbSavepoint;
+
+/// Reads and writes that happen at one moment, or, without a commit, not at all. What it reads is of
+/// one moment, with its own writes on top. Once another has changed what it read, all calls throw
+/// Conflict: it is to be begun anew, as State::transact does. For one thread at a time.
+class Transaction : public detail::Owned<MmsbTransaction, rust_transaction_abort> {
+  public:
+    using Owned::Owned;
+
+    /// Makes all happen at once; ends the transaction, whether it throws or not. 0 if nothing changes.
+    Lsn commit(const Note &note = {}) {
+        Transaction ending = std::move(*this); // freed on every way out
+        MmsbNote text = note.raw();
+        Lsn lsn = 0;
+        detail::check(rust_transaction_commit(&ending.raw_, &text, &lsn));
+        return lsn;
+    }
+    /// Throws Conflict unless all that was read still holds.
+    void check() const { detail::check(rust_transaction_check(raw_)); }
+
+    /// `size` bytes from `offset` on.
+    std::vector<std::uint8_t> read(PageId page, std::uint64_t offset, std::size_t size) const {
+        std::vector<std::uint8_t> bytes(size < page_size(page) ? size : page_size(page));
+        detail::check(rust_transaction_read(raw_, page, offset, bytes.data(), size));
+        return bytes;
+    }
+    /// The whole content.
+    std::vector<std::uint8_t> read(PageId page) const { return read(page, 0, page_size(page)); }
+    /// The value of type `T` that stands at `offset`.
+    template <class T> T get(PageId page, std::uint64_t offset = 0) const {
+        static_assert(std::is_trivially_copyable_v<T>, "only plain values are bytes");
+        T value{};
+        detail::check(rust_transaction_read(raw_, page, offset,
+                                            reinterpret_cast<std::uint8_t *>(&value), sizeof value));
+        return value;
+    }
+    /// Puts a value of type `T` at `offset`.
+    template <class T> void put(PageId page, const T &value, std::uint64_t offset = 0) {
+        static_assert(std::is_trivially_copyable_v<T>, "only plain values are bytes");
+        write(page, offset, Bytes(static_cast<const void *>(&value), sizeof value));
+    }
+    std::uint64_t page_size(PageId page) const {
+        return detail::fetch<std::uint64_t>(
+            [&](auto out) { return rust_transaction_page_size(raw_, page, out); });
+    }
+    bool contains(PageId page) const {
+        return detail::fetch<bool>(
+            [&](auto out) { return rust_transaction_contains(raw_, page, out); });
+    }
+    std::vector<PageId> list_pages() const {
+        return detail::collect<PageId>([&](auto buf, auto capacity, auto len) {
+            return rust_transaction_list_pages(raw_, buf, capacity, len);
+        });
+    }
+    /// Creates a page when the transaction commits; its id can be used at once.
+    PageId create_page(std::uint64_t size, MmsbLocation location = MMSB_LOCATION_CPU) {
+        return detail::fetch<PageId>(
+            [&](auto id) { return rust_transaction_create_page(raw_, size, location, id); });
+    }
+    void free_page(PageId page) { detail::check(rust_transaction_free_page(raw_, page)); }
+    void update(PageId page, Bytes content) {
+        detail::check(rust_transaction_update(raw_, page, content.data(), content.size()));
+    }
+    void write(PageId page, std::uint64_t offset, Bytes bytes) {
+        detail::check(rust_transaction_write(raw_, page, offset, bytes.data(), bytes.size()));
+    }
+    /// Applies a copy of `delta`. The note of the commit counts, not the delta's.
+    void apply(const Delta &delta) { detail::check(rust_transaction_apply(raw_, delta.raw())); }
+    std::string metadata(PageId page, Bytes key) const {
+        return detail::collect_text([&](auto buf, auto capacity, auto len) {
+            return rust_transaction_metadata_get(raw_, page, key.data(), key.size(), buf, capacity,
+                                                 len);
+        });
+    }
+    void set_metadata(PageId page, Bytes key, Bytes value) {
+        detail::check(rust_transaction_metadata_set(raw_, page, key.data(), key.size(),
+                                                    value.data(), value.size()));
+    }
+    void remove_metadata(PageId page, Bytes key) {
+        detail::check(rust_transaction_metadata_remove(raw_, page, key.data(), key.size()));
+    }
+    /// Makes a page somebody's from the commit on.
+    void set_ownership(PageId page, Ownership ownership) {
+        detail::check(rust_transaction_set_ownership(raw_, page, ownership.code));
+    }
+
+    Savepoint savepoint() const {
+        return detail::fetch<Savepoint>(
+            [&](auto out) { return rust_transaction_savepoint(raw_, out); });
+    }
+    /// Takes back all that was written after a savepoint, and the savepoints after it.
+    void rollback(Savepoint to) { detail::check(rust_transaction_rollback(raw_, to)); }
+    /// The handle, which is the caller's from here on.
+    MmsbTransaction release() noexcept { return std::exchange(raw_, MmsbTransaction{}); }
+};
+
+/// How often a transaction that met another is tried again; zeros are the defaults.
+using Retry = MmsbRetry;
+
+namespace detail {
+
+/// Runs a transaction's body for rust_transact. What the body throws waits here: it must not travel
+/// through the library, and what it had read may hold no longer.
+template <class Body> struct Trying {
+    Body &body;
+    std::exception_ptr thrown;
+
+    static int attempt(void *context, MmsbTransaction raw) noexcept {
+        auto self = static_cast<Trying *>(context);
+        self->thrown = nullptr;
+        Transaction transaction(raw);
+        int status = 0;
+        try {
+            self->body(transaction);
+        } catch (const Error &error) {
+            self->thrown = std::current_exception();
+            status = error.code();
+        } catch (...) {
+            self->thrown = std::current_exception();
+            status = -1;
+        }
+        transaction.release();
+        return status;
+    }
+
+    template <class Call> static Lsn run(Body &body, Call call) {
+        Trying trying{body, nullptr};
+        Lsn lsn = 0;
+        MmsbStatus status = call(&Trying::attempt, &trying, &lsn);
+        bool exhausted = status == MMSB_STATUS_RETRIES_EXHAUSTED;
+        if (status != MMSB_STATUS_OK && !exhausted && trying.thrown) {
+            std::rethrow_exception(trying.thrown);
+        }
+        check(status);
+        return lsn;
+    }
+};
+
+} // namespace detail
+
+/// The right to change the pages of one partition; given back at the end.
+class Partition : public detail::Owned<MmsbPartition, rust_partition_free> {
+  public:
+    using Owned::Owned;
+
+    /// A transaction that may change the partition's pages, and shared ones.
+    Transaction begin() {
+        return Transaction(detail::fetch<MmsbTransaction>(
+            [&](auto out) { return rust_partition_begin(raw_, out); }));
+    }
+    /// As State::transact, for the partition.
+    template <class Body> Lsn transact(Body &&body, const Note &note = {}, Retry retry = {}) {
+        MmsbNote text = note.raw();
+        return detail::Trying<std::remove_reference_t<Body>>::run(
+            body, [&](auto attempt, auto context, auto lsn) {
+                return rust_partition_transact(raw_, &retry, &text, attempt, context, lsn);
+            });
+    }
+};
+
+/// Where a number or some bytes stand.
+using Place = MmsbPlace;
+
+/// A transaction as bytes, for workers: its steps are done in order, all or none.
+class Program : public detail::Owned<MmsbProgram, rust_program_free> {
+  public:
+    Program() { detail::check(rust_program_new(&raw_)); }
+    /// As `bytes` gave it.
+    explicit Program(Bytes steps) {
+        detail::check(rust_program_from_bytes(steps.data(), steps.size(), &raw_));
+    }
+
+    /// The 64-bit integer at a place grows, wrapping.
+    Program &add(Place at, std::int64_t by) { return step(rust_program_add(raw_, at, by)); }
+    /// The double at a place grows.
+    Program &add_float(Place at, double by) { return step(rust_program_add_float(raw_, at, by)); }
+    /// Bytes become others, if they are as expected; else the program fails.
+    Program &compare_and_swap(Place at, Bytes expected, Bytes bytes) {
+        if (expected.size() != bytes.size()) {
+            throw Error(MMSB_STATUS_LENGTH_MISMATCH,
+                        std::to_string(expected.size()) + " bytes are expected, " +
+                            std::to_string(bytes.size()) + " are to replace them");
+        }
+        return step(rust_program_compare_and_swap(raw_, at, expected.data(), bytes.data(),
+                                                  bytes.size()));
+    }
+    /// An amount goes from the unsigned 64-bit integer at one place, if it has as much, to another.
+    Program &transfer(Place from, Place to, std::uint64_t amount) {
+        return step(rust_program_transfer(raw_, from, to, amount));
+    }
+    Program &write(Place at, Bytes bytes) {
+        return step(rust_program_write(raw_, at, bytes.data(), bytes.size()));
+    }
+    /// Fails unless the unsigned 64-bit integer at a place relates to `value` like that.
+    Program &require(Place at, MmsbRelation relation, std::uint64_t value) {
+        return step(rust_program_require(raw_, at, relation, value));
+    }
+    std::vector<std::uint8_t> bytes() const {
+        return detail::collect<std::uint8_t>([&](auto buf, auto capacity, auto len) {
+            return rust_program_bytes(raw_, buf, capacity, len);
+        });
+    }
+
+  private:
+    Program &step(MmsbStatus status) {
+        detail::check(status);
+        return *this;
+    }
+};
+
+/// Where the results of what workers were given arrive.
+class Tickets : public detail::Owned<MmsbTickets, rust_tickets_free> {
+  public:
+    Tickets() = default;
+    Tickets(MmsbTickets raw, std::size_t count) noexcept : Owned(raw), count_(count) {}
+
+    bool ready() const {
+        return detail::fetch<bool>([&](auto out) { return rust_tickets_ready(raw_, out); });
+    }
+    /// Waits for all; ends the tickets.
+    std::vector<MmsbResult> wait() {
+        std::vector<MmsbResult> results(count_);
+        detail::check(rust_tickets_wait(&raw_, results.data(), results.size()));
+        return results;
+    }
+
+  private:
+    std::size_t count_ = 0;
+};
+
+/// Worker threads that run transactions, each for a partition of its own, from 0 on. Its end does
+/// all that was submitted first.
+class Executor : public detail::Owned<MmsbExecutor, rust_executor_free> {
+  public:
+    using Owned::Owned;
+
+    /// Programs of one partition run in their order, those across several for all of them.
+    Tickets submit(const std::vector<Program> &programs, const std::string &source = {}) {
+        auto label = detail::c_text(source, "the source");
+        return submitted<MmsbProgram>(programs, [&](auto raw, auto count, auto out) {
+            return rust_executor_submit(raw_, raw, count, label, out);
+        });
+    }
+    /// Deltas of one page are applied in their order, different pages at the same time.
+    Tickets apply(const std::vector<Delta> &deltas) {
+        return submitted<MmsbDelta>(deltas, [&](auto raw, auto count, auto out) {
+            return rust_executor_apply(raw_, raw, count, out);
+        });
+    }
+    std::size_t workers() const {
+        return detail::fetch<std::size_t>(
+            [&](auto out) { return rust_executor_workers(raw_, out, nullptr); });
+    }
+    /// Workers that are bound to a core of their own.
+    std::size_t pinned() const {
+        return detail::fetch<std::size_t>(
+            [&](auto out) { return rust_executor_workers(raw_, nullptr, out); });
+    }
+    /// Ends the workers after what they are at; returns how much was not begun.
+    std::size_t stop() {
+        std::size_t left = 0;
+        detail::check(rust_executor_stop(&raw_, &left));
+        return left;
+    }
+
+  private:
+    template <class Raw, class Items, class Call>
+    static Tickets submitted(const Items &items, Call call) {
+        std::vector<Raw> raw;
+        for (const auto &item : items) raw.push_back(item.raw());
+        auto tickets = detail::fetch<MmsbTickets>(
+            [&](auto out) { return call(raw.data(), raw.size(), out); });
+        return Tickets(tickets, raw.size());
+    }
+};
+
 /// A program's live state: pages, their history, and a log that gives them back.
 class State : public detail::Owned<MmsbState, rust_state_close> {
   public:
@@ -819,12 +1121,38 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
     Batch batch() {
         return Batch(detail::fetch<MmsbBatch>([&](auto out) { return rust_batch_new(raw_, out); }));
     }
-    /// Calls `fill` with a batch and commits it: all of its changes happen, or, if `fill` or the
-    /// commit throws, none.
-    template <class Fill> Lsn transact(Fill &&fill, const Note &note = {}) {
-        Batch changes = batch();
-        std::forward<Fill>(fill)(changes);
-        return changes.commit(note);
+    /// Begins a transaction; `read_only`: one that may not write.
+    Transaction begin(bool read_only = false) {
+        return Transaction(detail::fetch<MmsbTransaction>(
+            [&](auto out) { return rust_transaction_begin(raw_, read_only, out); }));
+    }
+    /// Calls `body` with a Transaction and commits it, anew as long as it conflicts with others. What
+    /// `body` throws gives it up and comes out, unless what it had read holds no longer: then it may
+    /// be a consequence of that. Throws RetriesExhausted after `retry.tries`.
+    ///
+    /// A `body` that takes a Batch gets one instead, which is committed once.
+    template <class Body> Lsn transact(Body &&body, const Note &note = {}, Retry retry = {}) {
+        if constexpr (!std::is_invocable_v<Body, Transaction &>) {
+            Batch changes = batch();
+            std::forward<Body>(body)(changes);
+            return changes.commit(note);
+        } else {
+            MmsbNote text = note.raw();
+            return detail::Trying<std::remove_reference_t<Body>>::run(
+                body, [&](auto attempt, auto context, auto lsn) {
+                    return rust_transact(raw_, &retry, &text, attempt, context, lsn);
+                });
+        }
+    }
+    /// Takes a partition until what is returned is destroyed.
+    Partition partition(std::uint32_t number) {
+        return Partition(detail::fetch<MmsbPartition>(
+            [&](auto out) { return rust_partition_open(raw_, number, out); }));
+    }
+    /// Starts workers that each hold a partition, from 0 on.
+    Executor executor(const MmsbExecutorConfig &config = {}) {
+        return Executor(detail::fetch<MmsbExecutor>(
+            [&](auto out) { return rust_executor_new(raw_, &config, out); }));
     }
     /// Applies a delta to the page that it names, with the note that it carries.
     Lsn apply(const Delta &delta) {
@@ -936,6 +1264,14 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
     std::string stats_json() const {
         return detail::collect_text([&](auto buf, auto capacity, auto len) {
             return rust_state_stats_json(raw_, buf, capacity, len);
+        });
+    }
+
+    /// The stats as Prometheus reads them; `name` becomes the label `state`.
+    std::string prometheus(const std::optional<std::string> &name = std::nullopt) const {
+        auto text = name ? detail::c_text(*name, "the name") : nullptr;
+        return detail::collect_text([&](auto buf, auto capacity, auto len) {
+            return rust_state_prometheus(raw_, text, buf, capacity, len);
         });
     }
 

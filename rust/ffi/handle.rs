@@ -41,6 +41,11 @@ pub enum Kind {
     Reader = 8,
     Comparison = 9,
     SoftCheckpoint = 10,
+    Transaction = 11,
+    Partition = 12,
+    Program = 13,
+    Executor = 14,
+    Tickets = 15,
 }
 
 /// A type that handles stand for.
@@ -63,6 +68,11 @@ const KINDS: &[&str] = &[
     "reader",
     "comparison",
     "soft checkpoint",
+    "transaction",
+    "partition",
+    "program",
+    "executor",
+    "tickets",
 ];
 const PLACE_BITS: u32 = 24;
 const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
@@ -192,6 +202,10 @@ fn grow(registry: &mut Registry) -> Result<usize> {
 /// Why a handle is of no use.
 #[cold]
 fn refusal(handle: u64, wanted: Kind) -> Error {
+    let stale = match wanted {
+        Kind::Transaction => ErrorKind::TransactionFinished,
+        _ => ErrorKind::StaleHandle,
+    };
     let wanted = KINDS[wanted as usize];
     if handle == 0 {
         return Error::new(
@@ -209,10 +223,9 @@ fn refusal(handle: u64, wanted: Kind) -> Error {
             ErrorKind::WrongHandle,
             format!("the handle {handle:#x} is of a {name} where a {wanted} is wanted"),
         ),
-        Some(_) if known => Error::new(
-            ErrorKind::StaleHandle,
-            format!("the {wanted} of handle {handle:#x} was closed or freed"),
-        ),
+        Some(_) if known => {
+            Error::new(stale, format!("the {wanted} of handle {handle:#x} was closed or freed"))
+        }
         _ => Error::new(
             ErrorKind::WrongHandle,
             format!("{handle:#x} was never given out as a handle"),

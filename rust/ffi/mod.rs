@@ -18,6 +18,7 @@ pub mod batch;
 pub mod checkpoint;
 pub mod compare;
 pub mod delta;
+pub mod executor;
 mod handle;
 pub mod log;
 pub mod memory;
@@ -28,13 +29,17 @@ pub mod revert;
 pub mod snapshot;
 pub mod state;
 pub mod status;
+pub mod transact;
 pub mod view;
 
 pub use pointer::MmsbNote;
 
 use crate::state::{
-    Allocator, Batch, Changes, ScratchView, Snapshot, SoftCheckpoint, State, TLog, View,
+    Allocator, Batch, Changes, Executor, Partition, ScratchView, Snapshot, SoftCheckpoint, State,
+    TLog, Tickets, Transaction, View,
 };
+use crate::txn::Program;
+use crate::types::Lsn;
 use crate::{Changed, Delta};
 use handle::{Kind, Object};
 use parking_lot::Mutex;
@@ -130,6 +135,46 @@ pub struct MmsbReader {
     pub id: u64,
 }
 
+/// Reads and writes that happen at one moment. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbTransaction {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// The right to change the pages of a partition. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbPartition {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// A transaction as bytes. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbProgram {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// Worker threads that run transactions. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbExecutor {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// Where the results of what workers were given arrive. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbTickets {
+    /// The handle's bits.
+    pub id: u64,
+}
+
 /// A view of either kind of page.
 pub enum AnyView {
     State(View),
@@ -185,6 +230,27 @@ unsafe impl Object for TLog {
 // SAFETY: the only type of its kind.
 unsafe impl Object for ReaderObject {
     const KIND: Kind = Kind::Reader;
+}
+
+// SAFETY: the only type of its kind.
+unsafe impl Object for Mutex<Transaction<'static>> {
+    const KIND: Kind = Kind::Transaction;
+}
+// SAFETY: the only type of its kind.
+unsafe impl Object for Partition {
+    const KIND: Kind = Kind::Partition;
+}
+// SAFETY: the only type of its kind.
+unsafe impl Object for Mutex<Program> {
+    const KIND: Kind = Kind::Program;
+}
+// SAFETY: the only type of its kind.
+unsafe impl Object for Executor {
+    const KIND: Kind = Kind::Executor;
+}
+// SAFETY: the only type of its kind.
+unsafe impl Object for Mutex<Tickets<Option<Lsn>>> {
+    const KIND: Kind = Kind::Tickets;
 }
 
 /// Takes the object behind a caller's handle out and zeroes the handle; null and zero are fine.

@@ -490,6 +490,31 @@ pub unsafe extern "C" fn rust_state_stats_json(
     })
 }
 
+/// The stats in the text format that Prometheus reads, UTF-8, not terminated: copied to `buf`, which
+/// has room for `capacity` bytes; `len` receives the length, also when the buffer is too small. `name`
+/// becomes the label `state` of each line; null for none.
+///
+/// # Safety
+/// `name` is null or a zero-terminated string, `buf` null or valid for `capacity` writes, `len` null
+/// or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_state_prometheus(
+    state: MmsbState,
+    name: *const c_char,
+    buf: *mut u8,
+    capacity: usize,
+    len: *mut usize,
+) -> MmsbStatus {
+    call_state(state.id, |state| {
+        // SAFETY: the caller's promise, here and below.
+        let name = unsafe { optional_text(name, "name") }?;
+        let labels: Vec<(&str, &str)> = name.map(|name| ("state", name)).into_iter().collect();
+        let text = state.stats()?.to_prometheus(&labels);
+        // SAFETY: as above.
+        unsafe { copy_out(text.as_bytes(), buf, capacity, len) }
+    })
+}
+
 /// The state as it was when everything up to `lsn` had happened: detached, read-only, in memory. It
 /// holds content, not the log that led to it: it has no past of its own, nothing to verify it by,
 /// and makes no checkpoint (`rust_checkpoint_write` takes it).

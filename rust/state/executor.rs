@@ -588,6 +588,16 @@ impl<R> Tickets<R> {
         Tickets { len, parts: Vec::new() }
     }
 
+    /// How much was submitted.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing was.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Whether all results are there.
     pub fn is_ready(&self) -> bool {
         self.parts.iter().all(|part| match part {

@@ -83,6 +83,15 @@ impl Partition {
         Ok(Transaction::new(Holder::Held(self.core.clone()), authority, false))
     }
 
+    /// As [`State::try_until_done`].
+    pub(crate) fn try_until_done<R>(
+        &self,
+        retry: Retry,
+        attempt: impl FnMut() -> Result<R>,
+    ) -> Result<R> {
+        self.core.try_until_done(retry, attempt)
+    }
+
     /// As [`State::transact`], for the partition.
     ///
     /// # Errors

@@ -139,6 +139,16 @@ impl State {
         Ok(Transaction::new(Holder::Held(core.clone()), Authority::Anybody, read_only))
     }
 
+    /// Calls `attempt`, which begins a transaction and commits it, anew as long as it conflicts: for
+    /// other languages.
+    pub(crate) fn try_until_done<R>(
+        &self,
+        retry: Retry,
+        attempt: impl FnMut() -> Result<R>,
+    ) -> Result<R> {
+        self.core().try_until_done(retry, attempt)
+    }
+
     /// Calls `body` with a transaction and commits it, anew as long as it conflicts with others.
     /// Returns what `body` did, and the group's LSN, `None` if it changed nothing.
     ///
@@ -207,32 +217,28 @@ impl Core {
         mut body: impl FnMut(&mut Transaction<'_>) -> Result<R>,
     ) -> Result<(R, Option<Lsn>)> {
         check_note(note)?;
-        let mut conflicts = 0;
-        loop {
+        self.try_until_done(retry, || {
             let mut transaction = Transaction::new(Holder::Borrowed(self), authority, false);
-            let done = match body(&mut transaction) {
+            match body(&mut transaction) {
                 Ok(result) => transaction.commit_draft(note).map(|lsn| (result, lsn)),
                 Err(error) => Err(transaction.blame(error)),
-            };
-            match done {
-                Err(error) if error.kind() == ErrorKind::Conflict => {
-                    conflicts += 1;
-                    if conflicts >= retry.tries {
-                        self.meter.count(Outcome::Exhausted);
-                        return Err(exhausted(conflicts, &error));
-                    }
-                    retry.wait(conflicts);
-                }
-                done => return done,
             }
-        }
+        })
     }
-}
 
-#[cold]
-fn exhausted(tries: u32, last: &Error) -> Error {
-    let message = format!("{tries} tries met other transactions; the last: {last}");
-    Error::new(ErrorKind::RetriesExhausted, message)
+    /// Tries a transaction until it does not conflict, or has been tried often enough.
+    #[inline]
+    pub(super) fn try_until_done<R>(
+        &self,
+        retry: Retry,
+        attempt: impl FnMut() -> Result<R>,
+    ) -> Result<R> {
+        retry.run(attempt).inspect_err(|error| {
+            if error.kind() == ErrorKind::RetriesExhausted {
+                self.meter.count(Outcome::Exhausted);
+            }
+        })
+    }
 }
 
 impl<'a> Transaction<'a> {
@@ -260,13 +266,27 @@ impl<'a> Transaction<'a> {
         self.lost
     }
 
+    /// The log of its state.
+    pub(crate) fn log(&self) -> Arc<Log> {
+        self.core.log.clone()
+    }
+
+    /// Looks whether all that it has read still holds.
+    ///
+    /// # Errors
+    /// `Conflict`; it is lost then.
+    pub fn check(&mut self) -> Result<()> {
+        self.check_going_on()?;
+        self.check_reads(usize::MAX)
+    }
+
     /// An error of the caller's that happened in this transaction, or `Conflict` if what it was told
     /// holds no longer.
     pub fn blame(&mut self, error: Error) -> Error {
         if error.kind() == ErrorKind::Conflict {
             return error;
         }
-        match self.check_reads(usize::MAX) {
+        match self.check() {
             Err(conflict) => conflict,
             Ok(()) => error,
         }

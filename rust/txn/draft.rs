@@ -6,7 +6,7 @@
 //!   steps   0: write 7 at 0, payload 0..8    1: create 9    2: write 7 at 4, payload 8..12
 //! ```
 //!
-//! The journal only grows, so a savepoint is two lengths, and going back to it cuts the journal off
+//! The journal only grows, so a savepoint is a length, and going back to it cuts the journal off
 //! there. What was read stays: the transaction may have decided by it.
 
 use crate::types::{Location, Lsn, Ownership, PageId};
@@ -63,12 +63,9 @@ pub struct Step {
     before: u32,
 }
 
-/// A place in a journal that can be gone back to.
+/// A place in a journal that can be gone back to: how many steps there were.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Savepoint {
-    steps: u32,
-    payload: u32,
-}
+pub struct Savepoint(pub(crate) u32);
 
 /// A transaction's memory. No allocation as long as it is small.
 #[derive(Default)]
@@ -177,24 +174,30 @@ impl Draft {
 
     /// The place where the journal stands.
     pub fn savepoint(&self) -> Savepoint {
-        Savepoint { steps: self.steps.len() as u32, payload: self.payload.len() as u32 }
+        Savepoint(self.steps.len() as u32)
     }
 
     /// Takes back all steps after a savepoint; returns pages that are not created any more, newest
     /// first.
     pub fn go_back(&mut self, to: Savepoint) -> Vec<PageId> {
         let mut uncreated = Vec::new();
-        while self.steps.len() > to.steps as usize
+        while self.steps.len() > to.0 as usize
             && let Some(step) = self.steps.pop()
         {
             let page = &mut self.pages[step.page as usize];
             page.last = step.before;
-            if matches!(step.what, What::Create { .. }) {
-                (page.created, page.size) = (false, 0);
-                uncreated.push(page.id);
+            match step.what {
+                What::Create { .. } => {
+                    (page.created, page.size) = (false, 0);
+                    uncreated.push(page.id);
+                }
+                // What a step keeps stands behind what those before it do.
+                What::Write { payload: kept, .. } | What::Meta { key: kept, .. } => {
+                    self.payload.truncate(kept.start as usize);
+                }
+                What::Free | What::Own(_) => {}
             }
         }
-        self.payload.truncate(to.payload as usize);
         uncreated
     }
 

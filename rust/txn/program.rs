@@ -55,6 +55,11 @@ impl Relation {
         Relation::GreaterOrEqual,
     ];
 
+    /// The relation with this number, as programs carry it.
+    pub fn from_u32(n: u32) -> Option<Relation> {
+        Relation::ALL.get(n as usize).copied()
+    }
+
     fn holds(self, a: u64, b: u64) -> bool {
         match self {
             Relation::Equal => a == b,
@@ -212,7 +217,11 @@ impl Program {
         while let Some(step) = step(&mut dec) {
             step.run(machine)?;
         }
-        Ok(())
+        match dec.rest().len() {
+            0 => Ok(()),
+            // A step with more bytes than a page has.
+            left => bail!(TooLarge, "the last {left} bytes of the program are no step"),
+        }
     }
 
     /// The pages that its steps name, with repetitions.
@@ -240,7 +249,7 @@ fn step<'a>(dec: &mut Dec<'a>) -> Option<Step<'a>> {
             Step::Write { at, bytes: dec.bytes(n)? }
         }
         6 => {
-            let relation = *Relation::ALL.get(dec.u8()? as usize)?;
+            let relation = Relation::from_u32(dec.u8()?.into())?;
             Step::Require { at, relation, value: dec.u64()? }
         }
         _ => return None,

@@ -1,5 +1,6 @@
 //! How often a transaction that met another is tried again, and how long it waits in between.
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::stdx::prng::mix;
 use crate::stdx::thread;
 use std::time::Duration;
@@ -33,8 +34,29 @@ impl Retry {
         Retry { tries, ..Retry::default() }
     }
 
+    /// Tries something until it does not conflict.
+    ///
+    /// # Errors
+    /// Its own; `RetriesExhausted`.
+    #[inline]
+    pub(crate) fn run<R>(&self, mut attempt: impl FnMut() -> Result<R>) -> Result<R> {
+        let mut conflicts = 0;
+        loop {
+            match attempt() {
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    conflicts += 1;
+                    if conflicts >= self.tries {
+                        return Err(exhausted(conflicts, &error));
+                    }
+                    self.wait(conflicts);
+                }
+                done => return done,
+            }
+        }
+    }
+
     /// Waits after the `conflicts`th conflict in a row, from 1.
-    pub(crate) fn wait(&self, conflicts: u32) {
+    fn wait(&self, conflicts: u32) {
         if conflicts <= SPINS {
             return thread::pause(16 << conflicts);
         }
@@ -43,4 +65,10 @@ impl Retry {
         let part = mix(u64::from(thread::index()) << 32 | u64::from(conflicts)) % 1_000;
         thread::sleep(longest.mul_f64(1.0 - part as f64 / 2_000.0));
     }
+}
+
+#[cold]
+fn exhausted(tries: u32, last: &Error) -> Error {
+    let message = format!("{tries} tries met other transactions; the last: {last}");
+    Error::new(ErrorKind::RetriesExhausted, message)
 }

@@ -22,7 +22,8 @@ template <class T> constexpr bool move_only() {
 static_assert(move_only<mmsb::State>() && move_only<mmsb::Batch>() && move_only<mmsb::Delta>());
 static_assert(move_only<mmsb::View>() && move_only<mmsb::Snapshot>() && move_only<mmsb::Reader>());
 static_assert(move_only<mmsb::Allocator>() && move_only<mmsb::Block>());
-static_assert(move_only<mmsb::TLog>());
+static_assert(move_only<mmsb::TLog>() && move_only<mmsb::Transaction>());
+static_assert(move_only<mmsb::Partition>() && move_only<mmsb::Executor>());
 static_assert(std::is_trivially_copyable_v<mmsb::Page> && sizeof(mmsb::Page) == 16);
 
 namespace {
@@ -44,6 +45,99 @@ std::vector<std::uint8_t> ramp(std::size_t size) {
     std::vector<std::uint8_t> bytes(size);
     std::iota(bytes.begin(), bytes.end(), std::uint8_t{0});
     return bytes;
+}
+
+void transactions() {
+    auto state = mmsb::State::memory();
+    auto a = state.create_page(8), b = state.create_page(8);
+    int calls = 0;
+    auto move = [&](mmsb::Transaction &transaction) {
+        ++calls;
+        auto from = transaction.get<std::uint64_t>(a.id());
+        if (calls < 3) state.transact([&](mmsb::Batch &batch) {
+            batch.write(a.id(), 0, std::string(1, static_cast<char>(10 * calls)));
+        });
+        transaction.put(a.id(), from - 1);
+        transaction.put<std::uint64_t>(b.id(), transaction.get<std::uint64_t>(b.id()) + 1);
+    };
+    CHECK(state.transact(move, "who") > 0);
+    EQ(calls, 3);
+    EQ(a.read()[0], 19);
+    EQ(b.read()[0], 1);
+    throws(MMSB_STATUS_RETRIES_EXHAUSTED, "2 tries", [&] {
+        calls = 0;
+        state.transact(move, {}, {2, 10});
+    });
+    struct Mine {};
+    bool caught = false;
+    try {
+        state.transact([&](mmsb::Transaction &transaction) {
+            transaction.put<std::uint64_t>(b.id(), 7);
+            throw Mine();
+        });
+    } catch (const Mine &) {
+        caught = true;
+    }
+    CHECK(caught);
+    EQ(b.read()[0], 1);
+
+    auto transaction = state.begin();
+    auto created = transaction.create_page(4);
+    auto before = transaction.savepoint();
+    transaction.write(created, 0, "abcd");
+    CHECK(mmsb::Bytes(transaction.read(created)) == mmsb::Bytes("abcd"));
+    transaction.rollback(before);
+    transaction.update(created, "efgh");
+    transaction.apply(mmsb::Delta::dense(created, "ijkl"));
+    transaction.set_metadata(created, "k", "v");
+    CHECK(transaction.metadata(created, "k") == "v");
+    transaction.remove_metadata(created, "k");
+    CHECK(transaction.contains(created) && transaction.list_pages().size() == 3);
+    transaction.check();
+    transaction.free_page(b.id());
+    CHECK(transaction.commit() > 0 && !transaction);
+    throws(MMSB_STATUS_NULL_HANDLE, "transaction", [&] { transaction.commit(); });
+    throws(MMSB_STATUS_RANGE_OUT_OF_BOUNDS, "9", [&] { state.begin(true).read(a.id(), 0, 9); });
+}
+
+void workers() {
+    auto state = mmsb::State::memory();
+    auto mine = state.create_page(8), shared = state.create_page(8);
+    mine.set_ownership(mmsb::Ownership::owned(1), "who");
+    CHECK(mine.ownership() == mmsb::Ownership::owned(1));
+    throws(MMSB_STATUS_NOT_OWNER, "partition 1", [&] { mine.write(0, "x"); });
+    {
+        auto partition = state.partition(1);
+        partition.transact([&](mmsb::Transaction &t) { t.put<std::uint64_t>(mine.id(), 5); });
+        auto transaction = partition.begin();
+        transaction.put<std::uint64_t>(mine.id(), 6);
+        transaction.set_ownership(shared.id(), mmsb::Ownership::immutable());
+        transaction.commit();
+    }
+    throws(MMSB_STATUS_IMMUTABLE, "page 2", [&] { shared.write(0, "x"); });
+    MmsbExecutorConfig config{};
+    config.workers = 2;
+    auto executor = state.executor(config);
+    CHECK(executor.workers() == 2 && executor.pinned() <= 2);
+    std::vector<mmsb::Program> programs(2);
+    mmsb::Place at{mine.id(), 0};
+    programs[0].add(at, 1).require(at, MMSB_RELATION_EQUAL, 7);
+    programs[1].transfer(at, {mine.id(), 0}, 100);
+    auto tickets = executor.submit(programs, "cpp");
+    auto results = tickets.wait();
+    EQ(results[0].status, MMSB_STATUS_OK);
+    EQ(results[1].status, MMSB_STATUS_CONDITION_FAILED);
+    mmsb::Program again(programs[0].bytes());
+    again.add_float(at, 1.0).write(at, "12345678").compare_and_swap(at, "1", "2");
+    CHECK(again.bytes().size() > programs[0].bytes().size());
+    auto page = state.create_page(4);
+    std::vector<mmsb::Delta> deltas;
+    deltas.push_back(mmsb::Delta::dense(page.id(), "done"));
+    tickets = executor.apply(deltas);
+    while (!tickets.ready()) std::this_thread::yield();
+    EQ(tickets.wait()[0].status, MMSB_STATUS_OK);
+    EQ(executor.stop(), 0);
+    CHECK(state.prometheus("cpp").find("mmsb_pages{state=\"cpp\"} 3") != std::string::npos);
 }
 
 void pages() {
@@ -489,7 +583,7 @@ int main(int argc, char **argv) {
         TEST(pages),   TEST(errors),       TEST(moves),       TEST(batches),
         TEST(deltas),  TEST(the_past),     TEST(there_and_back), TEST(history), TEST(verification),
         TEST(threads), TEST(directories),  TEST(allocators_and_logs),
-        TEST(long_calls_stop), TEST(a_global_is_closed), TEST(blocks), TEST(the_heap),
+        TEST(long_calls_stop), TEST(a_global_is_closed), TEST(blocks), TEST(the_heap), TEST(transactions), TEST(workers),
     };
     self = argv[0];
     return argc == 3 ? leave_a_global(argv[2]) : RUN(tests);
