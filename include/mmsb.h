@@ -3064,6 +3064,20 @@ MmsbStatus rust_transact(MmsbState state,
                          uint64_t *lsn);
 
 /**
+ * Waits after the `conflicts`th conflict in a row of a transaction, from 1: for callers that try again
+ * themselves, as `rust_transact` does. The thread's last message is that of the conflict. `retry` may
+ * be null.
+ *
+ * Errors: RetriesExhausted if that was the last try.
+ *
+ * # Safety
+ * `retry` is null or valid for a read.
+ */
+MmsbStatus rust_transaction_after_conflict(MmsbState state,
+                                           const MmsbRetry *retry,
+                                           uint32_t conflicts);
+
+/**
  * Takes a partition, 0 to 65,535, until what is returned is freed: its pages are changed in its
  * transactions alone.
  *

@@ -1144,6 +1144,11 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
                 });
         }
     }
+    /// Waits after the `conflicts`th conflict in a row, from 1, of a transaction that its caller tries
+    /// again. Throws RetriesExhausted if that was the last try.
+    void after_conflict(std::uint32_t conflicts, Retry retry = {}) {
+        detail::check(rust_transaction_after_conflict(raw_, &retry, conflicts));
+    }
     /// Takes a partition until what is returned is destroyed.
     Partition partition(std::uint32_t number) {
         return Partition(detail::fetch<MmsbPartition>(

@@ -47,6 +47,7 @@ const SCALARS = Dict(
     "char" => "UInt8",
     "uint8_t" => "UInt8",
     "int32_t" => "Int32",
+    "int64_t" => "Int64",
     "uint32_t" => "UInt32",
     "uint64_t" => "UInt64",
     "size_t" => "Csize_t",
@@ -56,6 +57,7 @@ const SCALARS = Dict(
     # An enum's storage, as C gives it to a field; values come from the matching @enum.
     "MmsbChangeKind" => "UInt32",
     "MmsbProgress" => "Ptr{Cvoid}",
+    "MmsbBody" => "Ptr{Cvoid}",
 )
 
 function scalar(name)

@@ -44,6 +44,8 @@ include("changes.jl")
 include("history.jl")
 include("checkpoint.jl")
 include("revert.jl")
+include("transaction.jl")
+include("executor.jl")
 include("tlog.jl")
 include("stats.jl")
 include("macro.jl")
@@ -65,6 +67,10 @@ export Change, Changes, query_log, get_deltas_for_page, compute_log_statistics
 export replay_log, page_at, verify, digest, Digest, sync
 export checkpoint!, checkpoint_log!, export_checkpoint, load_checkpoint!, list_checkpoints
 export drop_checkpoint!
+export Transaction, begin_transaction, transact, savepoint, rollback!, has_page
+export Partition, partition, ownership, share!, freeze!, transfer!
+export Executor, executor_workers, Tickets, submit, stop!, Program, program_bytes
+export add!, write_at!, compare_and_swap!, move_amount!, require!
 export TLog
 export get_stats, print_stats
 export MMSBError, check, isretryable, isfatal, error_table

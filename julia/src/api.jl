@@ -189,6 +189,25 @@ Where a page should live.
 end
 
 """
+How the number at a place has to compare with another.
+
+- `MMSB_RELATION_EQUAL`: Equal.
+- `MMSB_RELATION_NOT_EQUAL`: Not equal.
+- `MMSB_RELATION_LESS`: Smaller.
+- `MMSB_RELATION_LESS_OR_EQUAL`: Smaller or equal.
+- `MMSB_RELATION_GREATER`: Larger.
+- `MMSB_RELATION_GREATER_OR_EQUAL`: Larger or equal.
+"""
+@enum MmsbRelation::UInt32 begin
+    MMSB_RELATION_EQUAL = 0
+    MMSB_RELATION_NOT_EQUAL = 1
+    MMSB_RELATION_LESS = 2
+    MMSB_RELATION_LESS_OR_EQUAL = 3
+    MMSB_RELATION_GREATER = 4
+    MMSB_RELATION_GREATER_OR_EQUAL = 5
+end
+
+"""
 Pages without a log. Zero is null.
 """
 struct MmsbAllocator
@@ -342,6 +361,74 @@ struct MmsbDeltaInfo
     epoch::UInt64
     "Wall clock of its record, milliseconds since 1970-01-01 UTC."
     time_ms::UInt64
+end
+
+"""
+A transaction as bytes. Zero is null.
+"""
+struct MmsbProgram
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+Where a number or some bytes stand.
+"""
+struct MmsbPlace
+    "The page's id."
+    page::UInt64
+    "Bytes from its start."
+    offset::UInt64
+end
+
+"""
+How often a transaction that met another is tried again.
+"""
+struct MmsbRetry
+    "Tries in all, at least 1; 0 for the default, 1,000."
+    tries::UInt32
+    "The longest pause between two, microseconds; 0 for the default, 1,000."
+    pause_max_us::UInt32
+end
+
+"""
+How an executor works. Zeros are defaults.
+"""
+struct MmsbExecutorConfig
+    "Workers, and partitions, from 0 on: 1 to 64; 0 for one per core."
+    workers::UInt32
+    "Do not bind workers to cores."
+    unpinned::Bool
+    "Work that may wait for one worker; 0 for 1,024."
+    queue_max::UInt32
+    "How often what conflicts is tried again."
+    retry::MmsbRetry
+end
+
+"""
+Worker threads that run transactions. Zero is null.
+"""
+struct MmsbExecutor
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+Where the results of what workers were given arrive. Zero is null.
+"""
+struct MmsbTickets
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+What became of one program or delta.
+"""
+struct MmsbResult
+    "An `MmsbStatus`: `Cancelled` for what was not begun."
+    status::Int32
+    "LSN of its record, 0 if it changed nothing or failed."
+    lsn::UInt64
 end
 
 """
@@ -691,8 +778,38 @@ struct MmsbErrorInfo
     meaning_len::Csize_t
 end
 
+"""
+Reads and writes that happen at one moment. Zero is null.
+"""
+struct MmsbTransaction
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+A place in a transaction to go back to: a plain value.
+"""
+struct MmsbSavepoint
+    "Writes before it."
+    writes::UInt32
+end
+
+"""
+What a transaction consists of, for `rust_transact`: uses the transaction, without ending it, and
+returns 0, or the `MmsbStatus` to give up with.
+"""
+const MmsbBody = Ptr{Cvoid}
+
+"""
+The right to change the pages of a partition. Zero is null.
+"""
+struct MmsbPartition
+    "The handle's bits."
+    id::UInt64
+end
+
 "All structs that cross the boundary."
-const STRUCTS = (MmsbAllocator, MmsbPage, MmsbAllocatorStats, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbSnapshot, MmsbComparison, MmsbRun, MmsbDifference, MmsbDeltaInfo, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbMemoryStats, MmsbMemoryClass, MmsbView, MmsbChange, MmsbSoftCheckpoint, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo)
+const STRUCTS = (MmsbAllocator, MmsbPage, MmsbAllocatorStats, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbSnapshot, MmsbComparison, MmsbRun, MmsbDifference, MmsbDeltaInfo, MmsbProgram, MmsbPlace, MmsbRetry, MmsbExecutorConfig, MmsbExecutor, MmsbTickets, MmsbResult, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbMemoryStats, MmsbMemoryClass, MmsbView, MmsbChange, MmsbSoftCheckpoint, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo, MmsbTransaction, MmsbSavepoint, MmsbPartition)
 
 "Addresses of the library's functions; null until `load!`."
 mutable struct Functions
@@ -746,6 +863,25 @@ mutable struct Functions
     rust_delta_source::Ptr{Cvoid}
     rust_delta_intent::Ptr{Cvoid}
     rust_delta_apply_to::Ptr{Cvoid}
+    rust_program_new::Ptr{Cvoid}
+    rust_program_from_bytes::Ptr{Cvoid}
+    rust_program_free::Ptr{Cvoid}
+    rust_program_add::Ptr{Cvoid}
+    rust_program_add_float::Ptr{Cvoid}
+    rust_program_compare_and_swap::Ptr{Cvoid}
+    rust_program_transfer::Ptr{Cvoid}
+    rust_program_write::Ptr{Cvoid}
+    rust_program_require::Ptr{Cvoid}
+    rust_program_bytes::Ptr{Cvoid}
+    rust_executor_new::Ptr{Cvoid}
+    rust_executor_free::Ptr{Cvoid}
+    rust_executor_stop::Ptr{Cvoid}
+    rust_executor_workers::Ptr{Cvoid}
+    rust_executor_submit::Ptr{Cvoid}
+    rust_executor_apply::Ptr{Cvoid}
+    rust_tickets_ready::Ptr{Cvoid}
+    rust_tickets_wait::Ptr{Cvoid}
+    rust_tickets_free::Ptr{Cvoid}
     rust_tlog_new::Ptr{Cvoid}
     rust_tlog_open::Ptr{Cvoid}
     rust_tlog_free::Ptr{Cvoid}
@@ -807,6 +943,7 @@ mutable struct Functions
     rust_state_recovered::Ptr{Cvoid}
     rust_state_stats::Ptr{Cvoid}
     rust_state_stats_json::Ptr{Cvoid}
+    rust_state_prometheus::Ptr{Cvoid}
     rust_state_replay_to::Ptr{Cvoid}
     rust_state_replay_with::Ptr{Cvoid}
     rust_page_at::Ptr{Cvoid}
@@ -820,10 +957,37 @@ mutable struct Functions
     rust_error_info::Ptr{Cvoid}
     rust_error_is_retryable::Ptr{Cvoid}
     rust_error_is_fatal::Ptr{Cvoid}
+    rust_transaction_begin::Ptr{Cvoid}
+    rust_transaction_commit::Ptr{Cvoid}
+    rust_transaction_abort::Ptr{Cvoid}
+    rust_transaction_check::Ptr{Cvoid}
+    rust_transaction_read::Ptr{Cvoid}
+    rust_transaction_page_size::Ptr{Cvoid}
+    rust_transaction_contains::Ptr{Cvoid}
+    rust_transaction_list_pages::Ptr{Cvoid}
+    rust_transaction_create_page::Ptr{Cvoid}
+    rust_transaction_free_page::Ptr{Cvoid}
+    rust_transaction_write::Ptr{Cvoid}
+    rust_transaction_update::Ptr{Cvoid}
+    rust_transaction_apply::Ptr{Cvoid}
+    rust_transaction_metadata_get::Ptr{Cvoid}
+    rust_transaction_metadata_set::Ptr{Cvoid}
+    rust_transaction_metadata_remove::Ptr{Cvoid}
+    rust_transaction_set_ownership::Ptr{Cvoid}
+    rust_transaction_savepoint::Ptr{Cvoid}
+    rust_transaction_rollback::Ptr{Cvoid}
+    rust_transact::Ptr{Cvoid}
+    rust_transaction_after_conflict::Ptr{Cvoid}
+    rust_partition_open::Ptr{Cvoid}
+    rust_partition_free::Ptr{Cvoid}
+    rust_partition_begin::Ptr{Cvoid}
+    rust_partition_transact::Ptr{Cvoid}
+    rust_page_ownership::Ptr{Cvoid}
+    rust_page_set_ownership::Ptr{Cvoid}
     rust_view_free::Ptr{Cvoid}
     rust_view_data::Ptr{Cvoid}
     rust_view_epoch::Ptr{Cvoid}
-    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
+    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
 end
 
 const FUNCTIONS = Functions()
@@ -1452,6 +1616,232 @@ Errors: those of `rust_delta_apply`; InvalidArgument if the delta names another 
 """
 @inline rust_delta_apply_to(delta, page, lsn) =
     ccall(FUNCTIONS.rust_delta_apply_to, Int32, (MmsbDelta, MmsbPage, Ptr{UInt64},), delta, page, lsn)
+
+"""
+    rust_program_new(out::Ptr{MmsbProgram})::Int32
+
+A program of no steps. Its steps are done in order, as one transaction.
+
+Ownership: `out` is freed with `rust_program_free`.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_program_new(out) =
+    ccall(FUNCTIONS.rust_program_new, Int32, (Ptr{MmsbProgram},), out)
+
+"""
+    rust_program_from_bytes(bytes::Ptr{UInt8}, len::Csize_t, out::Ptr{MmsbProgram})::Int32
+
+A program as `rust_program_bytes` gave it.
+
+Ownership: `out` is freed with `rust_program_free`.
+Errors: InvalidArgument for bytes that are none.
+
+# Safety
+`bytes` is valid for `len` reads, `out` null or valid for a write.
+"""
+@inline rust_program_from_bytes(bytes, len, out) =
+    ccall(FUNCTIONS.rust_program_from_bytes, Int32, (Ptr{UInt8}, Csize_t, Ptr{MmsbProgram},), bytes, len, out)
+
+"""
+    rust_program_free(program::Ptr{MmsbProgram})::Int32
+
+Frees a program. `*program` becomes zero. Null and zero are fine.
+
+# Safety
+`program` is null or valid for a read and a write.
+"""
+@inline rust_program_free(program) =
+    ccall(FUNCTIONS.rust_program_free, Int32, (Ptr{MmsbProgram},), program)
+
+"""
+    rust_program_add(program::MmsbProgram, at::MmsbPlace, by::Int64)::Int32
+
+Adds a step: the 64-bit integer at a place grows, wrapping.
+"""
+@inline rust_program_add(program, at, by) =
+    ccall(FUNCTIONS.rust_program_add, Int32, (MmsbProgram, MmsbPlace, Int64,), program, at, by)
+
+"""
+    rust_program_add_float(program::MmsbProgram, at::MmsbPlace, by::Float64)::Int32
+
+Adds a step: the double at a place grows.
+"""
+@inline rust_program_add_float(program, at, by) =
+    ccall(FUNCTIONS.rust_program_add_float, Int32, (MmsbProgram, MmsbPlace, Float64,), program, at, by)
+
+"""
+    rust_program_compare_and_swap(program::MmsbProgram, at::MmsbPlace, expected::Ptr{UInt8}, bytes::Ptr{UInt8}, len::Csize_t)::Int32
+
+Adds a step: `len` bytes at a place become those at `bytes` if they are those at `expected`; else
+the program fails with ConditionFailed.
+
+# Safety
+`expected` and `bytes` are valid for `len` reads.
+"""
+@inline rust_program_compare_and_swap(program, at, expected, bytes, len) =
+    ccall(FUNCTIONS.rust_program_compare_and_swap, Int32, (MmsbProgram, MmsbPlace, Ptr{UInt8}, Ptr{UInt8}, Csize_t,), program, at, expected, bytes, len)
+
+"""
+    rust_program_transfer(program::MmsbProgram, from::MmsbPlace, to::MmsbPlace, amount::UInt64)::Int32
+
+Adds a step: `amount` goes from the unsigned 64-bit integer at one place to that at another; the
+program fails with ConditionFailed if there is less.
+"""
+@inline rust_program_transfer(program, from, to, amount) =
+    ccall(FUNCTIONS.rust_program_transfer, Int32, (MmsbProgram, MmsbPlace, MmsbPlace, UInt64,), program, from, to, amount)
+
+"""
+    rust_program_write(program::MmsbProgram, at::MmsbPlace, bytes::Ptr{UInt8}, len::Csize_t)::Int32
+
+Adds a step: the `len` bytes at `bytes` go to a place.
+
+# Safety
+`bytes` is valid for `len` reads.
+"""
+@inline rust_program_write(program, at, bytes, len) =
+    ccall(FUNCTIONS.rust_program_write, Int32, (MmsbProgram, MmsbPlace, Ptr{UInt8}, Csize_t,), program, at, bytes, len)
+
+"""
+    rust_program_require(program::MmsbProgram, at::MmsbPlace, relation::UInt32, value::UInt64)::Int32
+
+Adds a step: the program fails with ConditionFailed unless the unsigned 64-bit integer at a place
+compares with `value` as `relation`, an `MmsbRelation`, says.
+"""
+@inline rust_program_require(program, at, relation, value) =
+    ccall(FUNCTIONS.rust_program_require, Int32, (MmsbProgram, MmsbPlace, UInt32, UInt64,), program, at, relation, value)
+
+"""
+    rust_program_bytes(program::MmsbProgram, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+The program's steps as bytes: copied to `buf`, which has room for `capacity`; `len` receives
+their number, also when the buffer is too small.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_program_bytes(program, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_program_bytes, Int32, (MmsbProgram, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), program, buf, capacity, len)
+
+"""
+    rust_executor_new(state::MmsbState, config::Ptr{MmsbExecutorConfig}, out::Ptr{MmsbExecutor})::Int32
+
+Starts workers that each hold a partition, from 0 on, and run what they are given. `config` may be
+null.
+
+Ownership: `out` is freed with `rust_executor_free` or `rust_executor_stop`.
+Errors: SizeOutOfRange, PartitionInUse, Io.
+
+# Safety
+`config` is null or valid for a read, `out` null or valid for a write.
+"""
+@inline rust_executor_new(state, config, out) =
+    ccall(FUNCTIONS.rust_executor_new, Int32, (MmsbState, Ptr{MmsbExecutorConfig}, Ptr{MmsbExecutor},), state, config, out)
+
+"""
+    rust_executor_free(executor::Ptr{MmsbExecutor})::Int32
+
+Does all that was submitted, and ends the workers. `*executor` becomes zero. Null and zero are
+fine.
+
+# Safety
+`executor` is null or valid for a read and a write.
+"""
+@inline rust_executor_free(executor) =
+    ccall(FUNCTIONS.rust_executor_free, Int32, (Ptr{MmsbExecutor},), executor)
+
+"""
+    rust_executor_stop(executor::Ptr{MmsbExecutor}, left::Ptr{Csize_t})::Int32
+
+Ends the workers after what they are at; what waits is not begun, and its results are Cancelled.
+`*left` receives how much that was; it may be null. `*executor` becomes zero.
+
+# Safety
+`executor` is null or valid for a read and a write, `left` null or valid for a write.
+"""
+@inline rust_executor_stop(executor, left) =
+    ccall(FUNCTIONS.rust_executor_stop, Int32, (Ptr{MmsbExecutor}, Ptr{Csize_t},), executor, left)
+
+"""
+    rust_executor_workers(executor::MmsbExecutor, workers::Ptr{Csize_t}, pinned::Ptr{Csize_t})::Int32
+
+How many workers there are, and how many of them are bound to a core of their own.
+
+# Safety
+`workers` and `pinned` are null or valid for a write.
+"""
+@inline rust_executor_workers(executor, workers, pinned) =
+    ccall(FUNCTIONS.rust_executor_workers, Int32, (MmsbExecutor, Ptr{Csize_t}, Ptr{Csize_t},), executor, workers, pinned)
+
+"""
+    rust_executor_submit(executor::MmsbExecutor, programs::Ptr{MmsbProgram}, count::Csize_t, source::Ptr{UInt8}, out::Ptr{MmsbTickets})::Int32
+
+Has workers run `count` programs, which are copied: those of one partition in the order in which
+they stand here, those whose pages belong to several across them. `source` labels their records;
+null is empty. Waits for room in the queues.
+
+Ownership: `out` is ended with `rust_tickets_wait` or `rust_tickets_free`.
+Errors: Closed. A program's own error is its result.
+
+# Safety
+`programs` is valid for `count` reads, `source` null or a zero-terminated string, `out` null or
+valid for a write.
+"""
+@inline rust_executor_submit(executor, programs, count, source, out) =
+    ccall(FUNCTIONS.rust_executor_submit, Int32, (MmsbExecutor, Ptr{MmsbProgram}, Csize_t, Ptr{UInt8}, Ptr{MmsbTickets},), executor, programs, count, source, out)
+
+"""
+    rust_executor_apply(executor::MmsbExecutor, deltas::Ptr{MmsbDelta}, count::Csize_t, out::Ptr{MmsbTickets})::Int32
+
+Has workers apply `count` deltas, which are copied: those of one page in their order, different
+pages at the same time. Each is a group of its own, with the note that it carries.
+
+Ownership and errors: as `rust_executor_submit`.
+
+# Safety
+`deltas` is valid for `count` reads, `out` null or valid for a write.
+"""
+@inline rust_executor_apply(executor, deltas, count, out) =
+    ccall(FUNCTIONS.rust_executor_apply, Int32, (MmsbExecutor, Ptr{MmsbDelta}, Csize_t, Ptr{MmsbTickets},), executor, deltas, count, out)
+
+"""
+    rust_tickets_ready(tickets::MmsbTickets, out::Ptr{Bool})::Int32
+
+Whether all results are there.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_tickets_ready(tickets, out) =
+    ccall(FUNCTIONS.rust_tickets_ready, Int32, (MmsbTickets, Ptr{Bool},), tickets, out)
+
+"""
+    rust_tickets_wait(tickets::Ptr{MmsbTickets}, results::Ptr{MmsbResult}, count::Csize_t)::Int32
+
+Waits for all results, which are written to `results` in the order of what was submitted; `count`
+is how many that was. Ends the tickets, `*tickets` becomes zero.
+
+Errors: LengthMismatch if `count` is another number; then nothing is ended.
+
+# Safety
+`tickets` is null or valid for a read and a write, `results` valid for `count` writes and
+initialised.
+"""
+@inline rust_tickets_wait(tickets, results, count) =
+    ccall(FUNCTIONS.rust_tickets_wait, Int32, (Ptr{MmsbTickets}, Ptr{MmsbResult}, Csize_t,), tickets, results, count)
+
+"""
+    rust_tickets_free(tickets::Ptr{MmsbTickets})::Int32
+
+Gives tickets up: what was submitted is done all the same. `*tickets` becomes zero. Null and zero
+are fine.
+
+# Safety
+`tickets` is null or valid for a read and a write.
+"""
+@inline rust_tickets_free(tickets) =
+    ccall(FUNCTIONS.rust_tickets_free, Int32, (Ptr{MmsbTickets},), tickets)
 
 """
     rust_tlog_new(path::Ptr{UInt8}, out::Ptr{MmsbTLog})::Int32
@@ -2223,6 +2613,20 @@ The stats as one JSON object, UTF-8, not terminated: copied to `buf`, which has 
     ccall(FUNCTIONS.rust_state_stats_json, Int32, (MmsbState, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
 
 """
+    rust_state_prometheus(state::MmsbState, name::Ptr{UInt8}, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+The stats in the text format that Prometheus reads, UTF-8, not terminated: copied to `buf`, which
+has room for `capacity` bytes; `len` receives the length, also when the buffer is too small. `name`
+becomes the label `state` of each line; null for none.
+
+# Safety
+`name` is null or a zero-terminated string, `buf` null or valid for `capacity` writes, `len` null
+or valid for a write.
+"""
+@inline rust_state_prometheus(state, name, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_state_prometheus, Int32, (MmsbState, Ptr{UInt8}, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), state, name, buf, capacity, len)
+
+"""
     rust_state_replay_to(state::MmsbState, lsn::UInt64, out::Ptr{MmsbState})::Int32
 
 The state as it was when everything up to `lsn` had happened: detached, read-only, in memory. It
@@ -2378,6 +2782,346 @@ Whether the state that the code came from should be closed and opened again.
 """
 @inline rust_error_is_fatal(code) =
     ccall(FUNCTIONS.rust_error_is_fatal, Bool, (Int32,), code)
+
+"""
+    rust_transaction_begin(state::MmsbState, read_only::Bool, out::Ptr{MmsbTransaction})::Int32
+
+Begins a transaction; `read_only`: one that may not write. What it reads is of one moment, with its
+own writes on top; what it writes happens when it commits, all or nothing. When another changed
+what it has read, the next call is Conflict, and so are all after it: begin anew (`rust_transact`
+does). One thread uses it at a time.
+
+Ownership: `out` is ended with `rust_transaction_commit` or `rust_transaction_abort`; it keeps the
+state's memory until then.
+Errors: ReadOnly, Poisoned.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_transaction_begin(state, read_only, out) =
+    ccall(FUNCTIONS.rust_transaction_begin, Int32, (MmsbState, Bool, Ptr{MmsbTransaction},), state, read_only, out)
+
+"""
+    rust_transaction_commit(transaction::Ptr{MmsbTransaction}, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Makes all that the transaction writes happen at once, as one record; ends it, `*transaction`
+becomes zero, also on error. `*lsn` receives the record's LSN, 0 if nothing changed. `note` and
+`lsn` may be null.
+
+Errors: Conflict, and those of the single changes; then none of them happened.
+
+# Safety
+`transaction` is null or valid for a read and a write, `note` null or valid, `lsn` null or valid
+for a write.
+"""
+@inline rust_transaction_commit(transaction, note, lsn) =
+    ccall(FUNCTIONS.rust_transaction_commit, Int32, (Ptr{MmsbTransaction}, Ptr{MmsbNote}, Ptr{UInt64},), transaction, note, lsn)
+
+"""
+    rust_transaction_abort(transaction::Ptr{MmsbTransaction})::Int32
+
+Gives a transaction up: it leaves nothing. `*transaction` becomes zero. Null and zero are fine.
+
+# Safety
+`transaction` is null or valid for a read and a write.
+"""
+@inline rust_transaction_abort(transaction) =
+    ccall(FUNCTIONS.rust_transaction_abort, Int32, (Ptr{MmsbTransaction},), transaction)
+
+"""
+    rust_transaction_check(transaction::MmsbTransaction)::Int32
+
+Looks whether all that the transaction has read still holds.
+
+Errors: Conflict.
+"""
+@inline rust_transaction_check(transaction) =
+    ccall(FUNCTIONS.rust_transaction_check, Int32, (MmsbTransaction,), transaction)
+
+"""
+    rust_transaction_read(transaction::MmsbTransaction, page::UInt64, offset::UInt64, buf::Ptr{UInt8}, len::Csize_t)::Int32
+
+Copies `len` bytes of a page from `offset` on to `buf`, as the transaction has written them.
+
+Errors: PageNotFound, PageFreed, RangeOutOfBounds, Conflict.
+
+# Safety
+`buf` is valid for `len` writes and holds initialised bytes.
+"""
+@inline rust_transaction_read(transaction, page, offset, buf, len) =
+    ccall(FUNCTIONS.rust_transaction_read, Int32, (MmsbTransaction, UInt64, UInt64, Ptr{UInt8}, Csize_t,), transaction, page, offset, buf, len)
+
+"""
+    rust_transaction_page_size(transaction::MmsbTransaction, page::UInt64, out::Ptr{UInt64})::Int32
+
+Bytes of a page.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_transaction_page_size(transaction, page, out) =
+    ccall(FUNCTIONS.rust_transaction_page_size, Int32, (MmsbTransaction, UInt64, Ptr{UInt64},), transaction, page, out)
+
+"""
+    rust_transaction_contains(transaction::MmsbTransaction, page::UInt64, out::Ptr{Bool})::Int32
+
+Whether a page exists. The transaction depends on the answer.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_transaction_contains(transaction, page, out) =
+    ccall(FUNCTIONS.rust_transaction_contains, Int32, (MmsbTransaction, UInt64, Ptr{Bool},), transaction, page, out)
+
+"""
+    rust_transaction_list_pages(transaction::MmsbTransaction, buf::Ptr{UInt64}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+Ids of all pages, ascending, with those that the transaction creates, without those that it frees:
+copied to `buf`, which has room for `capacity`; `len` receives their number, also when the buffer
+is too small. Conflicts with whoever creates or frees a page before the commit.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline rust_transaction_list_pages(transaction, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_transaction_list_pages, Int32, (MmsbTransaction, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), transaction, buf, capacity, len)
+
+"""
+    rust_transaction_create_page(transaction::MmsbTransaction, size::UInt64, location::UInt32, id::Ptr{UInt64})::Int32
+
+Creates a page when the transaction commits; its id can be used in the transaction at once.
+
+Errors: SizeOutOfRange, ReadOnly.
+
+# Safety
+`id` is null or valid for a write.
+"""
+@inline rust_transaction_create_page(transaction, size, location, id) =
+    ccall(FUNCTIONS.rust_transaction_create_page, Int32, (MmsbTransaction, UInt64, UInt32, Ptr{UInt64},), transaction, size, location, id)
+
+"""
+    rust_transaction_free_page(transaction::MmsbTransaction, page::UInt64)::Int32
+
+Frees a page when the transaction commits.
+
+Errors: PageNotFound, PageFreed, NotOwner, Immutable, ReadOnly; at the commit HasChildren.
+"""
+@inline rust_transaction_free_page(transaction, page) =
+    ccall(FUNCTIONS.rust_transaction_free_page, Int32, (MmsbTransaction, UInt64,), transaction, page)
+
+"""
+    rust_transaction_write(transaction::MmsbTransaction, page::UInt64, offset::UInt64, bytes::Ptr{UInt8}, len::Csize_t)::Int32
+
+Writes the `len` bytes at `bytes`, which are copied, from `offset` on.
+
+Errors: PageNotFound, PageFreed, RangeOutOfBounds, NotOwner, Immutable, ReadOnly, TooLarge.
+
+# Safety
+`bytes` is valid for `len` reads.
+"""
+@inline rust_transaction_write(transaction, page, offset, bytes, len) =
+    ccall(FUNCTIONS.rust_transaction_write, Int32, (MmsbTransaction, UInt64, UInt64, Ptr{UInt8}, Csize_t,), transaction, page, offset, bytes, len)
+
+"""
+    rust_transaction_update(transaction::MmsbTransaction, page::UInt64, bytes::Ptr{UInt8}, len::Csize_t)::Int32
+
+Makes the `len` bytes at `bytes`, exactly the page's size, which are copied, its content.
+
+Errors: LengthMismatch, and those of `rust_transaction_write`.
+
+# Safety
+`bytes` is valid for `len` reads.
+"""
+@inline rust_transaction_update(transaction, page, bytes, len) =
+    ccall(FUNCTIONS.rust_transaction_update, Int32, (MmsbTransaction, UInt64, Ptr{UInt8}, Csize_t,), transaction, page, bytes, len)
+
+"""
+    rust_transaction_apply(transaction::MmsbTransaction, delta::MmsbDelta)::Int32
+
+Applies a delta, which is copied. The note of the commit counts, not the delta's.
+"""
+@inline rust_transaction_apply(transaction, delta) =
+    ccall(FUNCTIONS.rust_transaction_apply, Int32, (MmsbTransaction, MmsbDelta,), transaction, delta)
+
+"""
+    rust_transaction_metadata_get(transaction::MmsbTransaction, page::UInt64, key::Ptr{UInt8}, key_len::Csize_t, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+The value of a metadata key: copied to `buf`, which has room for `capacity` bytes; `len` receives
+its length, also when the buffer is too small.
+
+Errors: KeyNotFound, LengthMismatch.
+
+# Safety
+`key` is valid for its length, `buf` null or valid for `capacity` writes, `len` null or valid for
+a write.
+"""
+@inline rust_transaction_metadata_get(transaction, page, key, key_len, buf, capacity, len) =
+    ccall(FUNCTIONS.rust_transaction_metadata_get, Int32, (MmsbTransaction, UInt64, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), transaction, page, key, key_len, buf, capacity, len)
+
+"""
+    rust_transaction_metadata_set(transaction::MmsbTransaction, page::UInt64, key::Ptr{UInt8}, key_len::Csize_t, value::Ptr{UInt8}, value_len::Csize_t)::Int32
+
+Sets a metadata key of a page.
+
+# Safety
+`key` and `value` are valid for their lengths.
+"""
+@inline rust_transaction_metadata_set(transaction, page, key, key_len, value, value_len) =
+    ccall(FUNCTIONS.rust_transaction_metadata_set, Int32, (MmsbTransaction, UInt64, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t,), transaction, page, key, key_len, value, value_len)
+
+"""
+    rust_transaction_metadata_remove(transaction::MmsbTransaction, page::UInt64, key::Ptr{UInt8}, key_len::Csize_t)::Int32
+
+Takes a metadata key of a page away.
+
+Errors: KeyNotFound.
+
+# Safety
+`key` is valid for its length.
+"""
+@inline rust_transaction_metadata_remove(transaction, page, key, key_len) =
+    ccall(FUNCTIONS.rust_transaction_metadata_remove, Int32, (MmsbTransaction, UInt64, Ptr{UInt8}, Csize_t,), transaction, page, key, key_len)
+
+"""
+    rust_transaction_set_ownership(transaction::MmsbTransaction, page::UInt64, ownership::UInt32)::Int32
+
+Makes a page somebody's from the commit on: 0 shared, 1 immutable, else 2 and the partition's
+number.
+
+Errors: as `rust_page_set_ownership`.
+"""
+@inline rust_transaction_set_ownership(transaction, page, ownership) =
+    ccall(FUNCTIONS.rust_transaction_set_ownership, Int32, (MmsbTransaction, UInt64, UInt32,), transaction, page, ownership)
+
+"""
+    rust_transaction_savepoint(transaction::MmsbTransaction, out::Ptr{MmsbSavepoint})::Int32
+
+A place to go back to with `rust_transaction_rollback`.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_transaction_savepoint(transaction, out) =
+    ccall(FUNCTIONS.rust_transaction_savepoint, Int32, (MmsbTransaction, Ptr{MmsbSavepoint},), transaction, out)
+
+"""
+    rust_transaction_rollback(transaction::MmsbTransaction, to::MmsbSavepoint)::Int32
+
+Takes back all that was written after a savepoint, and the savepoints after it. What was read
+stays read.
+
+Errors: InvalidArgument for one that was taken back.
+"""
+@inline rust_transaction_rollback(transaction, to) =
+    ccall(FUNCTIONS.rust_transaction_rollback, Int32, (MmsbTransaction, MmsbSavepoint,), transaction, to)
+
+"""
+    rust_transact(state::MmsbState, retry::Ptr{MmsbRetry}, note::Ptr{MmsbNote}, body::Ptr{Cvoid}, context::Ptr{Cvoid}, lsn::Ptr{UInt64})::Int32
+
+Begins, calls `body`, and commits, anew as long as it conflicts with others. What `body` returns
+but 0 gives the transaction up and is the call's status, unless what it had read holds no longer:
+then it may be a consequence of that, and `body` is called again. `*lsn` receives the record's
+LSN, 0 if nothing changed. `retry`, `note` and `lsn` may be null.
+
+Errors: those of `body` and of a commit; RetriesExhausted; Cancelled if `body` returns a number
+that is no status; TransactionFinished if it ended the transaction.
+
+# Safety
+`retry` and `note` are null or valid, `body` is null or may be called with `context`, `lsn` null
+or valid for a write.
+"""
+@inline rust_transact(state, retry, note, body, context, lsn) =
+    ccall(FUNCTIONS.rust_transact, Int32, (MmsbState, Ptr{MmsbRetry}, Ptr{MmsbNote}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), state, retry, note, body, context, lsn)
+
+"""
+    rust_transaction_after_conflict(state::MmsbState, retry::Ptr{MmsbRetry}, conflicts::UInt32)::Int32
+
+Waits after the `conflicts`th conflict in a row of a transaction, from 1: for callers that try again
+themselves, as `rust_transact` does. The thread's last message is that of the conflict. `retry` may
+be null.
+
+Errors: RetriesExhausted if that was the last try.
+
+# Safety
+`retry` is null or valid for a read.
+"""
+@inline rust_transaction_after_conflict(state, retry, conflicts) =
+    ccall(FUNCTIONS.rust_transaction_after_conflict, Int32, (MmsbState, Ptr{MmsbRetry}, UInt32,), state, retry, conflicts)
+
+"""
+    rust_partition_open(state::MmsbState, number::UInt32, out::Ptr{MmsbPartition})::Int32
+
+Takes a partition, 0 to 65,535, until what is returned is freed: its pages are changed in its
+transactions alone.
+
+Ownership: `out` is freed with `rust_partition_free`.
+Errors: PartitionInUse.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_partition_open(state, number, out) =
+    ccall(FUNCTIONS.rust_partition_open, Int32, (MmsbState, UInt32, Ptr{MmsbPartition},), state, number, out)
+
+"""
+    rust_partition_free(partition::Ptr{MmsbPartition})::Int32
+
+Gives a partition back. `*partition` becomes zero. Null and zero are fine.
+
+# Safety
+`partition` is null or valid for a read and a write.
+"""
+@inline rust_partition_free(partition) =
+    ccall(FUNCTIONS.rust_partition_free, Int32, (Ptr{MmsbPartition},), partition)
+
+"""
+    rust_partition_begin(partition::MmsbPartition, out::Ptr{MmsbTransaction})::Int32
+
+As `rust_transaction_begin`, of one that may change the partition's pages, too.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_partition_begin(partition, out) =
+    ccall(FUNCTIONS.rust_partition_begin, Int32, (MmsbPartition, Ptr{MmsbTransaction},), partition, out)
+
+"""
+    rust_partition_transact(partition::MmsbPartition, retry::Ptr{MmsbRetry}, note::Ptr{MmsbNote}, body::Ptr{Cvoid}, context::Ptr{Cvoid}, lsn::Ptr{UInt64})::Int32
+
+As `rust_transact`, for a partition.
+
+# Safety
+As `rust_transact`.
+"""
+@inline rust_partition_transact(partition, retry, note, body, context, lsn) =
+    ccall(FUNCTIONS.rust_partition_transact, Int32, (MmsbPartition, Ptr{MmsbRetry}, Ptr{MmsbNote}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), partition, retry, note, body, context, lsn)
+
+"""
+    rust_page_ownership(page::MmsbPage, out::Ptr{UInt32})::Int32
+
+Who may change a page: 0 anybody, 1 nobody ever again, else 2 and the number of the partition that
+may.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline rust_page_ownership(page, out) =
+    ccall(FUNCTIONS.rust_page_ownership, Int32, (MmsbPage, Ptr{UInt32},), page, out)
+
+"""
+    rust_page_set_ownership(page::MmsbPage, ownership::UInt32, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Makes a shared page somebody's, or nobody's: 0 shared, 1 immutable, else 2 and the partition's
+number. A partition's page is given away in a transaction of the partition. `note` and `lsn` may
+be null; `*lsn` receives 0 if it is that already.
+
+Errors: NotOwner, Immutable, PageNotFound, PageFreed, InvalidArgument.
+
+# Safety
+`note` is null or valid, `lsn` null or valid for a write.
+"""
+@inline rust_page_set_ownership(page, ownership, note, lsn) =
+    ccall(FUNCTIONS.rust_page_set_ownership, Int32, (MmsbPage, UInt32, Ptr{MmsbNote}, Ptr{UInt64},), page, ownership, note, lsn)
 
 """
     rust_view_free(view::Ptr{MmsbView})::Int32

@@ -34,7 +34,7 @@ free(::Batch, ref) = API.rust_batch_free(ref)
 const Target = Union{MMSBState,Batch}
 
 """
-    commit!(batch)::UInt64
+    commit!(batch::Batch)::UInt64
 
 Makes all changes of a batch at once, as one record; returns its LSN, 0 if nothing changes. The
 batch is over, also after an error.

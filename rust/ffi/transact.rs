@@ -467,6 +467,27 @@ pub unsafe extern "C" fn rust_transact(
     })
 }
 
+/// Waits after the `conflicts`th conflict in a row of a transaction, from 1: for callers that try again
+/// themselves, as `rust_transact` does. The thread's last message is that of the conflict. `retry` may
+/// be null.
+///
+/// Errors: RetriesExhausted if that was the last try.
+///
+/// # Safety
+/// `retry` is null or valid for a read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_transaction_after_conflict(
+    state: MmsbState,
+    retry: *const MmsbRetry,
+    conflicts: u32,
+) -> MmsbStatus {
+    call_state(state.id, |state| {
+        // SAFETY: the caller's promise.
+        let retry = unsafe { retry_at(retry) }?;
+        state.after_conflict(retry, conflicts, &last_message())
+    })
+}
+
 /// # Safety
 /// `body` is null or may be called with `context`.
 unsafe fn attempt(
@@ -490,14 +511,17 @@ unsafe fn attempt(
 /// The error that a body's status stands for, with the message of the call that it comes from.
 #[cold]
 fn said(status: c_int) -> Error {
-    let last = handle::with_message(|last| String::from_utf8_lossy(last).into_owned());
-    let message = last.unwrap_or_default();
     match ErrorKind::from_code(status) {
-        Some(kind) => Error::new(kind, message.trim_end_matches('\0')),
+        Some(kind) => Error::new(kind, last_message()),
         None => {
             Error::new(ErrorKind::Cancelled, format!("the transaction's body returned {status}"))
         }
     }
+}
+
+fn last_message() -> String {
+    let last = handle::with_message(|last| String::from_utf8_lossy(last).into_owned());
+    last.unwrap_or_default().trim_end_matches('\0').to_owned()
 }
 
 /// Takes a partition, 0 to 65,535, until what is returned is freed: its pages are changed in its

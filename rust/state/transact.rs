@@ -139,6 +139,15 @@ impl State {
         Ok(Transaction::new(Holder::Held(core.clone()), Authority::Anybody, read_only))
     }
 
+    /// Waits after the `conflicts`th conflict in a row of a transaction, from 1, the last of which said
+    /// `last`: for languages that try again themselves.
+    ///
+    /// # Errors
+    /// `RetriesExhausted` if that was the last try.
+    pub fn after_conflict(&self, retry: Retry, conflicts: u32, last: &str) -> Result<()> {
+        self.core().after_conflict(retry, conflicts, last)
+    }
+
     /// Calls `attempt`, which begins a transaction and commits it, anew as long as it conflicts: for
     /// other languages.
     pub(crate) fn try_until_done<R>(
@@ -238,6 +247,10 @@ impl Core {
                 self.meter.count(Outcome::Exhausted);
             }
         })
+    }
+
+    fn after_conflict(&self, retry: Retry, conflicts: u32, last: &str) -> Result<()> {
+        retry.after(conflicts, last).inspect_err(|_| self.meter.count(Outcome::Exhausted))
     }
 }
 

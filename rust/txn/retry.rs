@@ -45,14 +45,25 @@ impl Retry {
             match attempt() {
                 Err(error) if error.kind() == ErrorKind::Conflict => {
                     conflicts += 1;
-                    if conflicts >= self.tries {
-                        return Err(exhausted(conflicts, &error));
-                    }
-                    self.wait(conflicts);
+                    self.after(conflicts, error.message())?;
                 }
                 done => return done,
             }
         }
+    }
+
+    /// Waits after the `conflicts`th conflict in a row, from 1, the last of which said `last`.
+    ///
+    /// # Errors
+    /// `RetriesExhausted` if that was the last try.
+    #[cold]
+    pub(crate) fn after(&self, conflicts: u32, last: &str) -> Result<()> {
+        if conflicts >= self.tries {
+            let message = format!("{conflicts} tries met other transactions; the last: {last}");
+            return Err(Error::new(ErrorKind::RetriesExhausted, message));
+        }
+        self.wait(conflicts);
+        Ok(())
     }
 
     /// Waits after the `conflicts`th conflict in a row, from 1.
@@ -65,10 +76,4 @@ impl Retry {
         let part = mix(u64::from(thread::index()) << 32 | u64::from(conflicts)) % 1_000;
         thread::sleep(longest.mul_f64(1.0 - part as f64 / 2_000.0));
     }
-}
-
-#[cold]
-fn exhausted(tries: u32, last: &Error) -> Error {
-    let message = format!("{tries} tries met other transactions; the last: {last}");
-    Error::new(ErrorKind::RetriesExhausted, message)
 }

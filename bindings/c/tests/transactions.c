@@ -92,6 +92,9 @@ static void what_another_changed_is_a_conflict(void) {
     FAILS(CONFLICT, rust_transaction_check(late), "page 1");
     FAILS(CONFLICT, put(late, b, 1), "begun anew");
     FAILS(CONFLICT, rust_transaction_commit(&late, NULL, NULL), "begun anew");
+    MmsbRetry twice = {2, 10};
+    OK(rust_transaction_after_conflict(state, &twice, 1));
+    FAILS(RETRIES_EXHAUSTED, rust_transaction_after_conflict(state, &twice, 2), "begun anew");
     EQ(late.id, 0);
     EQ(value_of(b), 2);
     CHECK(rust_error_is_retryable(MMSB_STATUS_CONFLICT));
