@@ -6,7 +6,7 @@ from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Final, Literal, Self, SupportsIndex, TypeAlias, final
+from typing import Any, ClassVar, Final, Literal, Self, SupportsIndex, TypeAlias, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,11 @@ from typing_extensions import Buffer
 from mmsb._metadata import Metadata
 
 _Durability: TypeAlias = Literal["memory", "buffered", "sync"]
+_T = TypeVar("_T")
 _Location: TypeAlias = Literal["cpu", "gpu", "unified"]
 _Shape: TypeAlias = SupportsIndex | Iterable[SupportsIndex]
 _PageOrId: TypeAlias = Page | SupportsIndex
+_Place: TypeAlias = tuple[_PageOrId, SupportsIndex]
 _ScratchOrId: TypeAlias = ScratchPage | SupportsIndex
 _Path: TypeAlias = str | PathLike[str]
 # NumPy's own hints call arrays buffers from Python 3.12 on.
@@ -112,6 +114,34 @@ class State:
         """Apply a delta. Returns the LSN, None if nothing changed."""
     def batch(self, *, source: str = "", intent: str | None = None) -> Batch:
         """Begin a batch: many changes as one group, all or none."""
+    def transaction(
+        self, *, read_only: bool = False, source: str = "", intent: str | None = None
+    ) -> Transaction:
+        """Begin a transaction, for a ``with`` block that does not try again."""
+    def transact(
+        self,
+        function: Callable[[Transaction], _T],
+        *,
+        tries: int = 1000,
+        pause_max_ms: float = 1.0,
+        source: str = "",
+        intent: str | None = None,
+    ) -> _T:
+        """Call ``function`` with a transaction and commit it, anew as long as it conflicts."""
+    def partition(self, number: SupportsIndex) -> Partition:
+        """Take a partition, 0 to 65,535, until it is closed."""
+    def executor(
+        self,
+        workers: int | None = None,
+        *,
+        pin: bool = True,
+        queue_max: int = 1024,
+        tries: int = 1000,
+        pause_max_ms: float = 1.0,
+    ) -> Executor:
+        """Start worker threads that each hold a partition, from 0 on."""
+    def prometheus(self, name: str | None = None) -> str:
+        """Return the stats as Prometheus reads them."""
     def pages(self) -> list[Page]:
         """Return all pages, ascending by id."""
     @property
@@ -200,6 +230,17 @@ class Page:
     @property
     def location(self) -> _Location:
         """Where the page should live."""
+    @property
+    def ownership(self) -> Literal["shared", "immutable"] | int:
+        """Who may change the page: anybody, nobody, or the partition of that number."""
+    def share(self, *, source: str = "", intent: str | None = None) -> int | None:
+        """Let anybody change the page. Returns the LSN, None if it is shared already."""
+    def freeze(self, *, source: str = "", intent: str | None = None) -> int | None:
+        """Let nobody change the page any more."""
+    def transfer(
+        self, partition: SupportsIndex, *, source: str = "", intent: str | None = None
+    ) -> int | None:
+        """Make the page a partition's, 0 to 65,535."""
     @property
     def metadata(self) -> Metadata:
         """The metadata: a mutable mapping of str to bytes."""
@@ -320,6 +361,190 @@ class Batch:
         exc: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None: ...
+
+@final
+class Transaction:
+    """Reads and writes that happen at one moment, as one group, or not at all."""
+
+    @property
+    def lsn(self) -> int | None:
+        """LSN of the commit; None before, or if nothing changed."""
+    @property
+    def done(self) -> bool:
+        """Whether it was committed or given up."""
+    def read(
+        self,
+        page: _PageOrId,
+        offset: SupportsIndex | None = None,
+        size: SupportsIndex | None = None,
+    ) -> bytes:
+        """Copy bytes of a page from ``offset`` on."""
+    def read_into(
+        self, page: _PageOrId, buffer: _Bytes, offset: SupportsIndex | None = None
+    ) -> None:
+        """Copy bytes of a page into a writable buffer, which they fill."""
+    def size(self, page: _PageOrId) -> int:
+        """Return the bytes of a page."""
+    def __contains__(self, page: _PageOrId, /) -> bool: ...
+    def pages(self) -> builtins.list[Page]:
+        """Return all pages, ascending by id, as the transaction leaves them."""
+    def update(self, page: _PageOrId, data: _Bytes) -> None:
+        """Make ``data`` the whole content of a page."""
+    def write(self, page: _PageOrId, offset: SupportsIndex, data: _Bytes) -> None:
+        """Write ``data`` at ``offset`` of a page."""
+    def apply(self, delta: Delta) -> None:
+        """Apply a delta."""
+    def create_page(
+        self,
+        size: SupportsIndex | None = None,
+        data: _Bytes | None = None,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        shape: _Shape | None = None,
+        location: _Location = "cpu",
+    ) -> Page:
+        """Create a page when the transaction commits; it can be used in it at once."""
+    def free_page(self, page: _PageOrId) -> None:
+        """Free a page when the transaction commits."""
+    def meta(self, page: _PageOrId, key: str | bytes) -> bytes:
+        """Return the value of a metadata key."""
+    def set_meta(self, page: _PageOrId, key: str | bytes, value: _Bytes) -> None:
+        """Set a metadata key."""
+    def remove_meta(self, page: _PageOrId, key: str | bytes) -> None:
+        """Take a metadata key away."""
+    def share(self, page: _PageOrId) -> None:
+        """Let anybody change a page from the commit on."""
+    def freeze(self, page: _PageOrId) -> None:
+        """Let nobody change a page any more from the commit on."""
+    def transfer(self, page: _PageOrId, partition: SupportsIndex) -> None:
+        """Make a page a partition's from the commit on."""
+    def savepoint(self) -> Savepoint:
+        """Return a place to go back to."""
+    def check(self) -> None:
+        """Raise Conflict unless all that was read still holds."""
+    def commit(self) -> int | None:
+        """Make all happen at once. Returns the LSN, None if nothing changed."""
+    def abort(self) -> None:
+        """Give it up: it leaves nothing."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None: ...
+
+@final
+class Savepoint:
+    """A place in a transaction to go back to."""
+
+    def rollback(self) -> None:
+        """Take back all that was written after it."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None: ...
+
+@final
+class Partition:
+    """The right to change the pages of one partition."""
+
+    @property
+    def number(self) -> int:
+        """Its number."""
+    @property
+    def closed(self) -> bool:
+        """Whether it was given back."""
+    def transaction(self, *, source: str = "", intent: str | None = None) -> Transaction:
+        """Begin a transaction that may change the partition's pages, and shared ones."""
+    def transact(
+        self,
+        function: Callable[[Transaction], _T],
+        *,
+        tries: int = 1000,
+        pause_max_ms: float = 1.0,
+        source: str = "",
+        intent: str | None = None,
+    ) -> _T:
+        """Call ``function`` with a transaction and commit it, anew as long as it conflicts."""
+    def close(self) -> None:
+        """Give the partition back."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        _exc_type: type[BaseException] | None,
+        _exc: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None: ...
+
+@final
+class Program:
+    """A transaction whose steps are done in order, all or none, by workers."""
+
+    def __new__(cls, steps: _Bytes | None = None) -> Self: ...
+    def add(self, at: _Place, by: float) -> Self:
+        """Let the number at a place grow: an integer by an int, a double by a float."""
+    def write(self, at: _Place, data: _Bytes) -> Self:
+        """Let bytes go to a place."""
+    def compare_and_swap(self, at: _Place, expected: _Bytes, data: _Bytes) -> Self:
+        """Let bytes become others, if they are as expected."""
+    def transfer(self, origin: _Place, to: _Place, amount: SupportsIndex) -> Self:
+        """Let an amount go from one unsigned integer to another."""
+    def require(
+        self,
+        at: _Place,
+        relation: Literal["==", "!=", "<", "<=", ">", ">="],
+        value: SupportsIndex,
+    ) -> Self:
+        """Fail unless the unsigned integer at a place relates to ``value`` like that."""
+    def __bytes__(self) -> bytes: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Executor:
+    """Worker threads that each hold a partition, and run what they are given."""
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are."""
+    @property
+    def pinned(self) -> int:
+        """How many of them are bound to a core of their own."""
+    @property
+    def state(self) -> State:
+        """The state."""
+    @property
+    def closed(self) -> bool:
+        """Whether the workers were ended."""
+    def submit(self, programs: Sequence[Program], *, source: str = "") -> Tickets:
+        """Have workers run programs."""
+    def apply(self, deltas: Sequence[Delta]) -> Tickets:
+        """Have workers apply deltas."""
+    def close(self) -> None:
+        """Do all that was submitted, and end the workers."""
+    def stop(self) -> int:
+        """End the workers after what they are at. Returns how much was not begun."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        _exc_type: type[BaseException] | None,
+        _exc: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None: ...
+
+@final
+class Tickets:
+    """Where the results of what was submitted arrive."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether all results are there."""
+    def wait(self) -> builtins.list[int | Error | None]:
+        """Wait for all results: the LSN, None if nothing changed, or the exception."""
+    def __len__(self) -> int: ...
 
 @final
 class Snapshot:

@@ -19,6 +19,7 @@ mod buffer;
 mod changes;
 mod delta;
 mod errors;
+mod executor;
 mod memory;
 mod page;
 mod records;
@@ -27,6 +28,7 @@ mod shared;
 mod snapshot;
 mod state;
 mod tlog;
+mod transaction;
 mod typed;
 mod view;
 
@@ -40,6 +42,12 @@ fn _mmsb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<state::State>()?;
     module.add_class::<page::Page>()?;
     module.add_class::<batch::Batch>()?;
+    module.add_class::<transaction::Transaction>()?;
+    module.add_class::<transaction::Savepoint>()?;
+    module.add_class::<transaction::Partition>()?;
+    module.add_class::<executor::Program>()?;
+    module.add_class::<executor::Executor>()?;
+    module.add_class::<executor::Tickets>()?;
     module.add_class::<snapshot::Snapshot>()?;
     module.add_class::<revert::SoftCheckpoint>()?;
     module.add_class::<revert::Difference>()?;

@@ -7,8 +7,9 @@ use crate::errors::raise;
 use crate::records::{MetaPairs, meta_pairs};
 use crate::shared::Shared;
 use crate::state::State;
+use crate::transaction::{own, ownership_of, partition_number};
 use crate::view::View;
-use mmsb::{Lsn, PageId};
+use mmsb::{Lsn, Ownership, PageId};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -198,6 +199,45 @@ impl Page {
     #[getter]
     fn location(&self, py: Python<'_>) -> PyResult<&'static str> {
         Ok(args::location_name(self.ask(py, mmsb::State::location)?))
+    }
+
+    /// Who may change the page: "shared" (anybody), "immutable" (nobody, ever again), or the number of
+    /// the partition that may.
+    #[getter]
+    fn ownership(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        ownership_of(py, self.ask(py, mmsb::State::ownership)?)
+    }
+
+    /// Lets anybody change the page. What belongs to a partition is given away by a transaction of it.
+    /// Returns the LSN, `None` if it is shared already. Raises `NotOwner` and `Immutable`. Example: see
+    /// `transfer`.
+    #[pyo3(signature = (*, source = "", intent = None))]
+    fn share(&self, py: Python<'_>, source: &str, intent: Option<&str>) -> PyResult<Option<u64>> {
+        own(self.state.bind(py), self.id()?, Ownership::Shared, note(source, intent))
+    }
+
+    /// Lets nobody change the page any more. Otherwise as `share`. Example: see `transfer`.
+    #[pyo3(signature = (*, source = "", intent = None))]
+    fn freeze(&self, py: Python<'_>, source: &str, intent: Option<&str>) -> PyResult<Option<u64>> {
+        own(self.state.bind(py), self.id()?, Ownership::Immutable, note(source, intent))
+    }
+
+    /// Makes the page a partition's, 0 to 65,535. Otherwise as `share`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(1)
+    /// ...     page.share(), page.transfer(7) == page.lsn, page.ownership
+    /// (None, True, 7)
+    #[pyo3(signature = (partition, *, source = "", intent = None))]
+    fn transfer(
+        &self,
+        partition: &Bound<'_, PyAny>,
+        source: &str,
+        intent: Option<&str>,
+    ) -> PyResult<Option<u64>> {
+        let ownership = Ownership::Owned(partition_number(partition)?);
+        own(self.state.bind(partition.py()), self.id()?, ownership, note(source, intent))
     }
 
     /// Makes `data` the page's content; records only the bytes that differ.

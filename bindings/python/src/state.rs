@@ -6,6 +6,7 @@ use crate::buffer::with_bytes;
 use crate::changes::{Change, Changes, Filter, Owner};
 use crate::delta::Delta;
 use crate::errors::Failure;
+use crate::executor::Executor;
 use crate::memory::parsed;
 use crate::page::Page;
 use crate::records::{Checkpoint, PageAt, Recovered, Verified, hex};
@@ -13,6 +14,7 @@ use crate::revert::{Difference, SoftCheckpoint};
 use crate::shared::{Closable, Shared, call_back};
 use crate::snapshot::Snapshot;
 use crate::tlog::TLog;
+use crate::transaction::{Partition, Transaction, Trying, partition_number};
 use crate::typed::Extent;
 use mmsb::{Durability, Location, Note, PageId};
 use pyo3::prelude::*;
@@ -402,6 +404,103 @@ impl State {
     #[pyo3(signature = (*, source = "", intent = None))]
     fn batch(slf: &Bound<'_, Self>, source: &str, intent: Option<&str>) -> PyResult<Batch> {
         Batch::new(slf, source, intent)
+    }
+
+    /// A transaction: reads of one moment, and writes that happen at its end, as one group, or not at
+    /// all. For a `with` block that does not try again if it meets another; `transact` does.
+    ///
+    /// - `read_only`: it may not write.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     page = state.create_page(1)
+    /// ...     with state.transaction(source="demo") as t:
+    /// ...         t.write(page, 0, bytes([t.read(page)[0] + 1]))
+    /// ...     page.read()
+    /// b'\x01'
+    #[pyo3(signature = (*, read_only = false, source = "", intent = None))]
+    fn transaction(
+        slf: &Bound<'_, Self>,
+        read_only: bool,
+        source: &str,
+        intent: Option<&str>,
+    ) -> PyResult<Transaction> {
+        Transaction::begin(slf, read_only, source, intent)
+    }
+
+    /// Calls `function` with a `Transaction` and commits it, anew as long as it conflicts with others.
+    /// Returns what `function` returned.
+    ///
+    /// What `function` raises gives the transaction up and is raised from here, unless what it had read
+    /// holds no longer: then it may be a consequence of that, and `function` is called again.
+    ///
+    /// - `tries`: how often in all; `RetriesExhausted` after that.
+    /// - `pause_max_ms`: the longest pause between two tries.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     counter = state.create_page(8)
+    /// ...     def count(t):
+    /// ...         n = int.from_bytes(t.read(counter), "little") + 1
+    /// ...         t.update(counter, n.to_bytes(8, "little"))
+    /// ...         return n
+    /// ...     [state.transact(count, source="demo") for _ in range(3)]
+    /// [1, 2, 3]
+    #[pyo3(signature = (
+        function, *, tries = 1000, pause_max_ms = 1.0, source = "", intent = None
+    ))]
+    fn transact(
+        slf: &Bound<'_, Self>,
+        function: &Bound<'_, PyAny>,
+        tries: u32,
+        pause_max_ms: f64,
+        source: &str,
+        intent: Option<&str>,
+    ) -> PyResult<Py<PyAny>> {
+        let trying = Trying { tries, pause_max_ms, source, intent };
+        let begin = || slf.get().shared.short(slf.py(), |state| state.begin_held(false));
+        trying.run(slf, function, begin)
+    }
+
+    /// Takes a partition, 0 to 65,535, until it is closed: its pages (`Page.transfer`) are changed in
+    /// its transactions alone. Raises `PartitionInUse`. Example: see `Partition`.
+    fn partition(slf: &Bound<'_, Self>, number: &Bound<'_, PyAny>) -> PyResult<Partition> {
+        Partition::open(slf, partition_number(number)?)
+    }
+
+    /// Starts worker threads that each hold a partition, from 0 on.
+    ///
+    /// - `workers`: 1 to 64; `None` is one per core. `pin`: bind each to a core of its own.
+    /// - `queue_max`: how much may wait for one worker; who submits more waits.
+    /// - `tries`, `pause_max_ms`: for what conflicts, as of `transact`.
+    ///
+    /// Raises `SizeOutOfRange` and `PartitionInUse`. Example: see `Executor`.
+    #[pyo3(signature = (
+        workers = None, *, pin = true, queue_max = 1024, tries = 1000, pause_max_ms = 1.0
+    ))]
+    fn executor(
+        slf: &Bound<'_, Self>,
+        workers: Option<usize>,
+        pin: bool,
+        queue_max: usize,
+        tries: u32,
+        pause_max_ms: f64,
+    ) -> PyResult<Executor> {
+        let trying = Trying { tries, pause_max_ms, source: "", intent: None };
+        Executor::start(slf, workers, pin, queue_max, trying)
+    }
+
+    /// The stats in the text format that Prometheus reads; `name` becomes the label `state` of each
+    /// line.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     'mmsb_pages{state="demo"} 0' in state.prometheus("demo").splitlines()
+    /// True
+    #[pyo3(signature = (name = None))]
+    fn prometheus(&self, py: Python<'_>, name: Option<&str>) -> Result<String, Failure> {
+        let labels: Vec<(&str, &str)> = name.map(|name| ("state", name)).into_iter().collect();
+        self.shared.long(py, |state| Ok(state.stats()?.to_prometheus(&labels)))
     }
 
     /// All pages, ascending by id. Cost: O(ids ever given out).
