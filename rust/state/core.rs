@@ -166,7 +166,14 @@ impl Core {
 
     /// A core like a new one, from the pool if it has one.
     pub fn take() -> Arc<Core> {
-        POOL.lock().pop().unwrap_or_else(|| Arc::new(Core::blank()))
+        POOL.lock().pop().unwrap_or_else(Core::build)
+    }
+
+    /// Not part of its callers: a core on their stack would have them touch all of its pages.
+    #[cold]
+    #[inline(never)]
+    fn build() -> Arc<Core> {
+        Arc::new(Core::blank())
     }
 
     /// Puts a core that was reset into the pool.

@@ -62,7 +62,10 @@ impl<const N: usize> Counters<N> {
 
     /// Makes the sums these.
     pub fn set(&mut self, sums: [u64; N]) {
-        for (at, line) in self.lines.iter_mut().enumerate() {
+        // No thread had the others.
+        let used = (thread::numbers() as usize).clamp(1, SHARED);
+        let used = |&(at, _): &(usize, &mut Line<N>)| at < used || at == SHARED;
+        for (at, line) in self.lines.iter_mut().enumerate().filter(used) {
             for (sum, to) in line.0.iter_mut().zip(sums) {
                 let to = if at == 0 { to } else { 0 };
                 // Reading is cheaper than making lines dirty.

@@ -11,6 +11,7 @@ use std::io;
 use std::num::NonZero;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A started thread. Dropped without [`join`](JoinHandle::join), it goes on by itself.
@@ -105,6 +106,9 @@ struct Free {
     next: u32,
 }
 
+/// Numbers from here on were never given out.
+static GIVEN: AtomicU32 = AtomicU32::new(0);
+
 static FREE: Mutex<Free> = Mutex::new(Free { returned: BinaryHeap::new(), next: 0 });
 
 /// A thread that has no number yet.
@@ -135,6 +139,7 @@ fn assign() -> u32 {
     let mut free = FREE.lock();
     let index = free.returned.pop().map_or(free.next, |Reverse(index)| index);
     free.next = free.next.max(index + 1);
+    GIVEN.fetch_max(free.next, Ordering::Relaxed);
     // Counted from 1, as no value is null.
     if !GIVE_BACK
         .set(NonNull::without_provenance(NonZero::<usize>::MIN.saturating_add(index as usize)))
@@ -151,8 +156,14 @@ extern "C" fn give_back(number: *mut c_void) {
     FREE.lock().returned.push(Reverse((number.addr() - 1) as u32));
 }
 
+/// All numbers that were ever given out are below it, but for [`LEAVING`].
+pub fn numbers() -> u32 {
+    GIVEN.load(Ordering::Relaxed)
+}
+
 /// Gives the calling thread a number that [`index`] did not give out: a simulation numbers its own.
 pub(super) fn lend_index(index: u32) {
+    GIVEN.fetch_max(index + 1, Ordering::Relaxed);
     HELD.set(index);
 }
 
