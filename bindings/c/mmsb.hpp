@@ -796,6 +796,87 @@ class Batch : public detail::Owned<MmsbBatch, rust_batch_free> {
     }
 };
 
+/// An edge as one of its ends sees it: the page at the other end, and an MmsbEdgeKind.
+using Link = MmsbLink;
+/// A page, and the most edges on a way to it from a page without parents.
+using Rank = MmsbRank;
+
+/// What derives from what in a state, which it must not outlive.
+class Graph {
+  public:
+    explicit Graph(MmsbState state) noexcept : state_(state) {}
+
+    /// `child` derives from `parent` from here on. 0 if it does already. Throws Cycle.
+    Lsn add(PageId parent, PageId child, MmsbEdgeKind kind = MMSB_EDGE_KIND_DATA,
+            const Note &note = {}) const {
+        MmsbNote text = note.raw();
+        return detail::fetch<Lsn>([&](auto lsn) {
+            return rust_graph_add_edge(state_, parent, child, kind, &text, lsn);
+        });
+    }
+    Lsn remove(PageId parent, PageId child, MmsbEdgeKind kind = MMSB_EDGE_KIND_DATA,
+               const Note &note = {}) const {
+        MmsbNote text = note.raw();
+        return detail::fetch<Lsn>([&](auto lsn) {
+            return rust_graph_remove_edge(state_, parent, child, kind, &text, lsn);
+        });
+    }
+    /// What a page derives from, in the order in which the edges were added.
+    std::vector<Link> parents(PageId page) const {
+        return detail::collect<Link>([&](auto buf, auto capacity, auto len) {
+            return rust_graph_parents(state_, page, buf, capacity, len);
+        });
+    }
+    /// What derives from a page, ascending.
+    std::vector<Link> children(PageId page) const {
+        return detail::collect<Link>([&](auto buf, auto capacity, auto len) {
+            return rust_graph_children(state_, page, buf, capacity, len);
+        });
+    }
+    std::vector<PageId> ancestors(PageId page) const {
+        return detail::collect<PageId>([&](auto buf, auto capacity, auto len) {
+            return rust_graph_ancestors(state_, page, buf, capacity, len);
+        });
+    }
+    std::vector<PageId> descendants(PageId page) const {
+        return detail::collect<PageId>([&](auto buf, auto capacity, auto len) {
+            return rust_graph_descendants(state_, page, buf, capacity, len);
+        });
+    }
+    /// All pages with edges, parents before children.
+    std::vector<Rank> order() const {
+        return detail::collect<Rank>([&](auto buf, auto capacity, auto len) {
+            return rust_graph_order(state_, buf, capacity, len);
+        });
+    }
+    std::uint64_t edge_count() const {
+        return detail::fetch<std::uint64_t>(
+            [&](auto out) { return rust_graph_edge_count(state_, out); });
+    }
+    /// All edges in the DOT language.
+    std::string dot() const {
+        return detail::collect_text([&](auto buf, auto capacity, auto len) {
+            return rust_graph_dot(state_, buf, capacity, len);
+        });
+    }
+    /// All edges as a picture.
+    std::string svg() const {
+        return detail::collect_text([&](auto buf, auto capacity, auto len) {
+            return rust_graph_svg(state_, buf, capacity, len);
+        });
+    }
+    /// Frees a page and all that derive from it; returns how many those are.
+    std::size_t free_cascade(PageId page, const Note &note = {}) const {
+        MmsbNote text = note.raw();
+        return detail::fetch<std::size_t>([&](auto count) {
+            return rust_graph_free_cascade(state_, page, &text, count, nullptr);
+        });
+    }
+
+  private:
+    MmsbState state_;
+};
+
 /// A place in a transaction to go back to.
 using Savepoint = MmsbSavepoint;
 
@@ -1149,6 +1230,8 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
     void after_conflict(std::uint32_t conflicts, Retry retry = {}) {
         detail::check(rust_transaction_after_conflict(raw_, &retry, conflicts));
     }
+    /// What derives from what; not to be used after this state's end.
+    Graph graph() const noexcept { return Graph(raw_); }
     /// Takes a partition until what is returned is destroyed.
     Partition partition(std::uint32_t number) {
         return Partition(detail::fetch<MmsbPartition>(

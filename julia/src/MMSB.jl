@@ -44,6 +44,7 @@ include("changes.jl")
 include("history.jl")
 include("checkpoint.jl")
 include("revert.jl")
+include("graph.jl")
 include("transaction.jl")
 include("executor.jl")
 include("tlog.jl")
@@ -67,6 +68,8 @@ export Change, Changes, query_log, get_deltas_for_page, compute_log_statistics
 export replay_log, page_at, verify, digest, Digest, sync
 export checkpoint!, checkpoint_log!, export_checkpoint, load_checkpoint!, list_checkpoints
 export drop_checkpoint!
+export add_dependency, remove_dependency, get_parents, get_children, get_ancestors, get_descendants
+export topological_order, delete_cascade, Dependency, DependencyGraph, graph_dot
 export Transaction, begin_transaction, transact, savepoint, rollback!, has_page
 export Partition, partition, ownership, share!, freeze!, transfer!
 export Executor, executor_workers, Tickets, submit, stop!, Program, program_bytes

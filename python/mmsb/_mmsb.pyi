@@ -16,6 +16,7 @@ from mmsb._metadata import Metadata
 
 _Durability: TypeAlias = Literal["memory", "buffered", "sync"]
 _T = TypeVar("_T")
+_EdgeKind: TypeAlias = Literal["data", "control", "device", "compiler"]
 _Location: TypeAlias = Literal["cpu", "gpu", "unified"]
 _Shape: TypeAlias = SupportsIndex | Iterable[SupportsIndex]
 _PageOrId: TypeAlias = Page | SupportsIndex
@@ -114,6 +115,9 @@ class State:
         """Apply a delta. Returns the LSN, None if nothing changed."""
     def batch(self, *, source: str = "", intent: str | None = None) -> Batch:
         """Begin a batch: many changes as one group, all or none."""
+    @property
+    def graph(self) -> Graph:
+        """What derives from what."""
     def transaction(
         self, *, read_only: bool = False, source: str = "", intent: str | None = None
     ) -> Transaction:
@@ -361,6 +365,51 @@ class Batch:
         exc: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None: ...
+
+@final
+class Graph:
+    """What derives from what in a state: edges from parents to children."""
+
+    def add(
+        self,
+        parent: _PageOrId,
+        child: _PageOrId,
+        kind: _EdgeKind = "data",
+        *,
+        source: str = "",
+        intent: str | None = None,
+    ) -> int | None:
+        """Add an edge. Returns the LSN, None if it is there already."""
+    def remove(
+        self,
+        parent: _PageOrId,
+        child: _PageOrId,
+        kind: _EdgeKind = "data",
+        *,
+        source: str = "",
+        intent: str | None = None,
+    ) -> int:
+        """Take an edge away. Returns the LSN."""
+    def parents(self, page: _PageOrId) -> builtins.list[tuple[Page, _EdgeKind]]:
+        """Return what a page derives from, in the order in which the edges were added."""
+    def children(self, page: _PageOrId) -> builtins.list[tuple[Page, _EdgeKind]]:
+        """Return what derives from a page, ascending."""
+    def ancestors(self, page: _PageOrId) -> builtins.list[Page]:
+        """Return all pages that a page derives from, ascending."""
+    def descendants(self, page: _PageOrId) -> builtins.list[Page]:
+        """Return all pages that derive from a page, ascending."""
+    def order(self) -> builtins.list[tuple[Page, int]]:
+        """Return all pages with edges, parents before children, with their heights."""
+    def free_cascade(
+        self, page: _PageOrId, *, source: str = "", intent: str | None = None
+    ) -> builtins.list[Page]:
+        """Free a page and all that derive from it. Returns them, ascending."""
+    def dot(self) -> str:
+        """Return all edges in the DOT language."""
+    def svg(self) -> str:
+        """Return all edges as an SVG picture."""
+    def _repr_svg_(self) -> str: ...
+    def __len__(self) -> int: ...
 
 @final
 class Transaction:

@@ -19,6 +19,7 @@ pub mod checkpoint;
 pub mod compare;
 pub mod delta;
 pub mod executor;
+pub mod graph;
 mod handle;
 pub mod log;
 pub mod memory;

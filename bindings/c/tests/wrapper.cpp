@@ -100,6 +100,28 @@ void transactions() {
     throws(MMSB_STATUS_RANGE_OUT_OF_BOUNDS, "9", [&] { state.begin(true).read(a.id(), 0, 9); });
 }
 
+void edges() {
+    auto state = mmsb::State::memory();
+    auto a = state.create_page(4).id(), b = state.create_page(4).id(), c = state.create_page(4).id();
+    auto graph = state.graph();
+    CHECK(graph.add(a, b, MMSB_EDGE_KIND_DATA, "who") > 0);
+    EQ(graph.add(a, b), 0);
+    graph.add(b, c, MMSB_EDGE_KIND_CONTROL);
+    throws(MMSB_STATUS_CYCLE, "1 -> 2 -> 3 -> 1", [&] { graph.add(c, a); });
+    EQ(graph.parents(c)[0].kind, MMSB_EDGE_KIND_CONTROL);
+    EQ(graph.children(a)[0].page, b);
+    CHECK(graph.ancestors(c) == std::vector<mmsb::PageId>({a, b}));
+    CHECK(graph.descendants(a) == std::vector<mmsb::PageId>({b, c}));
+    EQ(graph.order()[2].height, 2);
+    EQ(graph.edge_count(), 2);
+    CHECK(graph.dot().find("1 -> 2") != std::string::npos);
+    CHECK(graph.svg().find("<svg") != std::string::npos);
+    throws(MMSB_STATUS_HAS_CHILDREN, "page 3", [&] { state.page(b).free(); });
+    graph.remove(b, c, MMSB_EDGE_KIND_CONTROL);
+    EQ(graph.free_cascade(a), 2);
+    EQ(state.page_count(), 1);
+}
+
 void workers() {
     auto state = mmsb::State::memory();
     auto mine = state.create_page(8), shared = state.create_page(8);
@@ -583,7 +605,7 @@ int main(int argc, char **argv) {
         TEST(pages),   TEST(errors),       TEST(moves),       TEST(batches),
         TEST(deltas),  TEST(the_past),     TEST(there_and_back), TEST(history), TEST(verification),
         TEST(threads), TEST(directories),  TEST(allocators_and_logs),
-        TEST(long_calls_stop), TEST(a_global_is_closed), TEST(blocks), TEST(the_heap), TEST(transactions), TEST(workers),
+        TEST(long_calls_stop), TEST(a_global_is_closed), TEST(blocks), TEST(the_heap), TEST(transactions), TEST(workers), TEST(edges),
     };
     self = argv[0];
     return argc == 3 ? leave_a_global(argv[2]) : RUN(tests);

@@ -20,6 +20,7 @@ mod changes;
 mod delta;
 mod errors;
 mod executor;
+mod graph;
 mod memory;
 mod page;
 mod records;
@@ -42,6 +43,7 @@ fn _mmsb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<state::State>()?;
     module.add_class::<page::Page>()?;
     module.add_class::<batch::Batch>()?;
+    module.add_class::<graph::Graph>()?;
     module.add_class::<transaction::Transaction>()?;
     module.add_class::<transaction::Savepoint>()?;
     module.add_class::<transaction::Partition>()?;

@@ -7,6 +7,7 @@ use crate::changes::{Change, Changes, Filter, Owner};
 use crate::delta::Delta;
 use crate::errors::Failure;
 use crate::executor::Executor;
+use crate::graph::Graph;
 use crate::memory::parsed;
 use crate::page::Page;
 use crate::records::{Checkpoint, PageAt, Recovered, Verified, hex};
@@ -404,6 +405,12 @@ impl State {
     #[pyo3(signature = (*, source = "", intent = None))]
     fn batch(slf: &Bound<'_, Self>, source: &str, intent: Option<&str>) -> PyResult<Batch> {
         Batch::new(slf, source, intent)
+    }
+
+    /// What derives from what. Example: see `Graph`.
+    #[getter]
+    fn graph(slf: &Bound<'_, Self>) -> Graph {
+        Graph::of(slf)
     }
 
     /// A transaction: reads of one moment, and writes that happen at its end, as one group, or not at

@@ -3,10 +3,13 @@
 use super::super::input::Input;
 use mmsb::ffi::MmsbNote;
 use mmsb::ffi::delta::MmsbRun;
+use mmsb::ffi::executor::{MmsbExecutorConfig, MmsbPlace};
 use mmsb::ffi::state::{MmsbConfig, MmsbQuery, rust_config_default, rust_query_default};
 use mmsb::ffi::status::MmsbStatus;
+use mmsb::ffi::transact::MmsbRetry;
 use mmsb::ffi::{MmsbAllocator, MmsbBatch, MmsbDelta, MmsbPage, MmsbReader, MmsbSnapshot};
 use mmsb::ffi::{MmsbComparison, MmsbSoftCheckpoint, MmsbState, MmsbTLog, MmsbView};
+use mmsb::ffi::{MmsbExecutor, MmsbPartition, MmsbProgram, MmsbTickets, MmsbTransaction};
 use mmsb::stdx::crc::crc32c;
 use std::collections::HashMap;
 use std::ffi::{CString, c_char};
@@ -26,6 +29,11 @@ pub const TLOG: u8 = 7;
 pub const READER: u8 = 8;
 pub const COMPARISON: u8 = 9;
 pub const SOFT_CHECKPOINT: u8 = 10;
+pub const TRANSACTION: u8 = 11;
+pub const PARTITION: u8 = 12;
+pub const PROGRAM: u8 = 13;
+pub const EXECUTOR: u8 = 14;
+pub const TICKETS: u8 = 15;
 
 /// Sizes of pages: in their limits and small, or out of them.
 const SIZES: [u64; 10] = [16, 1, 64, 65, 300, 1024, 5000, 0, (1 << 30) + 1, u64::MAX];
@@ -102,6 +110,9 @@ pub struct Args<'a> {
     config: Option<Box<MmsbConfig>>,
     query: Option<Box<MmsbQuery>>,
     runs: Vec<Vec<MmsbRun>>,
+    retry: Option<Box<MmsbRetry>>,
+    executor: Option<Box<MmsbExecutorConfig>>,
+    handles: Vec<Vec<u64>>,
     lsns: Vec<u64>,
     /// Checksums of what views showed first; nobody else may free them.
     views: Option<HashMap<u64, u32>>,
@@ -122,6 +133,9 @@ impl<'a> Args<'a> {
             config: None,
             query: None,
             runs: Vec::new(),
+            retry: None,
+            executor: None,
+            handles: Vec::new(),
             lsns: Vec::new(),
             views: alone.then(HashMap::new),
         }
@@ -135,6 +149,7 @@ impl<'a> Args<'a> {
         self.bytes.clear();
         self.texts.clear();
         self.runs.clear();
+        self.handles.clear();
     }
 
     /// A call that failed wrote nothing, but for what its kind of place allows.
@@ -314,6 +329,70 @@ impl<'a> Args<'a> {
 
     pub fn soft_checkpoint(&mut self) -> MmsbSoftCheckpoint {
         MmsbSoftCheckpoint { id: self.handle(SOFT_CHECKPOINT) }
+    }
+
+    pub fn transaction(&mut self) -> MmsbTransaction {
+        MmsbTransaction { id: self.handle(TRANSACTION) }
+    }
+
+    pub fn partition(&mut self) -> MmsbPartition {
+        MmsbPartition { id: self.handle(PARTITION) }
+    }
+
+    pub fn program(&mut self) -> MmsbProgram {
+        MmsbProgram { id: self.handle(PROGRAM) }
+    }
+
+    pub fn executor(&mut self) -> MmsbExecutor {
+        MmsbExecutor { id: self.handle(EXECUTOR) }
+    }
+
+    pub fn tickets(&mut self) -> MmsbTickets {
+        MmsbTickets { id: self.handle(TICKETS) }
+    }
+
+    /// Some handles of a kind, one after the other.
+    pub fn handles<T>(&mut self, kind: u8) -> (*const T, usize) {
+        let count = self.input.below(4);
+        let handles = (0..count).map(|_| self.handle(kind)).collect();
+        self.handles.push(handles);
+        (self.handles[self.handles.len() - 1].as_ptr().cast(), count)
+    }
+
+    pub fn place_in_page(&mut self) -> MmsbPlace {
+        MmsbPlace { page: self.page_id(), offset: self.offset() }
+    }
+
+    pub fn ownership(&mut self) -> u32 {
+        match self.input.u8() {
+            255 => u32::MAX,
+            254 => 0x1_0002,
+            n if n < 16 => 1,
+            n if n < 128 => 0,
+            n => 2 + u32::from(n) % 3,
+        }
+    }
+
+    /// How often something is tried; null for once in a while. Never long.
+    pub fn retry(&mut self) -> *const MmsbRetry {
+        if self.input.once_in(8) {
+            return ptr::null();
+        }
+        let (tries, pause_max_us) = (1 + u32::from(self.input.u8()) % 4, 1);
+        &raw const **self.retry.insert(Box::new(MmsbRetry { tries, pause_max_us }))
+    }
+
+    /// Settings of an executor of few workers, or of too many.
+    pub fn executor_config(&mut self) -> *const MmsbExecutorConfig {
+        let workers = match self.input.u8() {
+            255 => 65,
+            254 => u32::MAX,
+            n => 1 + u32::from(n) % 2,
+        };
+        let (unpinned, queue_max) = (self.input.once_in(2), u32::from(self.input.u8()) % 4);
+        let retry = MmsbRetry { tries: 3, pause_max_us: 1 };
+        let config = MmsbExecutorConfig { workers, unpinned, queue_max, retry };
+        &raw const **self.executor.insert(Box::new(config))
     }
 
     /// A handle of what holds pages.

@@ -86,7 +86,10 @@ fn check_status(name: &str, status: MmsbStatus) {
         let message = message();
         assert!(!matches!(status, Panic | Internal | Poisoned), "{name}: {status:?}: {message}");
         assert!(!message.is_empty(), "{name}: {status:?} without a message");
-        let own = name != "rust_error_info";
+        // Some repeat the message of the call before, which a caller's function may pass on.
+        let repeats =
+            ["rust_transact", "rust_partition_transact", "rust_transaction_after_conflict"];
+        let own = name != "rust_error_info" && !repeats.contains(&name);
         assert!(!own || !message.contains("error table"), "{name}: {status:?}, message: {message}");
     }
 }

@@ -2,12 +2,15 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "Args makes only pointers that are allowed")]
 
 use super::args::{ALLOCATOR, Args, BATCH, COMPARISON, DELTA, READER, SNAPSHOT};
+use super::args::{EXECUTOR, PARTITION, PROGRAM, TICKETS, TRANSACTION};
 use super::args::{SOFT_CHECKPOINT, STATE, TLOG, VIEW};
 use mmsb::ffi::allocator::*;
 use mmsb::ffi::batch::*;
 use mmsb::ffi::checkpoint::*;
 use mmsb::ffi::compare::*;
 use mmsb::ffi::delta::*;
+use mmsb::ffi::executor::*;
+use mmsb::ffi::graph::*;
 use mmsb::ffi::log::*;
 use mmsb::ffi::memory::*;
 use mmsb::ffi::page::*;
@@ -16,8 +19,9 @@ use mmsb::ffi::revert::*;
 use mmsb::ffi::snapshot::*;
 use mmsb::ffi::state::*;
 use mmsb::ffi::status::*;
+use mmsb::ffi::transact::*;
 use mmsb::ffi::view::*;
-use mmsb::ffi::{MmsbState, MmsbView, rust_mmsb_version};
+use mmsb::ffi::{MmsbState, MmsbTickets, MmsbTransaction, MmsbView, rust_mmsb_version};
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
@@ -32,6 +36,11 @@ pub const FREES: &[(u8, Free)] = &[
     (COMPARISON, |at| unsafe { rust_comparison_free(at.cast()) }),
     (SOFT_CHECKPOINT, |at| unsafe { rust_soft_checkpoint_release(at.cast()) }),
     (BATCH, |at| unsafe { rust_batch_free(at.cast()) }),
+    (TICKETS, |at| unsafe { rust_tickets_free(at.cast()) }),
+    (EXECUTOR, |at| unsafe { rust_executor_free(at.cast()) }),
+    (PROGRAM, |at| unsafe { rust_program_free(at.cast()) }),
+    (TRANSACTION, |at| unsafe { rust_transaction_abort(at.cast()) }),
+    (PARTITION, |at| unsafe { rust_partition_free(at.cast()) }),
     (DELTA, |at| unsafe { rust_delta_free(at.cast()) }),
     (TLOG, |at| unsafe { rust_tlog_free(at.cast()) }),
     (ALLOCATOR, |at| unsafe { rust_allocator_free(at.cast()) }),
@@ -111,6 +120,70 @@ unsafe extern "C" fn call_back(context: *mut c_void, done: u64) -> c_int {
     unsafe { rust_state_page_count(state, &mut count) };
     assert_ne!(unsafe { rust_state_close(&mut state) }, MmsbStatus::Ok);
     c_int::from(done % 5 == 1)
+}
+
+/// What a transaction's body does: a page's first byte grows, and the body returns a number.
+struct Body {
+    page: u64,
+    returns: c_int,
+    /// The state itself is used, too, which may meet the transaction.
+    state: Option<MmsbState>,
+}
+
+unsafe extern "C" fn body(context: *mut c_void, transaction: MmsbTransaction) -> c_int {
+    let body = unsafe { &*context.cast::<Body>() };
+    let mut byte = 0;
+    let status = unsafe { rust_transaction_read(transaction, body.page, 0, &mut byte, 1) };
+    if status != MmsbStatus::Ok {
+        return status as c_int;
+    }
+    if let Some(state) = body.state {
+        let mut count = 0;
+        unsafe { rust_state_page_count(state, &mut count) };
+    }
+    let byte = byte.wrapping_add(1);
+    let status = unsafe { rust_transaction_write(transaction, body.page, 0, &byte, 1) };
+    if status == MmsbStatus::Ok { body.returns } else { status as c_int }
+}
+
+/// A call that calls a body.
+fn with_body(
+    a: &mut Args<'_>,
+    state: Option<MmsbState>,
+    call: impl FnOnce(&mut Args<'_>, MmsbBody, *mut c_void) -> MmsbStatus,
+) -> MmsbStatus {
+    let returns = match a.input.u8() {
+        255 => 12345,
+        254 => -1,
+        253 => MmsbStatus::Conflict as c_int,
+        252 => MmsbStatus::InvalidArgument as c_int,
+        _ => 0,
+    };
+    let mut context = Body { page: a.page_id(), returns, state };
+    let function: MmsbBody = if a.input.once_in(32) { None } else { Some(body) };
+    call(a, function, (&raw mut context).cast())
+}
+
+/// A call that gives workers something to do, which is done when it is over: what a later call leaves
+/// as it was can be said.
+fn submit(a: &mut Args<'_>, call: impl FnOnce(*mut MmsbTickets) -> MmsbStatus) -> MmsbStatus {
+    if !a.has_room(TICKETS) {
+        return MmsbStatus::Ok;
+    }
+    let out = a.out::<MmsbTickets>();
+    let status = call(out);
+    if status == MmsbStatus::Ok
+        && let Some(tickets) = a.value(out)
+    {
+        let mut ready = false;
+        while !ready {
+            if unsafe { rust_tickets_ready(tickets, &mut ready) } != MmsbStatus::Ok {
+                break;
+            }
+            std::thread::yield_now();
+        }
+    }
+    a.made(status, out.cast())
 }
 
 /// A call that tells its progress, or not.
@@ -583,6 +656,254 @@ pub const CALLS: &[(&str, Call)] = &[
     ("rust_soft_checkpoint_release", |a| {
         let at = a.handle_place(SOFT_CHECKPOINT);
         unsafe { rust_soft_checkpoint_release(at.cast()) }
+    }),
+    ("rust_transaction_begin", |a| {
+        let (state, read_only) = (a.state(), a.input.once_in(4));
+        make(a, TRANSACTION, |out| unsafe { rust_transaction_begin(state, read_only, out) })
+    }),
+    ("rust_transaction_commit", |a| {
+        let (at, note) = (a.handle_place(TRANSACTION), a.note());
+        tell(a, |lsn| unsafe { rust_transaction_commit(at.cast(), note, lsn) })
+    }),
+    ("rust_transaction_abort", |a| {
+        let at = a.handle_place(TRANSACTION);
+        unsafe { rust_transaction_abort(at.cast()) }
+    }),
+    ("rust_transaction_check", |a| {
+        let transaction = a.transaction();
+        rust_transaction_check(transaction)
+    }),
+    ("rust_transaction_read", |a| {
+        let (transaction, id, offset, (buf, len)) =
+            (a.transaction(), a.page_id(), a.offset(), a.buffer());
+        unsafe { rust_transaction_read(transaction, id, offset, buf, len) }
+    }),
+    ("rust_transaction_page_size", |a| {
+        let (transaction, id, out) = (a.transaction(), a.page_id(), a.out());
+        unsafe { rust_transaction_page_size(transaction, id, out) }
+    }),
+    ("rust_transaction_contains", |a| {
+        let (transaction, id, out) = (a.transaction(), a.page_id(), a.out());
+        unsafe { rust_transaction_contains(transaction, id, out) }
+    }),
+    ("rust_transaction_list_pages", |a| {
+        let transaction = a.transaction();
+        copy(a, |buf, capacity, len| unsafe {
+            rust_transaction_list_pages(transaction, buf, capacity, len)
+        })
+    }),
+    ("rust_transaction_create_page", |a| {
+        let (transaction, size, location, out) = (a.transaction(), a.size(), a.location(), a.out());
+        unsafe { rust_transaction_create_page(transaction, size, location, out) }
+    }),
+    ("rust_transaction_free_page", |a| {
+        let (transaction, id) = (a.transaction(), a.page_id());
+        rust_transaction_free_page(transaction, id)
+    }),
+    ("rust_transaction_write", |a| {
+        let (transaction, id, offset, (bytes, len)) =
+            (a.transaction(), a.page_id(), a.offset(), a.any_bytes());
+        unsafe { rust_transaction_write(transaction, id, offset, bytes, len) }
+    }),
+    ("rust_transaction_update", |a| {
+        let (transaction, id, (bytes, len)) = (a.transaction(), a.page_id(), a.any_bytes());
+        unsafe { rust_transaction_update(transaction, id, bytes, len) }
+    }),
+    ("rust_transaction_apply", |a| {
+        let (transaction, delta) = (a.transaction(), a.delta());
+        rust_transaction_apply(transaction, delta)
+    }),
+    ("rust_transaction_metadata_get", |a| {
+        let (transaction, id, (key, key_len)) = (a.transaction(), a.page_id(), a.key());
+        copy(a, |buf, capacity, len| unsafe {
+            rust_transaction_metadata_get(transaction, id, key, key_len, buf, capacity, len)
+        })
+    }),
+    ("rust_transaction_metadata_set", |a| {
+        let (transaction, id, (key, key_len), (value, len)) =
+            (a.transaction(), a.page_id(), a.key(), a.any_bytes());
+        unsafe { rust_transaction_metadata_set(transaction, id, key, key_len, value, len) }
+    }),
+    ("rust_transaction_metadata_remove", |a| {
+        let (transaction, id, (key, len)) = (a.transaction(), a.page_id(), a.key());
+        unsafe { rust_transaction_metadata_remove(transaction, id, key, len) }
+    }),
+    ("rust_transaction_set_ownership", |a| {
+        let (transaction, id, ownership) = (a.transaction(), a.page_id(), a.ownership());
+        rust_transaction_set_ownership(transaction, id, ownership)
+    }),
+    ("rust_transaction_savepoint", |a| {
+        let (transaction, out) = (a.transaction(), a.out());
+        unsafe { rust_transaction_savepoint(transaction, out) }
+    }),
+    ("rust_transaction_rollback", |a| {
+        let (transaction, writes) = (a.transaction(), u32::from(a.input.u8()) % 8);
+        rust_transaction_rollback(transaction, MmsbSavepoint { writes })
+    }),
+    ("rust_transaction_after_conflict", |a| {
+        let (state, retry, conflicts) = (a.state(), a.retry(), u32::from(a.input.u8()) % 6);
+        unsafe { rust_transaction_after_conflict(state, retry, conflicts) }
+    }),
+    ("rust_transact", |a| {
+        let (state, retry, note) = (a.state(), a.retry(), a.note());
+        with_body(a, Some(state), |a, body, context| {
+            tell(a, |lsn| unsafe { rust_transact(state, retry, note, body, context, lsn) })
+        })
+    }),
+    ("rust_partition_open", |a| {
+        let (state, number) = (a.state(), a.ownership());
+        make(a, PARTITION, |out| unsafe { rust_partition_open(state, number, out) })
+    }),
+    ("rust_partition_free", |a| {
+        let at = a.handle_place(PARTITION);
+        unsafe { rust_partition_free(at.cast()) }
+    }),
+    ("rust_partition_begin", |a| {
+        let partition = a.partition();
+        make(a, TRANSACTION, |out| unsafe { rust_partition_begin(partition, out) })
+    }),
+    ("rust_partition_transact", |a| {
+        let (partition, retry, note) = (a.partition(), a.retry(), a.note());
+        with_body(a, None, |a, body, context| {
+            tell(a, |lsn| unsafe {
+                rust_partition_transact(partition, retry, note, body, context, lsn)
+            })
+        })
+    }),
+    ("rust_page_ownership", |a| {
+        let (page, out) = (a.page(), a.out());
+        unsafe { rust_page_ownership(page, out) }
+    }),
+    ("rust_page_set_ownership", |a| {
+        let (page, ownership, note) = (a.page(), a.ownership(), a.note());
+        tell(a, |lsn| unsafe { rust_page_set_ownership(page, ownership, note, lsn) })
+    }),
+    ("rust_program_new", |a| make(a, PROGRAM, |out| unsafe { rust_program_new(out) })),
+    ("rust_program_from_bytes", |a| {
+        let (bytes, len) = a.any_bytes();
+        make(a, PROGRAM, |out| unsafe { rust_program_from_bytes(bytes, len, out) })
+    }),
+    ("rust_program_free", |a| {
+        let at = a.handle_place(PROGRAM);
+        unsafe { rust_program_free(at.cast()) }
+    }),
+    ("rust_program_add", |a| {
+        let (program, at, by) = (a.program(), a.place_in_page(), a.input.u64() as i64);
+        rust_program_add(program, at, by)
+    }),
+    ("rust_program_add_float", |a| {
+        let (program, at, by) = (a.program(), a.place_in_page(), f64::from_bits(a.input.u64()));
+        rust_program_add_float(program, at, by)
+    }),
+    ("rust_program_compare_and_swap", |a| {
+        let (program, at, (expected, bytes, len)) = (a.program(), a.place_in_page(), pair(a));
+        unsafe { rust_program_compare_and_swap(program, at, expected, bytes, len) }
+    }),
+    ("rust_program_transfer", |a| {
+        let (program, from, to) = (a.program(), a.place_in_page(), a.place_in_page());
+        rust_program_transfer(program, from, to, u64::from(a.input.u8()))
+    }),
+    ("rust_program_write", |a| {
+        let (program, at, (bytes, len)) = (a.program(), a.place_in_page(), a.any_bytes());
+        unsafe { rust_program_write(program, at, bytes, len) }
+    }),
+    ("rust_program_require", |a| {
+        let (program, at, relation) = (a.program(), a.place_in_page(), u32::from(a.input.u8()) % 7);
+        rust_program_require(program, at, relation, u64::from(a.input.u8()))
+    }),
+    ("rust_program_bytes", |a| {
+        let program = a.program();
+        copy(a, |buf, capacity, len| unsafe { rust_program_bytes(program, buf, capacity, len) })
+    }),
+    ("rust_executor_new", |a| {
+        let (state, config) = (a.state(), a.executor_config());
+        make(a, EXECUTOR, |out| unsafe { rust_executor_new(state, config, out) })
+    }),
+    ("rust_executor_free", |a| {
+        let at = a.handle_place(EXECUTOR);
+        unsafe { rust_executor_free(at.cast()) }
+    }),
+    ("rust_executor_stop", |a| {
+        let (at, left) = (a.handle_place(EXECUTOR), a.out());
+        unsafe { rust_executor_stop(at.cast(), left) }
+    }),
+    ("rust_executor_workers", |a| {
+        let (executor, workers, pinned) = (a.executor(), a.out(), a.out());
+        unsafe { rust_executor_workers(executor, workers, pinned) }
+    }),
+    ("rust_executor_submit", |a| {
+        let (executor, (programs, count), source) = (a.executor(), a.handles(PROGRAM), a.text());
+        submit(a, |out| unsafe { rust_executor_submit(executor, programs, count, source, out) })
+    }),
+    ("rust_executor_apply", |a| {
+        let (executor, (deltas, count)) = (a.executor(), a.handles(DELTA));
+        submit(a, |out| unsafe { rust_executor_apply(executor, deltas, count, out) })
+    }),
+    ("rust_tickets_ready", |a| {
+        let (tickets, out) = (a.tickets(), a.out());
+        unsafe { rust_tickets_ready(tickets, out) }
+    }),
+    ("rust_tickets_wait", |a| {
+        let (at, (results, count)) = (a.handle_place(TICKETS), a.buffer());
+        unsafe { rust_tickets_wait(at.cast(), results, count % 5) }
+    }),
+    ("rust_tickets_free", |a| {
+        let at = a.handle_place(TICKETS);
+        unsafe { rust_tickets_free(at.cast()) }
+    }),
+    ("rust_state_prometheus", |a| {
+        let (state, name) = (a.state(), a.text());
+        copy(a, |buf, capacity, len| unsafe {
+            rust_state_prometheus(state, name, buf, capacity, len)
+        })
+    }),
+    ("rust_graph_add_edge", |a| {
+        let (state, parent, child, kind, note) =
+            (a.state(), a.page_id(), a.page_id(), u32::from(a.input.u8()) % 5, a.note());
+        tell(a, |lsn| unsafe { rust_graph_add_edge(state, parent, child, kind, note, lsn) })
+    }),
+    ("rust_graph_remove_edge", |a| {
+        let (state, parent, child, kind, note) =
+            (a.state(), a.page_id(), a.page_id(), u32::from(a.input.u8()) % 5, a.note());
+        tell(a, |lsn| unsafe { rust_graph_remove_edge(state, parent, child, kind, note, lsn) })
+    }),
+    ("rust_graph_parents", |a| {
+        let (state, id) = (a.state(), a.page_id());
+        copy(a, |buf, capacity, len| unsafe { rust_graph_parents(state, id, buf, capacity, len) })
+    }),
+    ("rust_graph_children", |a| {
+        let (state, id) = (a.state(), a.page_id());
+        copy(a, |buf, capacity, len| unsafe { rust_graph_children(state, id, buf, capacity, len) })
+    }),
+    ("rust_graph_ancestors", |a| {
+        let (state, id) = (a.state(), a.page_id());
+        copy(a, |buf, capacity, len| unsafe { rust_graph_ancestors(state, id, buf, capacity, len) })
+    }),
+    ("rust_graph_descendants", |a| {
+        let (state, id) = (a.state(), a.page_id());
+        copy(a, |buf, capacity, len| unsafe {
+            rust_graph_descendants(state, id, buf, capacity, len)
+        })
+    }),
+    ("rust_graph_order", |a| {
+        let state = a.state();
+        copy(a, |buf, capacity, len| unsafe { rust_graph_order(state, buf, capacity, len) })
+    }),
+    ("rust_graph_edge_count", |a| {
+        let (state, out) = (a.state(), a.out());
+        unsafe { rust_graph_edge_count(state, out) }
+    }),
+    ("rust_graph_dot", |a| {
+        let state = a.state();
+        copy(a, |buf, capacity, len| unsafe { rust_graph_dot(state, buf, capacity, len) })
+    }),
+    ("rust_graph_svg", |a| {
+        let state = a.state();
+        copy(a, |buf, capacity, len| unsafe { rust_graph_svg(state, buf, capacity, len) })
+    }),
+    ("rust_graph_free_cascade", |a| {
+        let (state, id, note, count) = (a.state(), a.page_id(), a.note(), a.out());
+        tell(a, |lsn| unsafe { rust_graph_free_cascade(state, id, note, count, lsn) })
     }),
     ("rust_tlog_new", |a| {
         let path = a.path();
