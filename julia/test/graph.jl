@@ -35,11 +35,11 @@ end
 
 @testset "edges are stored" begin
     dir = joinpath(mktempdir(), "state")
-    MMSBState(dir) do state
+    MMSBState(path=dir) do state
         a, b = create_page(state; size=8), create_page(state; size=8)
         add_dependency(state, a, b; kind=:compiler)
     end
-    MMSBState(dir) do state
+    MMSBState(path=dir) do state
         @test get_parents(state, 2) == [(page=1, kind=:compiler)]
         @test throws(() -> add_dependency(state, 2, 1), CycleError, "2 -> 1")
     end
