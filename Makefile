@@ -111,7 +111,7 @@ crash:
 ## make canaries           mistakes that the engine is made to make: simulation must find each
 canaries:
 	RUSTFLAGS="--cfg canaries" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/canaries \
-	    $(CARGO) test --test simulation --test crash canaries -- --nocapture
+	    $(CARGO) test --test simulation --test crash --test serial canaries -- --nocapture
 
 ## make slab-alloc         the Rust tests with the engine's heap as their allocator; the long form of
 ##      HEAP_OPS=…         the heap's own tests

@@ -19,6 +19,7 @@ use crate::page::meta::Meta;
 use crate::page::slot::{Body, SlotGuard};
 use crate::page::table::check_size;
 use crate::page::{Delta, Run, Runs, diff_at, mask_runs};
+use crate::stdx::canary::{Canary, sings};
 use crate::types::{Location, Lsn, Note, Ownership, PageId};
 use crate::version::{Held, Keeping, VERSION_OVERHEAD_BYTES};
 use std::sync::Arc;
@@ -68,13 +69,19 @@ impl Writer {
     /// Refuses a page that is not the writer's to change, or not what it has read.
     #[inline]
     pub fn check(&self, id: PageId, page: &Body) -> Result<()> {
-        if self.read.is_some_and(|read| read != page.lsn) {
+        if !self.has_read(page) {
             return Err(conflict(id));
         }
         match self.authority.may_change(page.ownership) {
             true => Ok(()),
             false => self.refuse(id, page.ownership),
         }
+    }
+
+    /// Whether the page is as the writer has read it, if it has.
+    #[inline]
+    fn has_read(&self, page: &Body) -> bool {
+        self.read.is_none_or(|read| read == page.lsn) || sings(Canary::UncheckedRead)
     }
 
     #[cold]
@@ -219,10 +226,7 @@ impl Core {
             ErrorKind::PageFreed => conflict(id),
             _ => error,
         })?;
-        match writer.read {
-            Some(read) if read != page.lsn => Err(conflict(id)),
-            _ => Ok(page),
-        }
+        if writer.has_read(&page) { Ok(page) } else { Err(conflict(id)) }
     }
 
     /// Locks a page that `writer` is about to change.

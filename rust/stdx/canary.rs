@@ -60,6 +60,10 @@ canaries! {
     UnsyncedImage = "unsynced-image";
     /// A manifest says that all that is written was synced.
     BoldManifest = "bold-manifest";
+    /// A commit does not compare what it read with what is there.
+    UncheckedRead = "unchecked-read";
+    /// A transaction does not look whether what it read earlier still holds.
+    StaleRead = "stale-read";
     /// Writers change frames that a snapshot may read.
     ForgottenSnapshot = "forgotten-snapshot";
 }

@@ -268,6 +268,23 @@ fn histories_have_no_cycles() {
     }
 }
 
+/// Mistakes that the engine is made to make are found.
+#[cfg(canaries)]
+#[test]
+fn canaries_are_caught() {
+    use mmsb::stdx::canary::{Canary, choose};
+    for canary in [Canary::UncheckedRead, Canary::StaleRead, Canary::ForgottenSnapshot] {
+        choose(Some(canary));
+        let state = State::open(Config::memory()).unwrap();
+        let rounds = std::panic::AssertUnwindSafe(|| {
+            (1..2_000).for_each(|seed| _ = run_round(&state, seed));
+        });
+        let caught = std::panic::catch_unwind(rounds).is_err();
+        choose(None);
+        assert!(caught, "{} was not caught", canary.name());
+    }
+}
+
 /// The checker itself: it must find what is wrong.
 #[test]
 fn a_cycle_is_found_where_there_is_one() {
