@@ -11,7 +11,7 @@
 //! ```text
 //!                      ffi                      C boundary: translates, never decides
 //!                     state                     open, commit, replay, digest: the only wiring
-//!   checkpoint | version | graph                durable images | snapshots | what derives from what
+//!   checkpoint | version | graph | txn          images | snapshots | what derives from what | drafts
 //!          log     |   page                     records, lanes, files  |  frames, deltas, diff
 //!        memory    |   env                      page memory  |  files, clock, randomness
 //!            stdx, config, error, types         words everybody uses

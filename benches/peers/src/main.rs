@@ -9,6 +9,7 @@
 
 mod memory;
 mod page;
+mod propagate;
 mod row;
 mod scaling;
 #[path = "../../../rust/tests/common/syscalls.rs"]
@@ -22,8 +23,11 @@ fn main() {
         "memory" => memory::run(only.as_deref()),
         "page" => page::run(only.as_deref()),
         "txn" => txn::run(only.as_deref()),
+        "propagate" => propagate::run(only.as_deref()),
         _ => {
-            eprintln!("usage: mmsb-peers ROOM [ROW], with ROOM one of: memory, page, txn");
+            eprintln!(
+                "usage: mmsb-peers ROOM [ROW], with ROOM one of: memory, page, propagate, txn"
+            );
             std::process::exit(2);
         }
     }
