@@ -180,6 +180,19 @@ impl EventFilter {
         EventFilter { kinds, ..EventFilter::default() }
     }
 
+    /// Asks for these pages alone.
+    ///
+    /// # Errors
+    /// `TooLarge` for more than [`EVENT_PAGES_MAX`].
+    pub fn set_pages(&mut self, pages: impl ExactSizeIterator<Item = PageId>) -> Result<()> {
+        let count = pages.len();
+        if count > EVENT_PAGES_MAX {
+            bail!(TooLarge, "a filter of {count} pages; the limit is {EVENT_PAGES_MAX}");
+        }
+        self.pages = Some(pages.collect());
+        Ok(())
+    }
+
     /// Refuses what no subscription can be made of.
     pub(crate) fn check(&self) -> Result<()> {
         let (kinds, capacity) = (self.kinds, self.capacity);

@@ -61,28 +61,30 @@ impl Core {
     /// Publishes a group, the first `len` bytes of its buffer, and tells of it. With everything
     /// that it changes locked.
     #[inline]
-    pub(super) fn publish(&self, append: Append<'_>, len: usize) {
-        if self.events.is_watched() {
-            self.publish_watched(append, len)
-        } else {
-            append.publish(len)
+    pub(super) fn publish(&self, mut append: Append<'_>, len: usize) {
+        // Out of the lane before it is published: afterwards the flusher may have it.
+        let told = self.events.is_watched().then(|| told(append.buf(), len));
+        append.publish(len);
+        if let Some(told) = told {
+            self.tell(told);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn publish_watched(&self, mut append: Append<'_>, len: usize) {
-        // Out of the lane before it is published: afterwards the flusher may have it.
-        let told = Record::just_written(&append.buf()[..len]).map(told).unwrap_or_default();
-        append.publish(len);
+    fn tell(&self, told: Box<Told>) {
         self.events.put(&told);
     }
 }
 
-/// The events of a group.
-fn told(record: Record<'_>) -> Told {
+/// The events of a group, of the record in the first `len` bytes of `buf`. In a box, so that a writer
+/// whom nobody watches sets no place aside for them.
+#[cold]
+#[inline(never)]
+fn told(buf: &[u8], len: usize) -> Box<Told> {
+    let Ok(record) = Record::just_written(&buf[..len]) else { return Box::default() };
     let entries = record.entries().filter_map(|entry| event(record.lsn, &entry.ok()?));
-    let mut told: Told = entries.collect();
+    let mut told: Box<Told> = Box::new(entries.collect());
     let count = told.len() as u64;
     told.push(Event { count, ..Event::new(EventKind::Committed, record.lsn) });
     told
