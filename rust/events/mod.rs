@@ -66,7 +66,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [EventKind; 12] = [
+    pub const ALL: &'static [EventKind] = &[
         EventKind::Created,
         EventKind::Changed,
         EventKind::Freed,

@@ -134,6 +134,12 @@ impl Ring {
         Ok(true)
     }
 
+    /// Whether it has ended and nothing waits.
+    pub fn is_over(&self) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.ended && waiting.events.is_empty()
+    }
+
     /// Events that wait.
     pub fn len(&self) -> usize {
         self.waiting.lock().events.len()

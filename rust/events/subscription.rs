@@ -90,6 +90,11 @@ impl Subscription {
         self.ring.lost()
     }
 
+    /// Whether it, or its state, was closed, and nothing is left to be had.
+    pub fn is_closed(&self) -> bool {
+        self.ring.is_over()
+    }
+
     /// Ends it, and wakes whoever waits for it; what waits is dropped. Again changes nothing.
     pub fn close(&self) {
         self.ring.close();

@@ -33,7 +33,7 @@ fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 
 #[test]
 fn numbers_and_names_are_permanent() {
-    for (at, kind) in EventKind::ALL.into_iter().enumerate() {
+    for (at, kind) in EventKind::ALL.iter().copied().enumerate() {
         assert_eq!(kind as usize, at + 1);
         assert_eq!(EventKind::ALL.iter().filter(|other| other.name() == kind.name()).count(), 1);
     }
@@ -142,7 +142,9 @@ fn the_end_leaves_what_waits_and_a_close_does_not() {
     assert_eq!(kind(closed.wait(None)), ErrorKind::Closed);
     hub.end();
     assert!(ended.wait(None).unwrap());
+    assert!(!ended.is_closed() && closed.is_closed());
     assert_eq!(ended.iter().count(), 2);
+    assert!(ended.is_closed());
     assert_eq!(kind(ended.poll(0)), ErrorKind::Closed);
     assert_eq!(kind(ended.wait(Some(Duration::ZERO))), ErrorKind::Closed);
     assert!(!hub.is_watched());
