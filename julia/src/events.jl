@@ -36,6 +36,18 @@ function StateEvent(e::API.MmsbEvent)
 end
 
 """
+    Subscription
+
+What happens to a state, as a queue of [`StateEvent`](@ref); see [`subscribe!`](@ref).
+"""
+mutable struct Subscription <: Handle
+    handle::API.MmsbEvents
+    capacity::Int
+
+    Subscription(handle, capacity) = finalizer(finalize_handle, new(handle, capacity))
+end
+
+"""
     subscribe!(state; kinds=nothing, pages=nothing, capacity=65_536)::Subscription
     subscribe!(use, state; …)
 
@@ -70,13 +82,6 @@ MMSBState() do state
 end
 ```
 """
-mutable struct Subscription <: Handle
-    handle::API.MmsbEvents
-    capacity::Int
-
-    Subscription(handle, capacity) = finalizer(finalize_handle, new(handle, capacity))
-end
-
 function subscribe!(state::MMSBState; kinds=nothing, pages=nothing, capacity::Integer=65_536)
     bits = kinds === nothing ? zero(UInt64) : event_bits(kinds)
     ids = pages === nothing ? UInt64[] : UInt64[page_id(id) for id in pages]

@@ -131,10 +131,13 @@ end
         ids = [create_page(state; size=8) for _ in 1:3]
         subscribe!(state) do events
             rounds = 500
-            writers = [Threads.@spawn for i in 1:rounds
-                           write_page!(state, ids[mod1(i, 3)], 2writer, UInt8[i % 251, i ÷ 251])
-                           i % 100 == 0 && GC.gc(false)
-                       end for writer in 0:2]
+            writers = map(0:2) do writer
+                Threads.@spawn for i in 1:rounds
+                    bytes = UInt8[i % 251, i ÷ 251]
+                    write_page!(state, ids[mod1(i, 3)], 2writer, bytes)
+                    i % 100 == 0 && GC.gc(false)
+                end
+            end
             last, changes = Dict{Int,UInt64}(), 0
             while !all(istaskdone, writers) || isready(events)
                 wait(events; timeout=0.01) || continue

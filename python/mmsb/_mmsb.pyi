@@ -433,7 +433,7 @@ class Subscription:
     @property
     def closed(self) -> bool:
         """Whether it, or its state, was closed, and nothing is left to be had."""
-    def poll(self, max: int = 1024) -> builtins.list[Event]:
+    def poll(self, limit: int = 1024) -> builtins.list[Event]:
         """Take the oldest events that wait, without waiting."""
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until an event waits, for ``timeout`` seconds at most. Whether one does."""

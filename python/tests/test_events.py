@@ -31,7 +31,8 @@ def test_a_group_is_told_in_the_order_of_its_entries() -> None:
                 lsn,
             )
             assert (committed.kind, committed.page, committed.count) == ("committed", None, 1)
-            assert changed.other is None and changed.edge is None
+            assert changed.other is None
+            assert changed.edge is None
             assert events.since < changed.lsn
             with state.batch() as batch:
                 batch.set_meta(a, "k", b"v")
@@ -43,7 +44,9 @@ def test_a_group_is_told_in_the_order_of_its_entries() -> None:
             assert kinds(told) == ["created", "committed", "edge_added", "committed"]
             assert (told[2].page, told[2].other, told[2].edge) == (c.id, a.id, "device")
             assert repr(told[0]) == f"<mmsb.Event created page {c.id} at {told[0].lsn}>"
-            assert told[0] == told[0] and told[0] != told[1] and len({*told}) == 4
+            assert told[0] == told[0]
+            assert told[0] != told[1]
+            assert len({*told}) == 4
 
 
 def test_filters_choose() -> None:
@@ -59,7 +62,7 @@ def test_filters_choose() -> None:
 
 def test_what_cannot_be_is_refused_by_name() -> None:
     with mmsb.State() as state, mmsb.State() as other:
-        with pytest.raises(mmsb.InvalidArgument, match="nonsense.*created, changed"):
+        with pytest.raises(mmsb.InvalidArgument, match=r"nonsense.*created, changed"):
             state.subscribe(kinds=["nonsense"])  # type: ignore[list-item]
         with pytest.raises(mmsb.InvalidArgument):
             state.subscribe(kinds=[])
@@ -107,7 +110,8 @@ def test_a_wait_ends_with_its_time_an_event_or_a_close() -> None:
         threading.Timer(0.02, events.close).start()
         with pytest.raises(mmsb.Closed):
             events.wait()
-        assert events.closed and list(events) == []
+        assert events.closed
+        assert list(events) == []
         events.close()
 
 
@@ -149,7 +153,8 @@ def test_threads_get_each_event_once_and_each_page_ascends() -> None:
     last = dict.fromkeys((page.id for page in pages), 0)
     changed = [event for event in events if event.kind == "changed"]
     for event in changed:
-        assert event.page is not None and event.lsn > last[event.page]
+        assert event.page is not None
+        assert event.lsn > last[event.page]
         last[event.page] = event.lsn
     assert len(changed) == 900
     assert {event.lsn for event in taken} == {event.lsn for event in changed}
@@ -175,7 +180,8 @@ def test_async_for_takes_what_comes_and_lets_others_run() -> None:
         task = asyncio.create_task(other())
         epochs = [event.epoch async for event in events]
         await task
-        assert epochs == list(range(1, 301)) and turns == 300
+        assert epochs == list(range(1, 301))
+        assert turns == 300
         async for _ in events:
             pytest.fail("it is over")
 

@@ -139,16 +139,16 @@ fn kind_of(name: &str) -> PyResult<EventKind> {
 
 #[pymethods]
 impl Subscription {
-    /// Takes the oldest events that wait, `max` at most, without waiting. Raises `Closed` once nothing is
+    /// Takes the oldest events that wait, `limit` at most, without waiting. Raises `Closed` once nothing is
     /// left of a subscription that was closed, or whose state was.
     ///
     /// >>> import mmsb
     /// >>> with mmsb.State() as state, state.subscribe() as events:
     /// ...     events.poll()
     /// []
-    #[pyo3(signature = (max = 1024))]
-    fn poll(&self, py: Python<'_>, max: usize) -> Result<Vec<Event>, Failure> {
-        let told = py.detach(|| self.inner.poll(max))?;
+    #[pyo3(signature = (limit = 1024))]
+    fn poll(&self, py: Python<'_>, limit: usize) -> Result<Vec<Event>, Failure> {
+        let told = py.detach(|| self.inner.poll(limit))?;
         Ok(told.into_iter().map(Event::from).collect())
     }
 
