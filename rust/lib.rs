@@ -11,8 +11,8 @@
 //! ```text
 //!                      ffi                      C boundary: translates, never decides
 //!                     state                     open, commit, replay, digest: the only wiring
-//!   checkpoint | version | graph | txn          images | snapshots | what derives from what | drafts
-//!          log     |   page  |  propagate       records, lanes, files | frames, deltas, diff | formulas
+//!   checkpoint | version | graph | txn | events images | snapshots | what derives from what | drafts | news
+//!          log     |   page  |  propagate       records, lanes, files  |  frames, deltas, diff  |  formulas
 //!        memory    |   env                      page memory  |  files, clock, randomness
 //!            stdx, config, error, types         words everybody uses
 //! ```
@@ -21,6 +21,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod env;
 pub mod error;
+pub mod events;
 #[doc(hidden)] // open to the fuzz target that calls it; everybody else has include/mmsb.h
 pub mod ffi;
 pub mod graph;
@@ -41,6 +42,7 @@ static HEAP: memory::SlabAlloc = memory::SlabAlloc;
 
 pub use config::{Config, Durability, limits};
 pub use error::{Error, ErrorKind, Result};
+pub use events::{Event, EventFilter, EventKind, Lost, Subscription};
 pub use log::LogStats;
 pub use page::{Delta, Run};
 pub use propagate::{DType, Formula, Semiring};

@@ -544,7 +544,7 @@ impl Core {
         });
         // Before the group is published: a snapshot above it finds what it displaced.
         plan.iter_mut().for_each(|planned| planned.apply(self, lsn));
-        append.publish(len);
+        self.publish(append, len);
         Ok(Some(lsn))
     }
 }

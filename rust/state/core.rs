@@ -6,6 +6,7 @@ use super::revert::Marks;
 use crate::checkpoint::Manifest;
 use crate::config::{Config, Durability};
 use crate::env::{Clock, MemStorage, OsClock, Storage};
+use crate::events::Hub;
 use crate::limits;
 use crate::log::{Background, Log, LogOptions, Recovered};
 use crate::page::table::Table;
@@ -93,6 +94,7 @@ pub struct Core {
     pub meter: Meter,
     /// What derives from what. Locked before pages.
     pub edges: Mutex<Edges>,
+    pub events: Arc<Hub>,
     pub config: Config,
     pub storage: Arc<dyn Storage>,
     pub wall: Arc<dyn Clock>,
@@ -147,6 +149,7 @@ impl Core {
             partitions: Partitions::default(),
             meter: Meter::default(),
             edges: Mutex::default(),
+            events: Arc::default(),
             config,
             storage,
             wall: wall(),
@@ -188,6 +191,7 @@ impl Core {
     /// used again.
     pub fn reset(&mut self) -> bool {
         *self.background.get_mut() = None;
+        self.events.end();
         let Some(log) = Arc::get_mut(&mut self.log) else { return false };
         self.table.reset();
         let catalog = self.catalog.get_mut();

@@ -9,6 +9,7 @@
 //!   apply              record -> table                              recovery, replay
 //!   read, snapshot     copies, views, cuts, digest
 //!   graph              edges between pages, and the order that they give
+//!   events             what happens, told to subscriptions
 //!   compare, revert    what differs between two cuts; back to a soft checkpoint
 //!   history            queries, page_at, replay_to
 //!   checkpoint         image + manifest, retention
@@ -26,6 +27,7 @@ mod commit;
 mod compare;
 mod core;
 mod digest;
+mod events;
 mod executor;
 mod graph;
 mod history;
@@ -350,6 +352,7 @@ impl Core {
             return Ok(());
         }
         let result = self.shut();
+        self.events.end();
         *self.background.lock() = None;
         if result.is_ok() {
             self.log.remove_spares();
