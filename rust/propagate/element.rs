@@ -141,6 +141,8 @@ pub trait Element: Copy + PartialEq + PartialOrd + Debug + Display + 'static {
     const ZERO: Self;
     /// 1.
     const ONE: Self;
+    /// Whether some elements are no number.
+    const HAS_NAN: bool;
     /// No element lies below it.
     const LOWEST: Self;
     /// No element lies above it.
@@ -154,8 +156,8 @@ pub trait Element: Copy + PartialEq + PartialOrd + Debug + Display + 'static {
     fn bits(self) -> u64;
     /// A number of things, wrapped or rounded to fit.
     fn from_count(count: u64) -> Self;
-    /// The element as a place in an array, if it is a whole number and not below zero.
-    fn index(self) -> Option<usize>;
+    /// The element as a place in an array; `usize::MAX` if it is below zero or no whole number.
+    fn place(self) -> usize;
     /// Reads `dst.len()` elements of another type from `bytes` and converts them.
     fn load(from: DType, bytes: &[u8], dst: &mut [Self]);
 
@@ -185,6 +187,13 @@ pub trait Element: Copy + PartialEq + PartialOrd + Debug + Display + 'static {
     fn add_below_infinity(self, b: Self) -> Self;
     /// a + b, where the lowest integer stands for minus infinity.
     fn add_above_infinity(self, b: Self) -> Self;
+
+    /// Whether it is no number, not even infinity.
+    #[inline(always)]
+    #[allow(clippy::eq_op, reason = "what a NaN is")]
+    fn is_nan(self) -> bool {
+        self != self
+    }
 
     /// Whether it is not 0.
     #[inline(always)]
@@ -253,6 +262,7 @@ macro_rules! common {
             count as $t
         }
 
+        #[inline(always)]
         fn load(from: DType, bytes: &[u8], dst: &mut [$t]) {
             if from == Self::DTYPE {
                 return dst.copy_from_slice(&view::<$t>(bytes)[..dst.len()]);
@@ -270,6 +280,7 @@ macro_rules! integers {
     ($($t:ident $dtype:ident, |$a:ident| $abs:expr;)+) => {$(
         impl Element for $t {
             common!($t, $dtype, 0, 1);
+            const HAS_NAN: bool = false;
             const LOWEST: $t = $t::MIN;
             const HIGHEST: $t = $t::MAX;
 
@@ -300,8 +311,8 @@ macro_rules! integers {
             }
 
             #[inline(always)]
-            fn index(self) -> Option<usize> {
-                usize::try_from(self).ok()
+            fn place(self) -> usize {
+                usize::try_from(self).unwrap_or(usize::MAX)
             }
 
             #[inline(always)]
@@ -390,6 +401,7 @@ macro_rules! floats {
     ($($t:ident $dtype:ident, $bits:ident, $nan:literal;)+) => {$(
         impl Element for $t {
             common!($t, $dtype, 0.0, 1.0);
+            const HAS_NAN: bool = true;
             const LOWEST: $t = $t::NEG_INFINITY;
             const HIGHEST: $t = $t::INFINITY;
 
@@ -416,9 +428,9 @@ macro_rules! floats {
             }
 
             #[inline(always)]
-            fn index(self) -> Option<usize> {
-                let index = self as u64;
-                if index as $t == self { usize::try_from(index).ok() } else { None }
+            fn place(self) -> usize {
+                let place = self as u64;
+                if place as $t == self { Element::place(place) } else { usize::MAX }
             }
 
             #[inline(always)]
@@ -456,21 +468,19 @@ macro_rules! floats {
                 $t::abs(self)
             }
 
-            // Equal numbers have the same bits but for the sign of zero.
+            // Asked both ways round, for each takes the second if there is a NaN, or for -0 and 0.
+            // A NaN with some more bits is one; and those of -0 are those of 0 and one more.
             #[inline(always)]
             fn minimum(self, b: $t) -> $t {
-                let equal = $t::from_bits(self.to_bits() | b.to_bits());
-                let either = if self == b { equal } else { $t::from_bits($nan) };
-                let lower = if b < self { b } else { either };
-                if self < b { self } else { lower }
+                let (one, other) = (if self < b { self } else { b }, if b < self { b } else { self });
+                $t::from_bits(one.to_bits() | other.to_bits())
             }
 
             #[inline(always)]
             fn maximum(self, b: $t) -> $t {
-                let equal = $t::from_bits(self.to_bits() & b.to_bits());
-                let either = if self == b { equal } else { $t::from_bits($nan) };
-                let higher = if b > self { b } else { either };
-                if self > b { self } else { higher }
+                let (one, other) = (if self > b { self } else { b }, if b > self { b } else { self });
+                let is_nan = self.is_nan() || b.is_nan();
+                $t::from_bits(if is_nan { $nan } else { one.to_bits() & other.to_bits() })
             }
 
             #[inline(always)]

@@ -79,6 +79,10 @@ impl<'p, T: Element> Run<'p, T> {
             let number = self.step(step, scratch)?;
             self.steps.push(number);
         }
+        if let Some(number) = self.number(&formula.result) {
+            out.fill(number);
+            return Ok(());
+        }
         if let Some(elements) = self.in_place(&formula.result) {
             out.copy_from_slice(elements);
             return Ok(());
@@ -123,6 +127,9 @@ impl<'p, T: Element> Run<'p, T> {
         expr: &Expr,
         scratch: &mut [T::Block],
     ) -> Result<(T, usize)> {
+        if let Some(elements) = self.in_place(expr) {
+            return Ok((kernels::total(semiring, elements), elements.len()));
+        }
         let mut lanes: Lanes<T> = [semiring.zero_of(); LANES];
         let len = self.blocks(expr, scratch, |_, block| {
             kernels::accumulate(semiring, &mut lanes, block);
@@ -139,6 +146,10 @@ impl<'p, T: Element> Run<'p, T> {
         len: usize,
         scratch: &mut [T::Block],
     ) -> Result<T> {
+        if let (Some(a), Some(b)) = (self.in_place(a), self.in_place(b)) {
+            let (a, b) = (&a[a_start..a_start + len], &b[b_start..b_start + len]);
+            return Ok(kernels::total_of_products(semiring, a, b));
+        }
         let mut lanes: Lanes<T> = [semiring.zero_of(); LANES];
         for at in (0..len).step_by(Self::BLOCK) {
             let part = Self::BLOCK.min(len - at);
@@ -154,9 +165,7 @@ impl<'p, T: Element> Run<'p, T> {
         let semiring = extreme.semiring();
         let mut best: Option<(T, usize)> = None;
         self.blocks(expr, scratch, |start, block| {
-            let mut lanes: Lanes<T> = [semiring.zero_of(); LANES];
-            kernels::accumulate(semiring, &mut lanes, block);
-            let found = kernels::combine(semiring, lanes);
+            let found = kernels::total(semiring, block);
             let is_better = best.is_none_or(|(best, _)| {
                 !found.same(best) && kernels::add(semiring, found, best).same(found)
             });
@@ -276,7 +285,7 @@ impl<'p, T: Element> Run<'p, T> {
             Source::Literal(bits) => dst.fill(T::from_bits(*bits)),
             Source::Step(step) => dst.fill(self.steps[*step]),
             Source::View(view) => {
-                T::load(view.dtype, &self.bytes(view)[start * view.dtype.size()..], dst);
+                kernels::load(view.dtype, &self.bytes(view)[start * view.dtype.size()..], dst);
             }
             Source::Gather(values, index) => {
                 return self.gather(values, index, start, dst, scratch);
@@ -375,15 +384,14 @@ fn gather<T: Element, I: Element>(
     let len = values.1.len() / values.0.size();
     let mut places = [0; INDEXES];
     for (n, (index, dst)) in index.chunks(INDEXES).zip(dst.chunks_mut(INDEXES)).enumerate() {
-        for (at, (place, index)) in places.iter_mut().zip(index).enumerate() {
-            match index.index() {
-                Some(index) if index < len => *place = index,
-                _ => bail!(
-                    RangeOutOfBounds,
-                    "gather: index number {} is {index}; there are {len} values",
-                    start + n * INDEXES + at
-                ),
-            }
+        if !kernels::places(index, len, &mut places) {
+            let at = places.iter().position(|&place| place >= len).unwrap_or_default();
+            bail!(
+                RangeOutOfBounds,
+                "gather: index number {} is {}; there are {len} values",
+                start + n * INDEXES + at,
+                index[at]
+            );
         }
         pick(values, &places, dst);
     }
@@ -398,6 +406,6 @@ fn pick<T: Element>((dtype, bytes): (DType, &[u8]), places: &[usize], dst: &mut 
         return;
     }
     for (d, &place) in dst.iter_mut().zip(places) {
-        T::load(dtype, &bytes[place * dtype.size()..], std::slice::from_mut(d));
+        kernels::load(dtype, &bytes[place * dtype.size()..], std::slice::from_mut(d));
     }
 }

@@ -46,6 +46,8 @@ pub struct Formula {
     pub(super) result: Expr,
     /// What the largest step, or the result, needs.
     pub(super) blocks: usize,
+    /// It takes nothing but whole parents, in its own type, element by element and in reductions.
+    is_uniform: bool,
 }
 
 impl Formula {
@@ -61,8 +63,14 @@ impl Formula {
     }
 
     pub(super) fn new(text: &str, builder: Builder, result: Expr) -> Formula {
-        let blocks = builder.blocks.max(result.facts.blocks);
-        Formula { text: text.into(), dtype: builder.dtype, steps: builder.steps, result, blocks }
+        Formula {
+            text: text.into(),
+            dtype: builder.dtype,
+            blocks: builder.blocks.max(result.facts.blocks),
+            is_uniform: result.facts.is_uniform,
+            steps: builder.steps,
+            result,
+        }
     }
 
     /// The text, as it was written.
@@ -87,7 +95,7 @@ impl Formula {
     /// - `parents`: sizes in the order of the data edges, bytes.
     /// - `out`: size of the derived page, bytes.
     ///
-    /// Cost: tens of nanoseconds; linear in the parents if the formula takes all of them.
+    /// Cost: a few nanoseconds for each parent that it names, or for all if it takes all.
     ///
     /// # Errors
     /// `RangeOutOfBounds` if it names a parent or elements that are not there; `LengthMismatch` if
@@ -102,9 +110,10 @@ impl Formula {
     /// - `parents`: contents in the order of the data edges.
     /// - `out`: every byte of it is written; what it holds after an error means nothing.
     ///
-    /// Cost: about a nanosecond for 16 to 32 bytes of each operation's operands. Allocates for
-    /// formulas with many parentheses, and for bytes that are not aligned for their elements;
-    /// pages always are.
+    /// Cost: linear in the bytes of the operands. With AVX2, of pages of 1 KiB of `f64`, a copy
+    /// takes about 8 ns, a sum 25 ns, `p0 + p1` 35 ns, and each further sum of pages 15 ns.
+    /// Allocates where more than four operands of operands, or eight reductions, are held at once,
+    /// and for bytes that are not aligned for `u64`, as those of pages are.
     ///
     /// # Errors
     /// `RangeOutOfBounds` for an index of `gather`; what [`check`](Self::check) refuses.
@@ -122,6 +131,9 @@ impl Formula {
     }
 
     fn fits(&self, parents: &impl Parents, out: usize) -> Result<()> {
+        if self.is_uniform && self.fits_uniformly(parents, out) {
+            return Ok(());
+        }
         for step in &self.steps {
             match step {
                 Step::Alone(expr) | Step::Count(expr) => self.shape(expr, parents)?,
@@ -141,6 +153,20 @@ impl Formula {
         Ok(())
     }
 
+    /// Whether the formula fits, as all that it names has one size: the usual case, for which no
+    /// shapes are needed.
+    #[inline]
+    fn fits_uniformly(&self, parents: &impl Parents, out: usize) -> bool {
+        let named = self.result.facts.parents;
+        if named == 0 || named > parents.count() {
+            return false;
+        }
+        let (bytes, size) = (parents.bytes(0), self.dtype.size());
+        let result = if self.result.facts.is_one { size } else { bytes };
+        let is_equal = (1..named).all(|parent| parents.bytes(parent) == bytes);
+        is_equal && bytes > 0 && bytes & (size - 1) == 0 && out == result
+    }
+
     /// What shape an expression has with these parents. It has been found to fit if it is a step's.
     pub(super) fn shape(&self, expr: &Expr, parents: &impl Parents) -> Result<Shape> {
         let mut shape = self.source_shape(&expr.source, parents)?;
@@ -158,8 +184,8 @@ impl Formula {
 
     fn source_shape(&self, source: &Source, parents: &impl Parents) -> Result<Shape> {
         match source {
-            Source::Literal(_) | Source::Step(_) => Ok(Shape::One),
-            Source::View(view) => view.range(parents).map(|(from, to)| Shape::Many(to - from)),
+            Source::Literal(_) | Source::Step(_) => Ok(Shape::ONE),
+            Source::View(view) => view.range(parents).map(|(from, to)| Shape(to - from)),
             Source::Gather(values, index) => {
                 values.range(parents)?;
                 self.shape(index, parents)
@@ -175,19 +201,21 @@ impl Formula {
                          the vector has"
                     );
                 }
-                Ok(Shape::Many(cells / columns))
+                Ok(Shape(cells / columns))
             }
             Source::Weighted(_, weights) => {
                 let shape = self.all_from(weights.facts.parents, parents)?;
                 let others = parents.count() - weights.facts.parents;
-                match self.shape(weights, parents)? {
-                    Shape::Many(len) if len != others => bail!(
+                let given = self.shape(weights, parents)?;
+                if given != Shape::ONE && given.len() != others {
+                    bail!(
                         LengthMismatch,
-                        "weighted: {len} weights for {others} parents, those from p{} on",
+                        "weighted: {} weights for {others} parents, those from p{} on",
+                        given.len(),
                         weights.facts.parents
-                    ),
-                    _ => Ok(shape),
+                    );
                 }
+                Ok(shape)
             }
         }
     }
@@ -212,7 +240,7 @@ impl Formula {
                 );
             }
         }
-        Ok(Shape::Many(len))
+        Ok(Shape(len))
     }
 }
 
@@ -243,31 +271,32 @@ impl Parents for &[&[u8]] {
     }
 }
 
-/// How many elements an expression has.
+/// How many elements an expression has; 0 is one number, which fits any number of elements.
+/// (So that it and an error are returned in registers: shapes are looked at in every evaluation.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Shape {
-    /// One number, which fits any number of elements.
-    One,
-    Many(usize),
-}
+pub(super) struct Shape(usize);
 
 impl Shape {
+    const ONE: Shape = Shape(0);
+
     pub(super) fn len(self) -> usize {
-        match self {
-            Shape::One => 1,
-            Shape::Many(len) => len,
-        }
+        self.0.max(1)
     }
 
+    #[inline]
     fn join(self, other: Shape, name: &str) -> Result<Shape> {
-        match (self, other) {
-            (Shape::One, shape) | (shape, Shape::One) => Ok(shape),
-            (Shape::Many(a), Shape::Many(b)) if a == b => Ok(self),
-            (Shape::Many(a), Shape::Many(b)) => bail!(
+        if self.0 == other.0 || other == Shape::ONE {
+            Ok(self)
+        } else if self == Shape::ONE {
+            Ok(other)
+        } else {
+            bail!(
                 LengthMismatch,
-                "operands of {name} have {a} and {b} elements; they need as many, or to be one \
-                 number"
-            ),
+                "operands of {name} have {} and {} elements; they need as many, or to be one \
+                 number",
+                self.0,
+                other.0
+            )
         }
     }
 }
@@ -288,6 +317,7 @@ impl View {
     }
 
     /// The first element, and the first after the last one.
+    #[inline]
     fn range(&self, parents: &impl Parents) -> Result<(usize, usize)> {
         let View { dtype, parent, from, .. } = *self;
         if parent >= parents.count() {
@@ -298,7 +328,8 @@ impl View {
             );
         }
         let bytes = parents.bytes(parent);
-        if !bytes.is_multiple_of(dtype.size()) {
+        // (A power of two; a division would take longer than all else here.)
+        if bytes & (dtype.size() - 1) != 0 {
             bail!(
                 LengthMismatch,
                 "p{parent} has {bytes} bytes, no whole number of {} of {} bytes",
@@ -306,7 +337,7 @@ impl View {
                 dtype.size()
             );
         }
-        let len = bytes / dtype.size();
+        let len = bytes >> dtype.size().trailing_zeros();
         let to = self.to.unwrap_or(len);
         if to > len || from >= to {
             bail!(
@@ -441,6 +472,8 @@ pub(super) struct Facts {
     pub is_one: bool,
     /// It can be computed from any element on, and again, at no more than its operations cost.
     pub is_plain: bool,
+    /// It takes nothing but whole parents, in the formula's type, and no other by number.
+    pub is_uniform: bool,
     /// It names no parent of that number or above; `usize::MAX` if it takes all.
     pub parents: usize,
     /// How many blocks it needs for what it holds meanwhile.
@@ -456,10 +489,10 @@ impl Expr {
         }
     }
 
-    /// Whether its elements need not be computed but stand somewhere.
+    /// Whether it is a number that need not be calculated.
     fn is_bare(&self) -> bool {
-        let is_source = matches!(self.source, Source::Literal(_) | Source::Step(_));
-        is_source && self.stages.is_empty()
+        let is_number = matches!(self.source, Source::Literal(_) | Source::Step(_));
+        is_number && self.stages.is_empty()
     }
 }
 
@@ -482,12 +515,14 @@ impl Builder {
         let bits = with_dtype!(self.dtype, T => {
             <T as Element>::literal(text, is_negative).map(Element::bits)
         })?;
-        let facts = Facts { is_one: true, is_plain: true, parents: 0, blocks: 0 };
+        let facts = Facts { is_one: true, is_plain: true, is_uniform: true, parents: 0, blocks: 0 };
         Ok(Expr { source: Source::Literal(bits), stages: Vec::new(), facts })
     }
 
     pub fn view(&self, view: View) -> Expr {
-        let facts = Facts { is_one: false, is_plain: true, parents: view.parent + 1, blocks: 0 };
+        let is_uniform = view == View::whole(self.dtype, view.parent);
+        let parents = view.parent + 1;
+        let facts = Facts { is_one: false, is_plain: true, is_uniform, parents, blocks: 0 };
         Expr { source: Source::View(view), stages: Vec::new(), facts }
     }
 
@@ -562,14 +597,18 @@ impl Builder {
         };
         let blocks = if index.as_view().is_some() { 0 } else { 1 + index.facts.blocks };
         let mut facts = values.facts.join(index.facts, blocks);
-        (facts.is_one, facts.is_plain) = (index.facts.is_one, false);
+        facts.is_one = index.facts.is_one;
+        (facts.is_plain, facts.is_uniform) = (false, false);
         Ok(Expr { source: Source::Gather(view, Box::new(index)), stages: Vec::new(), facts })
     }
 
     pub fn fold(&self, semiring: Semiring, fold: Fold) -> Built {
         self.exists(semiring)?;
-        let facts = Facts { is_one: false, is_plain: false, parents: usize::MAX, blocks: 0 };
-        Ok(Expr { source: Source::Fold(semiring, fold), stages: Vec::new(), facts })
+        Ok(Expr {
+            source: Source::Fold(semiring, fold),
+            stages: Vec::new(),
+            facts: Facts::of_all_parents(0),
+        })
     }
 
     pub fn matvec(&self, semiring: Semiring, matrix: Expr, vector: Expr) -> Built {
@@ -581,7 +620,8 @@ impl Builder {
             return Err(self.not_plain("matvec"));
         }
         let blocks = self.needs(&[&matrix, &vector]);
-        let facts = Facts { is_plain: false, ..matrix.facts.join(vector.facts, blocks) };
+        let mut facts = matrix.facts.join(vector.facts, blocks);
+        (facts.is_plain, facts.is_uniform) = (false, false);
         let source = Source::MatVec(semiring, Box::new(matrix), Box::new(vector));
         Ok(Expr { source, stages: Vec::new(), facts })
     }
@@ -596,7 +636,7 @@ impl Builder {
         }
         let weights = if weights.facts.is_one { self.once(weights) } else { weights };
         let blocks = self.needs(&[&weights]);
-        let facts = Facts { is_one: false, is_plain: false, parents: usize::MAX, blocks };
+        let facts = Facts::of_all_parents(blocks);
         let source = Source::Weighted(semiring, Box::new(weights));
         Ok(Expr { source, stages: Vec::new(), facts })
     }
@@ -630,7 +670,7 @@ impl Builder {
     fn step(&mut self, step: Step, facts: Facts, blocks: usize) -> Expr {
         self.steps.push(step);
         self.blocks = self.blocks.max(blocks);
-        let facts = Facts { is_one: true, is_plain: true, parents: facts.parents, blocks: 0 };
+        let facts = Facts { is_one: true, is_plain: true, blocks: 0, ..facts };
         Expr { source: Source::Step(self.steps.len() - 1), stages: Vec::new(), facts }
     }
 
@@ -648,11 +688,17 @@ impl Builder {
 }
 
 impl Facts {
+    fn of_all_parents(blocks: usize) -> Facts {
+        let (is_one, is_plain, is_uniform) = (false, false, false);
+        Facts { is_one, is_plain, is_uniform, parents: usize::MAX, blocks }
+    }
+
     /// Of something made of both, which needs `blocks`.
     fn join(self, other: Facts, blocks: usize) -> Facts {
         Facts {
             is_one: self.is_one && other.is_one,
             is_plain: self.is_plain && other.is_plain,
+            is_uniform: self.is_uniform && other.is_uniform,
             parents: self.parents.max(other.parents),
             blocks: self.blocks.max(blocks),
         }

@@ -1,7 +1,7 @@
 //! Semirings: what ⊕ and ⊗ are.
 
 use super::element::Element;
-use super::kernels::{self, LANES};
+use super::kernels;
 
 /// Two operations, ⊕ and ⊗, under which sums over paths, best paths, counts of paths and
 /// reachability are one computation.
@@ -115,16 +115,12 @@ impl Semiring {
 
     /// ⊕ over all values, in the order of the formula `accumulate`; zero over none.
     pub fn fold_add(self, values: &[f64]) -> f64 {
-        let mut lanes = [self.zero(); LANES];
-        kernels::accumulate(self, &mut lanes, values);
-        kernels::combine(self, lanes)
+        kernels::total(self, values)
     }
 
     /// ⊗ over all values, in the same order; one over none.
     pub fn fold_mul(self, values: &[f64]) -> f64 {
-        let mut lanes = [self.one(); LANES];
-        kernels::accumulate_mul(self, &mut lanes, values);
-        kernels::combine_mul(self, lanes)
+        kernels::total_mul(self, values)
     }
 
     /// What changes nothing under ⊕, among elements of any type.

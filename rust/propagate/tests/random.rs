@@ -364,13 +364,18 @@ fn compare(prng: &mut Prng, dtype: DType) -> bool {
     let expected = Naive { dtype, parents: &pages }.value(&ast);
     let expected = expected.map(|value| as_bytes(&value, dtype));
     let len = wanted.unwrap_or(1) * dtype.size();
-    for skew in [0, 1 + prng.below(7) as usize] {
+    for (skew, is_portable) in [(0, false), (0, true), (1 + prng.below(7) as usize, false)] {
+        kernels::tests::PORTABLE.set(is_portable);
         let found = evaluated(&formula, &pages, len, skew);
         if let Err(error) = &found {
             assert_eq!(error.kind(), ErrorKind::RangeOutOfBounds, "{text}: {error}");
             assert!(error.message().contains("gather"), "{text}: {error}");
         }
-        assert_eq!(found.ok(), expected, "{text}\nof {pages:?}, {skew} bytes off");
+        assert_eq!(
+            found.ok(),
+            expected,
+            "{text}\nof {pages:?}, {skew} bytes off, portable: {is_portable}"
+        );
     }
     expected.is_some()
 }
