@@ -125,6 +125,30 @@ enum MmsbStatus
      */
     MMSB_STATUS_EDGE_NOT_FOUND = 125,
     /**
+     * The page is computed from others: nobody writes it by hand.
+     */
+    MMSB_STATUS_DERIVED = 131,
+    /**
+     * The page is not computed from others.
+     */
+    MMSB_STATUS_NOT_DERIVED = 132,
+    /**
+     * No callback is registered under the name by which a page is computed.
+     */
+    MMSB_STATUS_NO_CALLBACK = 133,
+    /**
+     * A callback that computes a page failed: nothing was changed.
+     */
+    MMSB_STATUS_CALLBACK_FAILED = 134,
+    /**
+     * A callback made two contents of the same parents: nothing was changed.
+     */
+    MMSB_STATUS_IMPURE = 135,
+    /**
+     * A callback that computes a page called its state.
+     */
+    MMSB_STATUS_REENTERED = 136,
+    /**
      * Another transaction changed what this one read: nothing was changed, it is to be tried again.
      */
     MMSB_STATUS_CONFLICT = 201,
@@ -271,6 +295,22 @@ typedef enum {
      * The page derives from another no longer.
      */
     MMSB_CHANGE_KIND_EDGE_REMOVED = 8,
+    /**
+     * The content is computed by another rule from then on, or no longer computed.
+     */
+    MMSB_CHANGE_KIND_RULED = 9,
+    /**
+     * Content was computed anew by the page's formula; `rust_state_page_at` tells what it came to.
+     */
+    MMSB_CHANGE_KIND_DERIVED = 10,
+    /**
+     * Content was computed anew by a callback: the runs and bytes that changed.
+     */
+    MMSB_CHANGE_KIND_COMPUTED = 11,
+    /**
+     * Content became stale, or was found not to be.
+     */
+    MMSB_CHANGE_KIND_STALED = 12,
 } MmsbChangeKind;
 
 /**
@@ -1070,11 +1110,11 @@ typedef struct {
      */
     size_t value_len;
     /**
-     * `Written`: runs.
+     * `Written`, `Computed`: runs.
      */
     size_t runs;
     /**
-     * `Written`: bytes of new content, one run after the other.
+     * `Written`, `Computed`: bytes of new content, one run after the other.
      */
     const uint8_t *payload;
     /**
@@ -1093,6 +1133,22 @@ typedef struct {
      * `Owned`: 0 for shared, 1 for immutable, else 2 and the partition's number.
      */
     uint32_t ownership;
+    /**
+     * `Ruled`: the formula, or the callback's name; null if the page is no longer computed.
+     */
+    const char *rule;
+    /**
+     * Bytes of it.
+     */
+    size_t rule_len;
+    /**
+     * `Ruled`: an `MmsbRuleKind`, 0 if the page is no longer computed.
+     */
+    uint32_t rule_kind;
+    /**
+     * `Staled`: an `MmsbStaleness`.
+     */
+    uint32_t staleness;
 } MmsbChange;
 
 /**

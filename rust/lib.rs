@@ -27,6 +27,7 @@ pub mod graph;
 pub mod log;
 pub mod memory;
 pub mod page;
+pub mod propagate;
 pub mod state;
 pub mod stdx;
 mod txn;
@@ -44,10 +45,10 @@ pub use log::LogStats;
 pub use page::{Delta, Run};
 pub use state::{
     Allocator, AllocatorStats, Batch, Change, Changed, Changes, CheckpointInfo, Difference,
-    Executor, ExecutorConfig, PageAt, PageDifference, Partition, Query, Recovered, ScratchView,
-    Snapshot, SoftCheckpoint, State, Stats, TLog, TLogSummary, Ticket, Tickets, Torn, Transaction,
-    Verified, View,
+    Executor, ExecutorConfig, PageAt, PageDifference, Partition, Propagation, PropagationStats,
+    Query, Recompute, Recovered, ScratchView, Snapshot, SoftCheckpoint, State, Stats, TLog,
+    TLogSummary, Ticket, Tickets, Torn, Transaction, Verified, View,
 };
 pub use stdx::hist::Latency;
 pub use txn::{Place, Program, Relation, Retry, Savepoint, TransactionStats};
-pub use types::{EdgeKind, Epoch, Link, Location, Lsn, Note, Ownership, PageId};
+pub use types::{EdgeKind, Epoch, Link, Location, Lsn, Note, Ownership, PageId, Rule, Staleness};

@@ -16,7 +16,7 @@ use crate::stdx::thread;
 use crate::txn::Meter;
 use crate::types::Lsn;
 use crate::version::Snapshots;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 use std::sync::{Arc, LazyLock};
 
 #[cfg(test)]
@@ -93,6 +93,12 @@ pub struct Core {
     pub meter: Meter,
     /// What derives from what. Locked before pages.
     pub edges: Mutex<Edges>,
+    /// When derived pages are computed: a `Propagation`.
+    pub propagation: AtomicU8,
+    /// Callbacks are called twice, and compared.
+    pub check_purity: AtomicBool,
+    /// The thread that a callback is called on; 0 for none.
+    pub caller: AtomicUsize,
     pub config: Config,
     pub storage: Arc<dyn Storage>,
     pub wall: Arc<dyn Clock>,
@@ -147,6 +153,9 @@ impl Core {
             partitions: Partitions::default(),
             meter: Meter::default(),
             edges: Mutex::default(),
+            propagation: AtomicU8::new(0),
+            check_purity: AtomicBool::new(false),
+            caller: AtomicUsize::new(0),
             config,
             storage,
             wall: wall(),
@@ -206,6 +215,8 @@ impl Core {
         self.partitions.reset();
         self.meter.reset();
         *self.edges.get_mut() = Edges::default();
+        *self.propagation.get_mut() = 0;
+        *self.check_purity.get_mut() = false;
         if !memory {
             self.wall = wall();
         }

@@ -9,6 +9,7 @@
 //!   apply              record -> table                              recovery, replay
 //!   read, snapshot     copies, views, cuts, digest
 //!   graph              edges between pages, and the order that they give
+//!   rules, propagate   pages that are computed from others, and kept so
 //!   compare, revert    what differs between two cuts; back to a soft checkpoint
 //!   history            queries, page_at, replay_to
 //!   checkpoint         image + manifest, retention
@@ -31,8 +32,10 @@ mod graph;
 mod history;
 mod op;
 mod partition;
+mod propagate;
 mod read;
 mod revert;
+mod rules;
 mod snapshot;
 mod stats;
 mod tlog;
@@ -64,8 +67,10 @@ pub use compare::{Difference, PageDifference};
 pub use executor::{Executor, ExecutorConfig, Ticket, Tickets, WORKERS_MAX};
 pub use history::{Change, Changed, Changes, PageAt, Query};
 pub use partition::Partition;
+pub use propagate::{Propagation, PropagationStats};
 pub use read::View;
 pub use revert::SoftCheckpoint;
+pub use rules::Recompute;
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use tlog::{TLog, TLogSummary};
@@ -283,11 +288,12 @@ impl Core {
         if self.closed.load(Ordering::Relaxed) {
             bail!(Closed, "the state is closed");
         }
-        Ok(())
+        self.check_not_calling()
     }
 
     /// Fails as a change would: read-only, poisoned, closed.
     fn check_writable(&self) -> Result<()> {
+        self.check_not_calling()?;
         match self.log.clock.gate.load(Ordering::Acquire) & !gate::HELD {
             0 => Ok(()),
             _ => self.log.refuse(),
@@ -322,13 +328,13 @@ impl Core {
             must: manifest.durable,
             clean,
         };
-        let table = &mut self.table;
+        let mut applier = apply::Applier::new(&mut self.table);
         let (log, recovered) = Log::open(
             self.storage.clone(),
             self.wall.clone(),
             known,
             log_options(&self.config),
-            |record| apply::apply(table, &record),
+            |record| applier.apply(&record),
         )?;
         if let Some(newest) = manifest.images.last() {
             log.note_image(newest.bytes);
