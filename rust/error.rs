@@ -116,6 +116,8 @@ kinds! {
     Impure = 135, false, false;
     /// A callback that computes a page called its state.
     Reentered = 136, false, false;
+    /// Another thread computes a page by a callback, and callers are not to wait for that.
+    Busy = 137, true, false;
 
     /// Another transaction changed what this one read: nothing was changed, it is to be tried again.
     Conflict = 201, true, false;

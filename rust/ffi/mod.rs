@@ -25,6 +25,7 @@ pub mod log;
 pub mod memory;
 pub mod page;
 mod pointer;
+pub mod propagate;
 pub mod reader;
 pub mod revert;
 pub mod snapshot;

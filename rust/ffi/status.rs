@@ -76,6 +76,8 @@ pub enum MmsbStatus {
     Impure = 135,
     /// A callback that computes a page called its state.
     Reentered = 136,
+    /// Another thread computes a page by a callback, and callers are not to wait for that.
+    Busy = 137,
     /// Another transaction changed what this one read: nothing was changed, it is to be tried again.
     Conflict = 201,
     /// A transaction met others in every one of its tries.
@@ -154,6 +156,7 @@ impl From<ErrorKind> for MmsbStatus {
             ErrorKind::CallbackFailed => S::CallbackFailed,
             ErrorKind::Impure => S::Impure,
             ErrorKind::Reentered => S::Reentered,
+            ErrorKind::Busy => S::Busy,
             ErrorKind::Conflict => S::Conflict,
             ErrorKind::RetriesExhausted => S::RetriesExhausted,
             ErrorKind::TransactionFinished => S::TransactionFinished,

@@ -262,12 +262,13 @@ impl Core {
         let mut page = self.lock_for(writer, id)?;
         check_range(id, page.size, offset, bytes.len())?;
         let (at, base) = (offset as usize, offset as u32);
-        if page.bound {
-            drop(page);
-            return self.write_bound(id, writer, Write::Piece(base, bytes), note);
-        }
         let mut runs = Runs::new();
         diff_at(&page.bytes()[at..at + bytes.len()], bytes, base, &mut runs);
+        if page.bound {
+            return self.write_bound(id, page, writer, !runs.is_empty(), note, || {
+                Ok(Write::Piece(base, bytes))
+            });
+        }
         self.write_runs(id, &mut page, base, bytes, &runs, note)
     }
 
@@ -282,28 +283,36 @@ impl Core {
             let writer = Writer { authority, read: None };
             let mut page = self.lock_for(writer, id)?;
             delta.validate(page.size as usize)?;
-            if page.bound {
-                drop(page);
-                let write = Write::Delta(Box::new(delta.clone()));
-                return self.write_bound(id, writer, write, delta.note());
-            }
             let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
             let changed = changed_pieces(page.bytes(), pieces);
+            if page.bound {
+                let note = delta.note();
+                return self.write_bound(id, page, writer, !changed.is_empty(), note, || {
+                    Ok(Write::Delta(Box::new(delta.clone())))
+                });
+            }
             self.write_pieces(id, &mut page, changed.iter().copied(), delta.note())
         })?;
         self.acknowledged(lsn)
     }
 
-    /// Writes to a page that others are computed from.
+    /// Writes to a locked page that is bound, if that `changes` it.
     #[inline(never)]
-    fn write_bound(
+    fn write_bound<'w>(
         &self,
         id: PageId,
+        page: SlotGuard<'_>,
         writer: Writer,
-        write: Write<'_>,
+        changes: bool,
         note: Note<'_>,
+        write: impl FnOnce() -> Result<Write<'w>>,
     ) -> Result<Option<Lsn>> {
-        let changes = [Change { writer, write, ..Change::nothing(id) }];
+        check_by_hand(id, &page)?;
+        drop(page);
+        if !changes {
+            return Ok(None);
+        }
+        let changes = [Change { writer, write: write()?, ..Change::nothing(id) }];
         self.commit_bound(Group { changes: &changes, note, listed: None }, Log::begin)
     }
 
@@ -528,12 +537,13 @@ impl State {
             if content.len() != page.size as usize {
                 return Err(wrong_length(id, page.size, "content", content.len()));
             }
-            if page.bound {
-                drop(page);
-                return core.write_bound(id, Writer::ANYBODY, Write::Piece(0, content), note);
-            }
             let mut runs = Runs::new();
             diff_at(page.bytes(), content, 0, &mut runs);
+            if page.bound {
+                return core.write_bound(id, page, Writer::ANYBODY, !runs.is_empty(), note, || {
+                    Ok(Write::Piece(0, content))
+                });
+            }
             core.write_runs(id, &mut page, 0, content, &runs, note)
         })?;
         core.acknowledged(lsn)
@@ -578,18 +588,20 @@ impl State {
             }
             let mut runs = Runs::new();
             mask_runs(mask, 0, &mut runs);
-            if page.bound {
-                drop(page);
-                if runs.is_empty() {
-                    return Ok(None);
-                }
-                let pieces: Vec<_> =
-                    runs.iter().map(|run| (run.offset as usize, &content[run.range()])).collect();
-                let write = Write::Delta(Box::new(Delta::from_runs(id, &pieces)?));
-                return core.write_bound(id, Writer::ANYBODY, write, note);
-            }
             let pieces = runs.iter().map(|run| (run.offset, &content[run.range()]));
             let changed = changed_pieces(page.bytes(), pieces);
+            if page.bound {
+                let pieces: Vec<_> =
+                    changed.iter().map(|&(at, bytes)| (at as usize, bytes)).collect();
+                return core.write_bound(
+                    id,
+                    page,
+                    Writer::ANYBODY,
+                    !changed.is_empty(),
+                    note,
+                    || Ok(Write::Delta(Box::new(Delta::from_runs(id, &pieces)?))),
+                );
+            }
             core.write_pieces(id, &mut page, changed.iter().copied(), note)
         })?;
         core.acknowledged(lsn)

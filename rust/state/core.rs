@@ -95,6 +95,8 @@ pub struct Core {
     pub edges: Mutex<Edges>,
     /// When derived pages are computed: a `Propagation`.
     pub propagation: AtomicU8,
+    /// A callback was registered.
+    pub has_callbacks: AtomicBool,
     /// Callbacks are called twice, and compared.
     pub check_purity: AtomicBool,
     /// The thread that a callback is called on; 0 for none.
@@ -154,6 +156,7 @@ impl Core {
             meter: Meter::default(),
             edges: Mutex::default(),
             propagation: AtomicU8::new(0),
+            has_callbacks: AtomicBool::new(false),
             check_purity: AtomicBool::new(false),
             caller: AtomicUsize::new(0),
             config,
@@ -216,6 +219,7 @@ impl Core {
         self.meter.reset();
         *self.edges.get_mut() = Edges::default();
         *self.propagation.get_mut() = 0;
+        *self.has_callbacks.get_mut() = false;
         *self.check_purity.get_mut() = false;
         if !memory {
             self.wall = wall();

@@ -21,8 +21,19 @@ use crate::graph::{Dirty, Graph, NO_TAG, Way};
 use crate::log::Log;
 use crate::log::record::check_note;
 use crate::page::table::Table;
-use crate::stdx::sync::MutexGuard;
+use crate::stdx::sync::{Backoff, MutexGuard};
 use crate::types::{EdgeKind, Link, Lsn, Note, PageId};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether threads wait for callbacks of other threads.
+static IS_PATIENT: AtomicBool = AtomicBool::new(true);
+
+/// Has calls that would wait for another thread's callback fail with `Busy` instead, in this process
+/// from now on, or wait. For languages whose callbacks can wait for all other threads to come back to
+/// the language: its collector does.
+pub fn set_patient(patient: bool) {
+    IS_PATIENT.store(patient, Ordering::Relaxed);
+}
 
 /// The index of a state's edges and of what is computed along them.
 #[derive(Default)]
@@ -115,10 +126,23 @@ impl Core {
     /// The edges, held alone.
     ///
     /// # Errors
-    /// `Reentered` on a thread that computes a page by a callback.
+    /// `Reentered` on a thread that computes a page by a callback; `Busy` while another one does, if
+    /// callers are not to wait for that.
     pub(super) fn lock_edges(&self) -> Result<MutexGuard<'_, Edges>> {
         self.check_not_calling()?;
-        Ok(self.edges.lock())
+        if IS_PATIENT.load(Ordering::Relaxed) {
+            return Ok(self.edges.lock());
+        }
+        let mut backoff = Backoff::default();
+        loop {
+            if let Some(edges) = self.edges.try_lock() {
+                return Ok(edges);
+            }
+            if self.caller.load(Ordering::Relaxed) != 0 {
+                bail!(Busy, "another thread computes a page by a callback");
+            }
+            backoff.wait();
+        }
     }
 
     fn add_edge(

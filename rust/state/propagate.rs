@@ -22,7 +22,7 @@ use super::batch::{Change, Group, Planned};
 use super::core::Core;
 use super::graph::Edges;
 use super::op::{self, kind};
-use super::rules::{Computed, Derivation, Recompute, Rules, Way, no_callback};
+use super::rules::{Callback, Computed, Derivation, Recompute, Rules, Way, no_callback};
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
@@ -449,7 +449,10 @@ impl<'a> Contents<'a, '_> {
             }
             Way::Callback(name) => {
                 let callback = rules.callback(name).ok_or_else(|| no_callback(id, name))?;
-                self.call(id, &**callback, &parents, &mut fresh)?;
+                if !callback.on_any_thread && super::executor::is_worker() {
+                    bail!(CallbackFailed, "{}", not_here(id, name));
+                }
+                self.call(id, &*callback.call, &parents, &mut fresh)?;
             }
         }
         drop(parents);
@@ -504,7 +507,7 @@ impl Core {
         out: &mut [u8],
     ) -> Result<()> {
         let calling = Calling::begin(&self.caller);
-        let done = catch_unwind(AssertUnwindSafe(|| callback.compute(parents, out)));
+        let done = catch_unwind(AssertUnwindSafe(|| callback.compute(id, parents, out)));
         drop(calling);
         match done {
             Ok(done) => done.map_err(|error| failed(id, ErrorKind::CallbackFailed, &error)),
@@ -556,6 +559,10 @@ impl Drop for Calling<'_> {
     fn drop(&mut self) {
         self.0.store(0, Ordering::Relaxed);
     }
+}
+
+fn not_here(id: PageId, name: &str) -> String {
+    format!("{id} cannot be computed: its callback {name:?} is not called on an executor's workers")
 }
 
 #[cold]
@@ -756,10 +763,23 @@ impl State {
     /// # Ok(()) }
     /// ```
     pub fn register(&self, name: &str, callback: impl Recompute + 'static) -> Result<()> {
+        self.register_as(name, Callback { call: Arc::new(callback), on_any_thread: true })
+    }
+
+    /// As [`register`](State::register), for other languages: some of their functions must not be
+    /// called on threads of the engine's own, as executors have.
+    pub(crate) fn register_as(&self, name: &str, callback: Callback) -> Result<()> {
         self.check_open()?;
         check_name(name)?;
-        self.core().lock_edges()?.rules.register(name, Arc::new(callback));
+        let core = self.core();
+        core.lock_edges()?.rules.register(name, callback);
+        core.has_callbacks.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether a write may call a callback, or wait for one.
+    pub fn has_callbacks(&self) -> bool {
+        self.core().has_callbacks.load(Ordering::Relaxed)
     }
 
     /// Has `page` computed by a formula from the parents that it has over edges for data.

@@ -15,21 +15,27 @@ use std::sync::Arc;
 /// Computes a page's content of its parents' contents: all of `out` is to be filled, of nothing but
 /// `parents`. Called on the thread that propagates alone.
 ///
+/// - `page`: whose content it is.
 /// - `parents`: contents of the parents over data edges, in the order of the edges.
 /// - `out`: the page's content as it was.
 pub trait Recompute: Send + Sync {
     /// Computes. An error ends the whole group: nothing is changed.
-    fn compute(&self, parents: &[&[u8]], out: &mut [u8]) -> Result<()>;
+    fn compute(&self, page: PageId, parents: &[&[u8]], out: &mut [u8]) -> Result<()>;
 }
 
 impl<F: Fn(&[&[u8]], &mut [u8]) -> Result<()> + Send + Sync> Recompute for F {
-    fn compute(&self, parents: &[&[u8]], out: &mut [u8]) -> Result<()> {
+    fn compute(&self, _page: PageId, parents: &[&[u8]], out: &mut [u8]) -> Result<()> {
         self(parents, out)
     }
 }
 
 /// A callback as it is registered.
-pub type Callback = Arc<dyn Recompute>;
+#[derive(Clone)]
+pub struct Callback {
+    pub call: Arc<dyn Recompute>,
+    /// It may be called on threads of the engine's own.
+    pub on_any_thread: bool,
+}
 
 /// Formulas by their text: many pages share one.
 #[derive(Default)]
