@@ -149,6 +149,10 @@ enum MmsbStatus
      */
     MMSB_STATUS_REENTERED = 136,
     /**
+     * Another thread computes a page by a callback, and callers are not to wait for that.
+     */
+    MMSB_STATUS_BUSY = 137,
+    /**
      * Another transaction changed what this one read: nothing was changed, it is to be tried again.
      */
     MMSB_STATUS_CONFLICT = 201,
@@ -1039,6 +1043,66 @@ typedef struct {
      */
     uint64_t id;
 } MmsbView;
+
+/**
+ * Bytes that a callback is given.
+ */
+typedef struct {
+    /**
+     * The first of them; not null.
+     */
+    const uint8_t *data;
+    /**
+     * How many.
+     */
+    size_t len;
+} MmsbBytes;
+
+/**
+ * Computes the content of `page` from the contents of its parents: fills the `len` bytes at `out`,
+ * which hold the content so far. Pointers are valid during the call. Returns 0, or another number
+ * after it put a zero-terminated sentence of at most `capacity` bytes into `message`: then the whole
+ * group fails with CallbackFailed and that sentence, and nothing changed.
+ *
+ * It depends on its arguments alone: calls to the same state on the same thread fail with Reentered.
+ * It must not unwind or jump out.
+ */
+typedef int32_t (*MmsbRecompute)(void *context,
+                                 uint64_t page,
+                                 const MmsbBytes *parents,
+                                 size_t count,
+                                 uint8_t *out,
+                                 size_t len,
+                                 char *message,
+                                 size_t capacity);
+
+/**
+ * Called with a callback's context once that is not used any more: when the state ends, or another
+ * callback is registered under the name.
+ */
+typedef void (*MmsbRelease)(void *context);
+
+/**
+ * What propagation did since the state was opened.
+ */
+typedef struct {
+    /**
+     * Derived pages.
+     */
+    uint64_t derived;
+    /**
+     * Derived pages that are stale, or may be.
+     */
+    uint64_t stale;
+    /**
+     * Times that a page was computed.
+     */
+    uint64_t computed;
+    /**
+     * Times that it came out as it was.
+     */
+    uint64_t cut_off;
+} MmsbPropagationStats;
 
 /**
  * One change to one page. Pointers belong to the reader and are valid until its next change or its
@@ -2630,6 +2694,199 @@ MmsbStatus rust_page_metadata_get(MmsbPage page,
  * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
  */
 MmsbStatus rust_page_metadata_keys(MmsbPage page, uint8_t *buf, size_t capacity, size_t *len);
+
+/**
+ * Has `page` computed by a formula (docs/formulas.md) from the `count` pages at `parents`, from now on
+ * and at once. They become its parents over edges for data. `*lsn` receives the group's LSN, 0 if all
+ * is so already; `note` and `lsn` may be null.
+ *
+ * Errors: InvalidArgument for the formula, with the place in it; LengthMismatch for sizes that do not
+ * fit it, Cycle, PageNotFound, PageFreed, NotOwner, Immutable. Then nothing changed.
+ *
+ * # Safety
+ * `parents` is null or points to `count` ids, `formula` is null or zero-terminated, `note` is null or
+ * valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_propagate_derive(MmsbState state,
+                                 uint64_t page,
+                                 const uint64_t *parents,
+                                 size_t count,
+                                 const char *formula,
+                                 const MmsbNote *note,
+                                 uint64_t *lsn);
+
+/**
+ * As `rust_propagate_derive`, by the callback that is registered under `name`.
+ *
+ * Errors: NoCallback, CallbackFailed, and those of `rust_propagate_derive`.
+ *
+ * # Safety
+ * As `rust_propagate_derive`, with `name` in the formula's place.
+ */
+MmsbStatus rust_propagate_derive_by(MmsbState state,
+                                    uint64_t page,
+                                    const uint64_t *parents,
+                                    size_t count,
+                                    const char *name,
+                                    const MmsbNote *note,
+                                    uint64_t *lsn);
+
+/**
+ * Registers a callback that pages can be computed by, under a name of 1 to 255 bytes that stands in the
+ * log, until the state is closed. A state that is opened again needs it before a parent of such a page
+ * changes; replay does not. What was registered under the name goes.
+ *
+ * - `context`: given to each call.
+ * - `release`: null, or called with `context` once that is not used any more, on any thread; also if
+ *   this call fails.
+ * - `any_thread`: whether it may be called on threads of the engine's own, an executor's workers. If
+ *   not, work there that would call it fails.
+ *
+ * Ownership: `context` stays the caller's until `release` is called.
+ * Errors: NullHandle for `callback`, InvalidArgument for the name, Reentered, Closed.
+ *
+ * # Safety
+ * `name` is null or zero-terminated; `callback` and `release` may be called with `context` as said, by
+ * the threads that write.
+ */
+MmsbStatus rust_propagate_register(MmsbState state,
+                                   const char *name,
+                                   MmsbRecompute callback,
+                                   void *context,
+                                   MmsbRelease release,
+                                   bool any_thread);
+
+/**
+ * Has `page` computed by a formula from the parents that it has over edges for data. `*lsn` receives
+ * the group's LSN, 0 if it is so already; `note` and `lsn` may be null.
+ *
+ * Errors: those of `rust_propagate_derive`.
+ *
+ * # Safety
+ * `formula` is null or zero-terminated, `note` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_propagate_set_formula(MmsbState state,
+                                      uint64_t page,
+                                      const char *formula,
+                                      const MmsbNote *note,
+                                      uint64_t *lsn);
+
+/**
+ * As `rust_propagate_set_formula`, by the callback that is registered under `name`.
+ *
+ * Errors: those of `rust_propagate_derive_by`.
+ *
+ * # Safety
+ * As `rust_propagate_set_formula`, with `name` in the formula's place.
+ */
+MmsbStatus rust_propagate_set_callback(MmsbState state,
+                                       uint64_t page,
+                                       const char *name,
+                                       const MmsbNote *note,
+                                       uint64_t *lsn);
+
+/**
+ * Makes a page an ordinary one, with the content that it has. Its edges stay. `*lsn` receives the
+ * record's LSN; `note` and `lsn` may be null.
+ *
+ * Errors: NotDerived, PageNotFound, PageFreed.
+ *
+ * # Safety
+ * `note` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_propagate_underive(MmsbState state,
+                                   uint64_t page,
+                                   const MmsbNote *note,
+                                   uint64_t *lsn);
+
+/**
+ * What a page is computed by: `*kind` receives an `MmsbRuleKind`; the formula, or the callback's name,
+ * is copied to `buf`, not terminated, which has room for `capacity` bytes; `len` receives their
+ * number, also when the buffer is too small.
+ *
+ * Errors: PageNotFound, PageFreed; LengthMismatch if the buffer is too small.
+ *
+ * # Safety
+ * `kind` and `len` are null or valid for a write, `buf` is null or valid for writes of `capacity`
+ * bytes.
+ */
+MmsbStatus rust_propagate_rule(MmsbState state,
+                               uint64_t page,
+                               uint32_t *kind,
+                               uint8_t *buf,
+                               size_t capacity,
+                               size_t *len);
+
+/**
+ * Whether a page is what its rule makes of its parents: `*out` receives an `MmsbStaleness`.
+ *
+ * Errors: PageNotFound, PageFreed.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_staleness(MmsbState state, uint64_t page, uint32_t *out);
+
+/**
+ * The pages that are stale, or may be, ascending: copied to `buf`, which has room for `capacity`;
+ * `len` receives their number, also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_propagate_stale_pages(MmsbState state, uint64_t *buf, size_t capacity, size_t *len);
+
+/**
+ * Computes all that is stale, each page once, parents first, as one group. `*lsn` receives its LSN, 0
+ * if nothing is stale; `note` and `lsn` may be null.
+ *
+ * Errors: those of computing: NoCallback, CallbackFailed, Impure, RangeOutOfBounds of a formula's
+ * indexes. Then nothing changed.
+ *
+ * # Safety
+ * `note` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_propagate_run(MmsbState state,
+                              const MmsbNote *note,
+                              uint64_t *lsn);
+
+/**
+ * When derived pages are computed: `*out` receives an `MmsbPropagation`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_mode(MmsbState state, uint32_t *out);
+
+/**
+ * Sets when derived pages are computed, an `MmsbPropagation`, until the state is closed. What is stale
+ * by then is computed with the next change of a page that others are computed from, or by
+ * `rust_propagate_run`.
+ *
+ * Errors: InvalidArgument, Reentered.
+ */
+MmsbStatus rust_propagate_set_mode(MmsbState state,
+                                   uint32_t mode);
+
+/**
+ * Has each callback called twice from now on, and compared, or no longer: a difference is Impure.
+ */
+MmsbStatus rust_propagate_check_purity(MmsbState state, bool check);
+
+/**
+ * What propagation did since the state was opened.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_stats(MmsbState state, MmsbPropagationStats *out);
+
+/**
+ * Has calls that would wait for another thread's callback fail with Busy instead, in this process from
+ * now on, or wait, as they do at first. For languages whose collector waits for all threads to come
+ * back to the language: they try again.
+ */
+MmsbStatus rust_propagate_set_patient(bool patient);
 
 /**
  * Goes on to the next change: `*more` says whether there is one, and only then `out` is written.

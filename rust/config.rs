@@ -31,6 +31,12 @@ pub mod limits {
     pub const SEGMENT_BYTES_MIN: u64 = 64 << 10;
     /// Largest log segment, bytes.
     pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+    /// Most events that may wait for one subscription.
+    pub const EVENTS_MAX: usize = 1 << 24;
+    /// Events that may wait for one subscription, if it does not say.
+    pub const EVENTS_DEFAULT: usize = 1 << 16;
+    /// Most pages that a subscription names.
+    pub const EVENT_PAGES_MAX: usize = 1 << 20;
 
     const _: () = assert!(LANES_MAX == 1 << crate::Lsn::LANE_BITS);
     const _: () = assert!(PAGE_BYTES_MAX + INTENT_BYTES_MAX as u64 + 4096 < RECORD_BYTES_MAX);

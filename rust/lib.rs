@@ -11,7 +11,7 @@
 //! ```text
 //!                      ffi                      C boundary: translates, never decides
 //!                     state                     open, commit, replay, digest: the only wiring
-//!   checkpoint | version | graph | txn          images | snapshots | what derives from what | drafts
+//!   checkpoint | version | graph | txn | events images | snapshots | what derives from what | drafts | news
 //!          log     |   page                     records, lanes, files  |  frames, deltas, diff
 //!        memory    |   env                      page memory  |  files, clock, randomness
 //!            stdx, config, error, types         words everybody uses
@@ -21,6 +21,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod env;
 pub mod error;
+pub mod events;
 #[doc(hidden)] // open to the fuzz target that calls it; everybody else has include/mmsb.h
 pub mod ffi;
 pub mod graph;
@@ -41,13 +42,14 @@ static HEAP: memory::SlabAlloc = memory::SlabAlloc;
 
 pub use config::{Config, Durability, limits};
 pub use error::{Error, ErrorKind, Result};
+pub use events::{Event, EventFilter, EventKind, Lost, Subscription};
 pub use log::LogStats;
 pub use page::{Delta, Run};
 pub use state::{
     Allocator, AllocatorStats, Batch, Change, Changed, Changes, CheckpointInfo, Difference,
-    Executor, ExecutorConfig, PageAt, PageDifference, Partition, Propagation, PropagationStats,
-    Query, Recompute, Recovered, ScratchView, Snapshot, SoftCheckpoint, State, Stats, TLog,
-    TLogSummary, Ticket, Tickets, Torn, Transaction, Verified, View,
+    Executor, ExecutorConfig, Explanation, Origin, PageAt, PageDifference, Partition, Propagation,
+    PropagationStats, Query, Recompute, Recovered, ScratchView, Snapshot, SoftCheckpoint, State,
+    Stats, TLog, TLogSummary, Ticket, Tickets, Torn, Transaction, Verified, View,
 };
 pub use stdx::hist::Latency;
 pub use txn::{Place, Program, Relation, Retry, Savepoint, TransactionStats};

@@ -736,14 +736,18 @@ impl Core {
         });
         // Before the group is published: a snapshot above it finds what it displaced.
         plan.iter_mut().for_each(|planned| planned.apply(self, lsn));
-        for made in made {
+        for made in &mut *made {
             match (made.own.and_then(|at| plan.get_mut(at as usize)), made.page.take()) {
                 (Some(own), _) => made.apply(self, &mut own.page, lsn),
-                (None, Some(mut page)) => made.apply(self, &mut page, lsn),
+                (None, Some(mut page)) => {
+                    made.apply(self, &mut page, lsn);
+                    made.page = Some(page);
+                }
                 (None, None) => {}
             }
         }
-        append.publish(len);
+        self.publish(append, len);
+        made.iter_mut().for_each(|made| made.page = None);
         Ok(Some(lsn))
     }
 }

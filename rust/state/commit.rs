@@ -161,7 +161,7 @@ impl Core {
             encode(entries, head, page.bytes());
         });
         (page.lsn, page.epoch) = (lsn, epoch);
-        append.publish(len);
+        self.publish(append, len);
         Ok(lsn)
     }
 
@@ -221,7 +221,7 @@ impl Core {
             });
             page.create(size, location, lsn, fresh.take());
             self.note_created(id, size, lsn);
-            append.publish(len);
+            self.publish(append, len);
             Ok(lsn)
         });
         let lsn = created.inspect_err(|_| self.table.return_id(id))?;
@@ -343,7 +343,7 @@ impl Core {
             entries.entry(head, 0);
         });
         self.end_page(id, &mut page, lsn);
-        append.publish(len);
+        self.publish(append, len);
         Ok(lsn)
     }
 

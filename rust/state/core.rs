@@ -6,6 +6,7 @@ use super::revert::Marks;
 use crate::checkpoint::Manifest;
 use crate::config::{Config, Durability};
 use crate::env::{Clock, MemStorage, OsClock, Storage};
+use crate::events::Hub;
 use crate::limits;
 use crate::log::{Background, Log, LogOptions, Recovered};
 use crate::page::table::Table;
@@ -101,6 +102,7 @@ pub struct Core {
     pub check_purity: AtomicBool,
     /// The thread that a callback is called on; 0 for none.
     pub caller: AtomicUsize,
+    pub events: Arc<Hub>,
     pub config: Config,
     pub storage: Arc<dyn Storage>,
     pub wall: Arc<dyn Clock>,
@@ -159,6 +161,7 @@ impl Core {
             has_callbacks: AtomicBool::new(false),
             check_purity: AtomicBool::new(false),
             caller: AtomicUsize::new(0),
+            events: Arc::default(),
             config,
             storage,
             wall: wall(),
@@ -200,6 +203,7 @@ impl Core {
     /// used again.
     pub fn reset(&mut self) -> bool {
         *self.background.get_mut() = None;
+        self.events.end();
         let Some(log) = Arc::get_mut(&mut self.log) else { return false };
         self.table.reset();
         let catalog = self.catalog.get_mut();

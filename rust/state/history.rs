@@ -543,6 +543,12 @@ impl Core {
         Ok(past)
     }
 
+    /// What a page was computed by, and from, when everything up to `lsn` had happened.
+    pub(super) fn rule_at(&self, id: PageId, lsn: Lsn) -> Result<(Option<Rule>, Vec<PageId>)> {
+        let meta = self.past(id, lsn)?.map(|past| past.meta).unwrap_or_default();
+        Ok((meta.rule().cloned(), meta.sources().collect()))
+    }
+
     /// Computes what is pending: from the parents as they were, which may be pending, too. Not
     /// recursive: pages may derive from each other over any number of edges.
     fn settle(&self, id: PageId, past: Past) -> Result<Past> {

@@ -10,8 +10,9 @@
 //!   read, snapshot     copies, views, cuts, digest
 //!   graph              edges between pages, and the order that they give
 //!   rules, propagate   pages that are computed from others, and kept so
+//!   events             what happens, told to subscriptions
 //!   compare, revert    what differs between two cuts; back to a soft checkpoint
-//!   history            queries, page_at, replay_to
+//!   history, explain   queries, page_at, replay_to; what made a page
 //!   checkpoint         image + manifest, retention
 //! ```
 //!
@@ -27,7 +28,9 @@ mod commit;
 mod compare;
 mod core;
 mod digest;
+mod events;
 mod executor;
+mod explain;
 mod graph;
 mod history;
 mod op;
@@ -65,6 +68,7 @@ pub use batch::Batch;
 pub use checkpoint::{CheckpointInfo, Verified};
 pub use compare::{Difference, PageDifference};
 pub use executor::{Executor, ExecutorConfig, Ticket, Tickets, WORKERS_MAX};
+pub use explain::{Explanation, Origin};
 pub use graph::set_patient;
 pub use history::{Change, Changed, Changes, PageAt, Query};
 pub use partition::Partition;
@@ -358,6 +362,7 @@ impl Core {
             return Ok(());
         }
         let result = self.shut();
+        self.events.end();
         *self.background.lock() = None;
         if result.is_ok() {
             self.log.remove_spares();

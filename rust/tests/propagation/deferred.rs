@@ -109,3 +109,27 @@ fn staleness_comes_back_from_disk_and_from_reverts() {
     state.propagate(NOTE).unwrap();
     assert_eq!(get(&state, c), 2);
 }
+
+#[test]
+fn what_becomes_stale_and_what_is_computed_is_told() {
+    use mmsb::{EventFilter, EventKind};
+    let state = memory();
+    let a = page(&state);
+    let b = derived(&state, &[a], COPY);
+    let c = derived(&state, &[b], COPY);
+    let events = state.subscribe(EventFilter::default()).unwrap();
+    let told = || {
+        let told = events.poll(10).unwrap();
+        told.iter().map(|event| (event.kind, event.page)).collect::<Vec<_>>()
+    };
+    let committed = (EventKind::Committed, mmsb::PageId(0));
+    let changed = |page| (EventKind::Changed, page);
+    set(&state, a, 1);
+    assert_eq!(told(), [changed(a), changed(b), changed(c), committed]);
+    state.set_propagation(Propagation::Deferred).unwrap();
+    set(&state, a, 2);
+    let stale = |page| (EventKind::Stale, page);
+    assert_eq!(told(), [changed(a), stale(b), stale(c), committed]);
+    state.propagate(NOTE).unwrap();
+    assert_eq!(told(), [changed(b), changed(c), committed]);
+}

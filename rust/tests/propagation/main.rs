@@ -5,6 +5,7 @@ mod callbacks;
 #[path = "../common/mod.rs"]
 mod common;
 mod deferred;
+mod explain;
 mod immediate;
 mod model;
 mod refused;
