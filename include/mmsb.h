@@ -461,6 +461,71 @@ typedef uint32_t MmsbEdgeKind;
 #endif // __cplusplus
 
 /**
+ * What happened. A kind's bit in a mask is 1 << kind.
+ */
+enum MmsbEventKind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * A page came into being, or came back.
+     */
+    MMSB_EVENT_KIND_CREATED = 1,
+    /**
+     * A page's content changed.
+     */
+    MMSB_EVENT_KIND_CHANGED = 2,
+    /**
+     * A page was freed.
+     */
+    MMSB_EVENT_KIND_FREED = 3,
+    /**
+     * A derived page is no longer what its parents make of it.
+     */
+    MMSB_EVENT_KIND_STALE = 4,
+    /**
+     * A page derives from another from now on.
+     */
+    MMSB_EVENT_KIND_EDGE_ADDED = 5,
+    /**
+     * A page derives from another no longer.
+     */
+    MMSB_EVENT_KIND_EDGE_REMOVED = 6,
+    /**
+     * A metadata key of a page changed.
+     */
+    MMSB_EVENT_KIND_METADATA = 7,
+    /**
+     * A page belongs to somebody else.
+     */
+    MMSB_EVENT_KIND_OWNERSHIP = 8,
+    /**
+     * A group is complete: what it did stands before.
+     */
+    MMSB_EVENT_KIND_COMMITTED = 9,
+    /**
+     * A checkpoint was made.
+     */
+    MMSB_EVENT_KIND_CHECKPOINT = 10,
+    /**
+     * The state refuses writes from now on.
+     */
+    MMSB_EVENT_KIND_POISONED = 11,
+    /**
+     * Events are missing here: the subscription was full.
+     */
+    MMSB_EVENT_KIND_LOST = 12,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbEventKind MmsbEventKind;
+#else
+typedef uint32_t MmsbEventKind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * Pages without a log. Zero is null.
  */
 typedef struct {
@@ -683,6 +748,76 @@ typedef struct {
      */
     uint64_t time_ms;
 } MmsbDeltaInfo;
+
+/**
+ * Which events a subscription wants, and how many of them may wait for it. Zeros are defaults.
+ */
+typedef struct {
+    /**
+     * Bits 1 << `MmsbEventKind`; 0 for all. Lost events are always told of.
+     */
+    uint64_t kinds;
+    /**
+     * Ids of pages, `page_count` of them; null for all pages. Of an edge either end counts, a
+     * committed group is told if it did anything to one of them, and what is not of a page is told
+     * always.
+     */
+    const uint64_t *pages;
+    /**
+     * Number of pages, at most 1,048,576.
+     */
+    size_t page_count;
+    /**
+     * Events that may wait: up to 16,777,216; 0 for 65,536. Each takes 48 bytes.
+     */
+    size_t capacity;
+} MmsbEventFilter;
+
+/**
+ * Events of a state, as they come. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbEvents;
+
+/**
+ * One thing that happened.
+ */
+typedef struct {
+    /**
+     * The group that did it. Of a checkpoint: where it stands. Of a poisoned state: what is
+     * durable. Of lost events: the least of the groups that are missing.
+     */
+    uint64_t lsn;
+    /**
+     * The page that it happened to, the child of an edge; 0 for none.
+     */
+    uint64_t page;
+    /**
+     * The parent of an edge; 0 for other kinds.
+     */
+    uint64_t other;
+    /**
+     * The page's epoch afterwards; 0 where there is none.
+     */
+    uint64_t epoch;
+    /**
+     * Of a committed group: the events that stand before it, if nothing was filtered out. Of lost
+     * ones: how many. 0 for other kinds.
+     */
+    uint64_t count;
+    /**
+     * An `MmsbEventKind`.
+     */
+    uint32_t kind;
+    /**
+     * An `MmsbEdgeKind`; of no meaning for other kinds than edges.
+     */
+    uint32_t edge;
+} MmsbEvent;
 
 /**
  * A transaction as bytes. Zero is null.
@@ -2035,6 +2170,84 @@ MmsbStatus rust_delta_intent(MmsbDelta delta,
  * `lsn` is null or valid for a write.
  */
 MmsbStatus rust_delta_apply_to(MmsbDelta delta, MmsbPage page, uint64_t *lsn);
+
+/**
+ * Tells of everything that happens from now on and passes the filter; null is everything.
+ *
+ * A group's events come together, in the order of its entries in the log, its MMSB_EVENT_KIND_COMMITTED
+ * last. They tell of what can be read; `rust_state_sync` says what is durable. Each page's events
+ * ascend by LSN. Groups that have no page in common may come in another order than their LSNs, the
+ * same for all subscriptions of a state. Writers never wait for a subscription: a group that does
+ * not fit is dropped whole, and an event of the kind MMSB_EVENT_KIND_LOST stands there instead.
+ *
+ * Ownership: `out` is freed with `rust_events_free`. It may outlive its state.
+ * Errors: InvalidArgument, SizeOutOfRange, TooLarge for the filter, OutOfMemory.
+ *
+ * # Safety
+ * `filter` is null or valid with its pages, `out` null or valid for a write.
+ */
+MmsbStatus rust_events_subscribe(MmsbState state,
+                                 const MmsbEventFilter *filter,
+                                 MmsbEvents *out);
+
+/**
+ * Takes the oldest events that wait, `capacity` at most, without waiting: `*count` receives how many
+ * were written to `buf`, 0 if none wait.
+ *
+ * Errors: Closed once nothing is left of a subscription that was closed, or whose state was.
+ * Cost: about 5 ns an event.
+ *
+ * # Safety
+ * `buf` is valid for `capacity` writes, `count` null or valid for a write.
+ */
+MmsbStatus rust_events_poll(MmsbEvents events,
+                            MmsbEvent *buf,
+                            size_t capacity,
+                            size_t *count);
+
+/**
+ * Waits until an event waits, for `timeout_us` microseconds at most, UINT64_MAX for as long as it
+ * takes. `*ready` receives whether one does.
+ *
+ * Errors: Closed, as for `rust_events_poll`; whoever waits is woken by it.
+ *
+ * # Safety
+ * `ready` is null or valid for a write.
+ */
+MmsbStatus rust_events_wait(MmsbEvents events, uint64_t timeout_us, bool *ready);
+
+/**
+ * The closed LSN that a subscription begins at: it is told of every group above, and of none at or
+ * below.
+ *
+ * # Safety
+ * `lsn` is null or valid for a write.
+ */
+MmsbStatus rust_events_since(MmsbEvents events, uint64_t *lsn);
+
+/**
+ * How many events, and groups, a subscription was not told so far, as it was full. `lost` and
+ * `groups` may be null.
+ *
+ * # Safety
+ * `lost` and `groups` are null or valid for a write.
+ */
+MmsbStatus rust_events_lost(MmsbEvents events, uint64_t *lost, uint64_t *groups);
+
+/**
+ * Ends a subscription and wakes whoever waits for it, who gets Closed; what waits is dropped. The
+ * handle is still to be freed. Again changes nothing.
+ */
+MmsbStatus rust_events_close(MmsbEvents events);
+
+/**
+ * Ends a subscription, as `rust_events_close`, and frees it. `*events` becomes zero. Null and zero
+ * are fine.
+ *
+ * # Safety
+ * `events` is null or valid for a read and a write.
+ */
+MmsbStatus rust_events_free(MmsbEvents *events);
 
 /**
  * A program of no steps. Its steps are done in order, as one transaction.

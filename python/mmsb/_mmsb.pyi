@@ -12,11 +12,26 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer
 
+from mmsb._events import AsyncEvents
 from mmsb._metadata import Metadata
 
 _Durability: TypeAlias = Literal["memory", "buffered", "sync"]
 _T = TypeVar("_T")
 _EdgeKind: TypeAlias = Literal["data", "control", "device", "compiler"]
+_EventKind: TypeAlias = Literal[
+    "created",
+    "changed",
+    "freed",
+    "stale",
+    "edge_added",
+    "edge_removed",
+    "metadata",
+    "ownership",
+    "committed",
+    "checkpoint",
+    "poisoned",
+    "lost",
+]
 _Location: TypeAlias = Literal["cpu", "gpu", "unified"]
 _Shape: TypeAlias = SupportsIndex | Iterable[SupportsIndex]
 _PageOrId: TypeAlias = Page | SupportsIndex
@@ -118,6 +133,14 @@ class State:
     @property
     def graph(self) -> Graph:
         """What derives from what."""
+    def subscribe(
+        self,
+        *,
+        kinds: Sequence[_EventKind] | None = None,
+        pages: Sequence[_PageOrId] | None = None,
+        capacity: int = 65_536,
+    ) -> Subscription:
+        """Tell of everything that happens from now on, as a queue of events."""
     def transaction(
         self, *, read_only: bool = False, source: str = "", intent: str | None = None
     ) -> Transaction:
@@ -363,6 +386,67 @@ class Batch:
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None: ...
+
+@final
+class Event:
+    """One thing that happened. Never changes."""
+
+    @property
+    def kind(self) -> _EventKind:
+        """What happened, by its name."""
+    @property
+    def lsn(self) -> int:
+        """The group that did it."""
+    @property
+    def page(self) -> int | None:
+        """The id of the page that it happened to, the child of an edge."""
+    @property
+    def other(self) -> int | None:
+        """The id of an edge's parent."""
+    @property
+    def edge(self) -> _EdgeKind | None:
+        """What an edge says."""
+    @property
+    def epoch(self) -> int:
+        """The page's epoch afterwards; 0 where there is none."""
+    @property
+    def count(self) -> int:
+        """Of a committed group: the events that stand before it. Of lost ones: how many."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Subscription:
+    """What happens to a state, as a queue of events."""
+
+    @property
+    def since(self) -> int:
+        """The closed LSN above which it is told of every group."""
+    @property
+    def lost(self) -> int:
+        """Events that it was not told so far, as it was full."""
+    @property
+    def lost_groups(self) -> int:
+        """Groups that it was not told so far, as it was full."""
+    @property
+    def closed(self) -> bool:
+        """Whether it, or its state, was closed, and nothing is left to be had."""
+    def poll(self, limit: int = 1024) -> builtins.list[Event]:
+        """Take the oldest events that wait, without waiting."""
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until an event waits, for ``timeout`` seconds at most. Whether one does."""
+    def close(self) -> None:
+        """End it, and wake whoever waits for it; what waits is dropped."""
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Event: ...
+    def __aiter__(self) -> AsyncEvents: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        _exc_type: type[BaseException] | None,
+        _exc: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None: ...
 

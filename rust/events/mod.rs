@@ -180,16 +180,11 @@ impl EventFilter {
         EventFilter { kinds, ..EventFilter::default() }
     }
 
-    /// Asks for these pages alone.
-    ///
-    /// # Errors
-    /// `TooLarge` for more than [`EVENT_PAGES_MAX`].
-    pub fn set_pages(&mut self, pages: impl ExactSizeIterator<Item = PageId>) -> Result<()> {
-        let count = pages.len();
+    /// Refuses more pages than a filter may name.
+    pub(crate) fn check_pages(count: usize) -> Result<()> {
         if count > EVENT_PAGES_MAX {
             bail!(TooLarge, "a filter of {count} pages; the limit is {EVENT_PAGES_MAX}");
         }
-        self.pages = Some(pages.collect());
         Ok(())
     }
 
@@ -203,10 +198,7 @@ impl EventFilter {
         if !(1..=EVENTS_MAX).contains(&capacity) {
             bail!(SizeOutOfRange, "room for {capacity} events; 1 to {EVENTS_MAX} can be had");
         }
-        match self.pages.as_ref().map_or(0, Vec::len) {
-            0..=EVENT_PAGES_MAX => Ok(()),
-            n => bail!(TooLarge, "a filter of {n} pages; the limit is {EVENT_PAGES_MAX}"),
-        }
+        Self::check_pages(self.pages.as_ref().map_or(0, Vec::len))
     }
 
     /// Whether an event of a page concerns one that is asked for.

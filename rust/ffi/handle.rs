@@ -46,6 +46,7 @@ pub enum Kind {
     Program = 13,
     Executor = 14,
     Tickets = 15,
+    Events = 16,
 }
 
 /// A type that handles stand for.
@@ -73,6 +74,7 @@ const KINDS: &[&str] = &[
     "program",
     "executor",
     "tickets",
+    "subscription",
 ];
 const PLACE_BITS: u32 = 24;
 const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;

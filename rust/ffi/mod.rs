@@ -18,6 +18,7 @@ pub mod batch;
 pub mod checkpoint;
 pub mod compare;
 pub mod delta;
+pub mod events;
 pub mod executor;
 pub mod graph;
 mod handle;
@@ -36,6 +37,7 @@ pub mod view;
 
 pub use pointer::MmsbNote;
 
+use crate::events::Subscription;
 use crate::state::{
     Allocator, Batch, Changes, Executor, Partition, ScratchView, Snapshot, SoftCheckpoint, State,
     TLog, Tickets, Transaction, View,
@@ -177,6 +179,14 @@ pub struct MmsbTickets {
     pub id: u64,
 }
 
+/// Events of a state, as they come. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbEvents {
+    /// The handle's bits.
+    pub id: u64,
+}
+
 /// A view of either kind of page.
 pub enum AnyView {
     State(View),
@@ -253,6 +263,10 @@ unsafe impl Object for Executor {
 // SAFETY: the only type of its kind.
 unsafe impl Object for Mutex<Tickets<Option<Lsn>>> {
     const KIND: Kind = Kind::Tickets;
+}
+// SAFETY: the only type of its kind.
+unsafe impl Object for Subscription {
+    const KIND: Kind = Kind::Events;
 }
 
 /// Takes the object behind a caller's handle out and zeroes the handle; null and zero are fine.

@@ -6,6 +6,7 @@ use crate::buffer::with_bytes;
 use crate::changes::{Change, Changes, Filter, Owner};
 use crate::delta::Delta;
 use crate::errors::Failure;
+use crate::events::Subscription;
 use crate::executor::Executor;
 use crate::graph::Graph;
 use crate::memory::parsed;
@@ -411,6 +412,31 @@ impl State {
     #[getter]
     fn graph(slf: &Bound<'_, Self>) -> Graph {
         Graph::of(slf)
+    }
+
+    /// Tells of everything that happens from now on, as a queue of `Event`.
+    ///
+    /// They tell of what can be read; `sync` says what is durable. Each page's events ascend by LSN;
+    /// groups that have no page in common may come in another order than their LSNs.
+    ///
+    /// - `kinds`: those that are wanted; `None` is all. Lost events are always told of. There are
+    ///   "created", "changed", "freed", "stale", "edge_added", "edge_removed", "metadata", "ownership",
+    ///   "committed", "checkpoint", "poisoned" and "lost".
+    /// - `pages`: as `Page` or id; `None` is all. Of an edge either end counts, a committed group is told
+    ///   if it did anything to one of them, and what is not of a page is told always.
+    /// - `capacity`: events that may wait, 48 bytes each. Writers never wait for a subscription: a group
+    ///   that does not fit is dropped whole, and an event of the kind "lost" stands there instead.
+    ///
+    /// Raises `InvalidArgument`, `SizeOutOfRange`, `TooLarge` and `OutOfMemory`. Example: see
+    /// `Subscription`.
+    #[pyo3(signature = (*, kinds = None, pages = None, capacity = 65_536))]
+    fn subscribe(
+        slf: &Bound<'_, Self>,
+        kinds: Option<Vec<String>>,
+        pages: Option<Vec<Bound<'_, PyAny>>>,
+        capacity: usize,
+    ) -> PyResult<Subscription> {
+        Subscription::new(slf, kinds, pages, capacity)
     }
 
     /// A transaction: reads of one moment, and writes that happen at its end, as one group, or not at

@@ -3,12 +3,13 @@
 use super::super::input::Input;
 use mmsb::ffi::MmsbNote;
 use mmsb::ffi::delta::MmsbRun;
+use mmsb::ffi::events::MmsbEventFilter;
 use mmsb::ffi::executor::{MmsbExecutorConfig, MmsbPlace};
 use mmsb::ffi::state::{MmsbConfig, MmsbQuery, rust_config_default, rust_query_default};
 use mmsb::ffi::status::MmsbStatus;
 use mmsb::ffi::transact::MmsbRetry;
 use mmsb::ffi::{MmsbAllocator, MmsbBatch, MmsbDelta, MmsbPage, MmsbReader, MmsbSnapshot};
-use mmsb::ffi::{MmsbComparison, MmsbSoftCheckpoint, MmsbState, MmsbTLog, MmsbView};
+use mmsb::ffi::{MmsbComparison, MmsbEvents, MmsbSoftCheckpoint, MmsbState, MmsbTLog, MmsbView};
 use mmsb::ffi::{MmsbExecutor, MmsbPartition, MmsbProgram, MmsbTickets, MmsbTransaction};
 use mmsb::stdx::crc::crc32c;
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ pub const PARTITION: u8 = 12;
 pub const PROGRAM: u8 = 13;
 pub const EXECUTOR: u8 = 14;
 pub const TICKETS: u8 = 15;
+pub const EVENTS: u8 = 16;
 
 /// Sizes of pages: in their limits and small, or out of them.
 const SIZES: [u64; 10] = [16, 1, 64, 65, 300, 1024, 5000, 0, (1 << 30) + 1, u64::MAX];
@@ -112,6 +114,7 @@ pub struct Args<'a> {
     runs: Vec<Vec<MmsbRun>>,
     retry: Option<Box<MmsbRetry>>,
     executor: Option<Box<MmsbExecutorConfig>>,
+    filter: Option<Box<MmsbEventFilter>>,
     handles: Vec<Vec<u64>>,
     lsns: Vec<u64>,
     /// Checksums of what views showed first; nobody else may free them.
@@ -135,6 +138,7 @@ impl<'a> Args<'a> {
             runs: Vec::new(),
             retry: None,
             executor: None,
+            filter: None,
             handles: Vec::new(),
             lsns: Vec::new(),
             views: alone.then(HashMap::new),
@@ -345,6 +349,25 @@ impl<'a> Args<'a> {
 
     pub fn executor(&mut self) -> MmsbExecutor {
         MmsbExecutor { id: self.handle(EXECUTOR) }
+    }
+
+    pub fn events(&mut self) -> MmsbEvents {
+        MmsbEvents { id: self.handle(EVENTS) }
+    }
+
+    /// What a subscription asks for; null now and then.
+    pub fn event_filter(&mut self) -> *const MmsbEventFilter {
+        if self.input.once_in(4) {
+            return ptr::null();
+        }
+        let kinds = if self.input.once_in(3) { 0 } else { self.input.u64() & 0x3FFF };
+        let pages: Vec<u64> = (0..self.input.below(4)).map(|_| self.page_id()).collect();
+        let capacity = [0, 1, 3, 100, 1 << 30][self.input.below(5)];
+        self.handles.push(pages);
+        let pages = self.handles.last().map_or(&[][..], |pages| pages);
+        let at = if pages.is_empty() { ptr::null() } else { pages.as_ptr() };
+        let filter = MmsbEventFilter { kinds, pages: at, page_count: pages.len(), capacity };
+        &raw const **self.filter.insert(Box::new(filter))
     }
 
     pub fn tickets(&mut self) -> MmsbTickets {

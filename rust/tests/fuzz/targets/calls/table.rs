@@ -2,13 +2,14 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "Args makes only pointers that are allowed")]
 
 use super::args::{ALLOCATOR, Args, BATCH, COMPARISON, DELTA, READER, SNAPSHOT};
-use super::args::{EXECUTOR, PARTITION, PROGRAM, TICKETS, TRANSACTION};
+use super::args::{EVENTS, EXECUTOR, PARTITION, PROGRAM, TICKETS, TRANSACTION};
 use super::args::{SOFT_CHECKPOINT, STATE, TLOG, VIEW};
 use mmsb::ffi::allocator::*;
 use mmsb::ffi::batch::*;
 use mmsb::ffi::checkpoint::*;
 use mmsb::ffi::compare::*;
 use mmsb::ffi::delta::*;
+use mmsb::ffi::events::*;
 use mmsb::ffi::executor::*;
 use mmsb::ffi::graph::*;
 use mmsb::ffi::log::*;
@@ -37,6 +38,7 @@ pub const FREES: &[(u8, Free)] = &[
     (SOFT_CHECKPOINT, |at| unsafe { rust_soft_checkpoint_release(at.cast()) }),
     (BATCH, |at| unsafe { rust_batch_free(at.cast()) }),
     (TICKETS, |at| unsafe { rust_tickets_free(at.cast()) }),
+    (EVENTS, |at| unsafe { rust_events_free(at.cast()) }),
     (EXECUTOR, |at| unsafe { rust_executor_free(at.cast()) }),
     (PROGRAM, |at| unsafe { rust_program_free(at.cast()) }),
     (TRANSACTION, |at| unsafe { rust_transaction_abort(at.cast()) }),
@@ -904,6 +906,35 @@ pub const CALLS: &[(&str, Call)] = &[
     ("rust_graph_free_cascade", |a| {
         let (state, id, note, count) = (a.state(), a.page_id(), a.note(), a.out());
         tell(a, |lsn| unsafe { rust_graph_free_cascade(state, id, note, count, lsn) })
+    }),
+    ("rust_events_subscribe", |a| {
+        let (state, filter) = (a.state(), a.event_filter());
+        make(a, EVENTS, |out| unsafe { rust_events_subscribe(state, filter, out) })
+    }),
+    ("rust_events_poll", |a| {
+        let (events, (buf, capacity), count) = (a.events(), a.buffer(), a.out::<usize>());
+        let status = unsafe { rust_events_poll(events, buf, capacity, count) };
+        if status == MmsbStatus::Ok {
+            assert!(a.value(count).unwrap() <= capacity);
+        }
+        status
+    }),
+    ("rust_events_wait", |a| {
+        let (events, timeout_us, ready) = (a.events(), a.input.u8().into(), a.out());
+        unsafe { rust_events_wait(events, timeout_us, ready) }
+    }),
+    ("rust_events_since", |a| {
+        let events = a.events();
+        tell(a, |lsn| unsafe { rust_events_since(events, lsn) })
+    }),
+    ("rust_events_lost", |a| {
+        let (events, lost, groups) = (a.events(), a.out(), a.out());
+        unsafe { rust_events_lost(events, lost, groups) }
+    }),
+    ("rust_events_close", |a| rust_events_close(a.events())),
+    ("rust_events_free", |a| {
+        let at = a.handle_place(EVENTS);
+        unsafe { rust_events_free(at.cast()) }
     }),
     ("rust_tlog_new", |a| {
         let path = a.path();
