@@ -1,42 +1,34 @@
-//! stand-in until the room lands
-use crate::error::{Error, ErrorKind, Result};
-/// A formula.
-#[derive(Debug)]
-pub struct Formula(String);
-impl Formula {
-    /// Parses.
-    pub fn parse(text: &str) -> Result<Formula> {
-        match text {
-            "u8: p0" | "u64: fold(counting)" | "u64: p0 + p1" => Ok(Formula(text.to_owned())),
-            _ => Err(Error::new(ErrorKind::InvalidArgument, format!("formula {text:?}"))),
-        }
-    }
-    /// Checks.
-    pub fn check(&self, parents: &[usize], out: usize) -> Result<()> {
-        let needed = if self.0.ends_with("p1") { 2 } else { 1 };
-        if parents.len() < needed {
-            return Err(Error::new(ErrorKind::InvalidArgument, "too few parents"));
-        }
-        if parents[..needed].iter().any(|&p| p != out) {
-            return Err(Error::new(ErrorKind::LengthMismatch, "lengths"));
-        }
-        Ok(())
-    }
-    /// Evaluates.
-    pub fn eval(&self, parents: &[&[u8]], out: &mut [u8]) -> Result<()> {
-        if self.0 == "u8: p0" {
-            out.copy_from_slice(parents[0]);
-            return Ok(());
-        }
-        let n = if self.0.ends_with("p1") { 2 } else { parents.len() };
-        out.fill(0);
-        for p in &parents[..n] {
-            for (o, i) in out.chunks_exact_mut(8).zip(p.chunks_exact(8)) {
-                let v = u64::from_le_bytes(o.try_into().unwrap())
-                    .wrapping_add(u64::from_le_bytes(i.try_into().unwrap()));
-                o.copy_from_slice(&v.to_le_bytes());
-            }
-        }
-        Ok(())
-    }
-}
+//! Propagate: what a derived page is computed by, and how.
+//!
+//! ```text
+//!   text ──parse──▶ Formula ──check(sizes)──▶ fits ──eval(parents, out)──▶ bytes
+//!
+//!   parse      lexer and grammar            kernels    loops over blocks of elements
+//!   formula    expressions, shapes          element    types of elements, their arithmetic
+//!   eval       steps, blocks, scratch       semiring   ⊕ and ⊗
+//! ```
+//!
+//! Bytes in, bytes out. The language is told in `docs/formulas.md`. Texts stand in logs and are parsed
+//! by every later version: what a text means never changes, it can only be that a text which was
+//! refused gets a meaning.
+//!
+//! Invariants:
+//! - The same text and the same bytes give the same bytes, on every machine and in every build.
+//! - Evaluation reads nothing but the parents, does not allocate for an ordinary formula, and its
+//!   recursion is as deep as the text is nested, which is limited.
+//! - What has been checked for some sizes can fail later in one way alone: an index of `gather`.
+//!
+//! It knows no pages, ids, locks, files or threads. It calls `error` and `config` alone.
+
+mod element;
+mod eval;
+mod formula;
+mod kernels;
+mod parse;
+mod semiring;
+#[cfg(test)]
+mod tests;
+
+pub use element::DType;
+pub use formula::Formula;
+pub use semiring::Semiring;

@@ -8,6 +8,7 @@ use mmsb::{Batch, Note, PageId, State};
 
 pub const PAGE: usize = 1024;
 const COPY: &str = "u8: p0";
+const MAX: &str = "u64: max(p0, p1)";
 const SUM: &str = "u64: fold(counting)";
 /// Changes of a round; what is left to flush after it is flushed outside the timing.
 const ROUND: usize = 2_000;
@@ -55,7 +56,11 @@ impl Shape {
         for parents in &self.parents {
             let page = page();
             let parents: Vec<PageId> = parents.iter().map(|&at| pages[at]).collect();
-            let formula = if parents.len() == 1 { COPY } else { SUM };
+            let formula = match parents.len() {
+                1 => COPY,
+                2 => MAX,
+                _ => SUM,
+            };
             state.derive(page, &parents, formula, Note::NONE).expect("a derived page");
             pages.push(page);
         }

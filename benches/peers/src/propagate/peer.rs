@@ -13,28 +13,35 @@ struct Node {
     parents: Vec<Node>,
 }
 
-/// A page's content: of an input its own, of one parent the same, of several their sum, number by
-/// number.
+/// A page's content: of an input its own, of one parent the same, of two the higher and of more the
+/// sum, number by number.
 #[salsa::tracked(returns(ref))]
 fn value(db: &dyn salsa::Database, node: Node) -> Box<Content> {
     match &node.parents(db)[..] {
         [] => node.content(db).clone(),
         [parent] => value(db, *parent).clone(),
-        parents => {
-            let mut sums = [0u64; PAGE / 8];
-            for parent in parents {
-                let content = value(db, *parent).as_chunks::<8>().0;
-                for (sum, number) in sums.iter_mut().zip(content) {
-                    *sum = sum.wrapping_add(u64::from_le_bytes(*number));
-                }
-            }
-            let mut bytes = Box::new([0; PAGE]);
-            for (place, sum) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(sums) {
-                *place = sum.to_le_bytes();
-            }
-            bytes
+        [_, _] => combined(db, node, u64::max),
+        _ => combined(db, node, u64::wrapping_add),
+    }
+}
+
+fn combined(
+    db: &dyn salsa::Database,
+    node: Node,
+    combine: impl Fn(u64, u64) -> u64,
+) -> Box<Content> {
+    let mut numbers = [0u64; PAGE / 8];
+    for parent in node.parents(db) {
+        let content = value(db, *parent).as_chunks::<8>().0;
+        for (number, other) in numbers.iter_mut().zip(content) {
+            *number = combine(*number, u64::from_le_bytes(*other));
         }
     }
+    let mut bytes = Box::new([0; PAGE]);
+    for (place, number) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(numbers) {
+        *place = number.to_le_bytes();
+    }
+    bytes
 }
 
 pub struct Peer {
