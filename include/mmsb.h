@@ -318,6 +318,126 @@ typedef enum {
 } MmsbChangeKind;
 
 /**
+ * The type of a page's elements, as formulas name it.
+ *
+ * ```
+ * use mmsb::DType;
+ * assert_eq!(DType::from_name("f64"), Some(DType::F64));
+ * assert_eq!((DType::I16.name(), DType::I16.size()), ("i16", 2));
+ * ```
+ */
+enum DType
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Unsigned, 8 bits.
+     */
+    D_TYPE_U8 = 0,
+    /**
+     * Unsigned, 16 bits.
+     */
+    D_TYPE_U16 = 1,
+    /**
+     * Unsigned, 32 bits.
+     */
+    D_TYPE_U32 = 2,
+    /**
+     * Unsigned, 64 bits.
+     */
+    D_TYPE_U64 = 3,
+    /**
+     * Signed, 8 bits.
+     */
+    D_TYPE_I8 = 4,
+    /**
+     * Signed, 16 bits.
+     */
+    D_TYPE_I16 = 5,
+    /**
+     * Signed, 32 bits.
+     */
+    D_TYPE_I32 = 6,
+    /**
+     * Signed, 64 bits.
+     */
+    D_TYPE_I64 = 7,
+    /**
+     * IEEE 754, 32 bits.
+     */
+    D_TYPE_F32 = 8,
+    /**
+     * IEEE 754, 64 bits.
+     */
+    D_TYPE_F64 = 9,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum DType DType;
+#else
+typedef uint8_t DType;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Two operations, ⊕ and ⊗, under which sums over paths, best paths, counts of paths and
+ * reachability are one computation.
+ *
+ * ⊕ and ⊗ are associative, ⊕ commutes, ⊗ distributes over ⊕, [`zero`](Semiring::zero) changes
+ * nothing under ⊕ and gives zero under ⊗, [`one`](Semiring::one) changes nothing under ⊗: exactly for
+ * integers and what the table says, for floats but for rounding.
+ *
+ * | name | elements | ⊕ | ⊗ | zero | one |
+ * |---|---|---|---|---|---|
+ * | `real` | numbers; integers wrap | a + b | a × b | 0 | 1 |
+ * | `counting` | numbers not below 0; integers stop at the highest | a + b | a × b | 0 | 1 |
+ * | `boolean` | 0 is false, all else true | a or b | a and b | 0 | 1 |
+ * | `min_plus` | numbers and ∞; the highest integer is ∞ | min | a + b | ∞ | 0 |
+ * | `max_plus` | signed numbers and -∞; the lowest integer is -∞ | max | a + b | -∞ | 0 |
+ *
+ * ```
+ * use mmsb::Semiring;
+ * let shortest = Semiring::MinPlus;
+ * assert_eq!(shortest.add(shortest.mul(2.0, 3.0), 4.0), 4.0);
+ * assert_eq!(shortest.fold_add(&[]), f64::INFINITY);
+ * ```
+ */
+enum Semiring
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Sums of products.
+     */
+    SEMIRING_REAL = 0,
+    /**
+     * How many ways there are.
+     */
+    SEMIRING_COUNTING = 1,
+    /**
+     * Whether there is a way.
+     */
+    SEMIRING_BOOLEAN = 2,
+    /**
+     * The shortest way (tropical).
+     */
+    SEMIRING_MIN_PLUS = 3,
+    /**
+     * The longest way (tropical).
+     */
+    SEMIRING_MAX_PLUS = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum Semiring Semiring;
+#else
+typedef uint8_t Semiring;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * What an edge from one page to another says.
  */
 enum EdgeKind
@@ -912,6 +1032,75 @@ typedef struct {
      */
     uint64_t lsn;
 } MmsbResult;
+
+/**
+ * What a page's content was made of. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbExplanation;
+
+/**
+ * What made a page's content. Pointers belong to the explanation and are valid until it is freed;
+ * strings are UTF-8 and not terminated.
+ */
+typedef struct {
+    /**
+     * The page.
+     */
+    uint64_t page;
+    /**
+     * Epoch of the content.
+     */
+    uint64_t epoch;
+    /**
+     * LSN of the record that made it.
+     */
+    uint64_t lsn;
+    /**
+     * Wall clock, milliseconds since 1970-01-01 UTC.
+     */
+    uint64_t time_ms;
+    /**
+     * Label of who acted.
+     */
+    const char *source;
+    /**
+     * Bytes of the label.
+     */
+    size_t source_len;
+    /**
+     * Why; null if they did not say.
+     */
+    const char *intent;
+    /**
+     * Bytes of the intent.
+     */
+    size_t intent_len;
+    /**
+     * The formula, or the callback's name; null where the content was written.
+     */
+    const char *rule;
+    /**
+     * Bytes of it.
+     */
+    size_t rule_len;
+    /**
+     * An `MmsbRuleKind`.
+     */
+    uint32_t rule_kind;
+    /**
+     * What it was computed of, in order: indexes of the explanation.
+     */
+    const size_t *parents;
+    /**
+     * How many.
+     */
+    size_t parents_len;
+} MmsbOrigin;
 
 /**
  * An edge as one of its ends sees it.
@@ -2438,6 +2627,62 @@ MmsbStatus rust_tickets_wait(MmsbTickets *tickets, MmsbResult *results, size_t c
 MmsbStatus rust_tickets_free(MmsbTickets *tickets);
 
 /**
+ * Tells what made the content of a page, which parents at which epochs, and what made those, back to
+ * what was written by hand. Of a stale page: what it was made of when it was computed.
+ *
+ * Ownership: `out` is freed with `rust_explanation_free`.
+ * Errors: PageNotFound, PageFreed, Corrupt with file and offset.
+ * Cost: a few us for each content in the answer, and 1 us for each change of one of these pages since.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_explain(MmsbState state,
+                                  uint64_t page,
+                                  MmsbExplanation *out);
+
+/**
+ * How many contents an explanation tells of: the page's own is the first. `*dropped` receives how many
+ * it leaves out, as they were made before history begins.
+ *
+ * # Safety
+ * `count` and `dropped` are null or valid for a write.
+ */
+MmsbStatus rust_explanation_len(MmsbExplanation explanation,
+                                size_t *count,
+                                uint64_t *dropped);
+
+/**
+ * The content at `index`, from 0.
+ *
+ * Errors: InvalidArgument for an index beyond the last.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_explanation_get(MmsbExplanation explanation, size_t index, MmsbOrigin *out);
+
+/**
+ * The explanation as text, a line for each content, copied to `buf`, not terminated, which has room
+ * for `capacity` bytes; `len` receives their number, also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for writes of `capacity` bytes, `len` null or valid for a write.
+ */
+MmsbStatus rust_explanation_text(MmsbExplanation explanation,
+                                 uint8_t *buf,
+                                 size_t capacity,
+                                 size_t *len);
+
+/**
+ * Frees an explanation. `*explanation` becomes zero. Null and zero are fine.
+ *
+ * # Safety
+ * `explanation` is null or valid for a read and a write.
+ */
+MmsbStatus rust_explanation_free(MmsbExplanation *explanation);
+
+/**
  * Adds an edge: the page `child` derives from `parent`. `kind` is an `MmsbEdgeKind`; between two pages
  * there may be one edge of each. `*lsn` receives the record's LSN, 0 if the edge is there already;
  * `note` and `lsn` may be null.
@@ -3184,6 +3429,57 @@ MmsbStatus rust_soft_checkpoint_lsn(MmsbSoftCheckpoint mark, uint64_t *out);
  * `mark` is null or valid for a read and a write.
  */
 MmsbStatus rust_soft_checkpoint_release(MmsbSoftCheckpoint *mark);
+
+/**
+ * a ⊕ b of an `MmsbSemiring`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_semiring_add(uint32_t semiring, double a, double b, double *out);
+
+/**
+ * a ⊗ b of an `MmsbSemiring`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_semiring_mul(uint32_t semiring, double a, double b, double *out);
+
+/**
+ * ⊕ over the `count` numbers at `values`, as the formula `accumulate` computes it; what changes
+ * nothing under ⊕ over none.
+ *
+ * # Safety
+ * `values` is null or points to `count` numbers, `out` is null or valid for a write.
+ */
+MmsbStatus rust_semiring_fold_add(uint32_t semiring,
+                                  const double *values,
+                                  size_t count,
+                                  double *out);
+
+/**
+ * ⊗ over the `count` numbers at `values`; what changes nothing under ⊗ over none.
+ *
+ * # Safety
+ * As `rust_semiring_fold_add`.
+ */
+MmsbStatus rust_semiring_fold_mul(uint32_t semiring,
+                                  const double *values,
+                                  size_t count,
+                                  double *out);
+
+/**
+ * `total` ⊕ (⊕ over the `count` numbers at `values`): goes on with a sum that was begun before.
+ *
+ * # Safety
+ * As `rust_semiring_fold_add`.
+ */
+MmsbStatus rust_semiring_accumulate(uint32_t semiring,
+                                    double total,
+                                    const double *values,
+                                    size_t count,
+                                    double *out);
 
 /**
  * Takes a snapshot; stops no writer. While it is open, pages that change keep their old content

@@ -36,7 +36,7 @@ fn a_page_is_explained_back_to_its_inputs() {
     assert_eq!(told.origins[0].rule, Some(Rule::Formula(SUM.into())));
     assert_eq!(told.origins[2].intent.as_deref(), Some("quote 1"));
     assert_eq!((told.origins[2].rule.clone(), told.dropped), (None, 0));
-    assert!(told.to_string().contains("4@2 = u64: fold(counting) of 3@2 1@1"), "{told}");
+    assert!(told.to_string().contains("4@2 = u64: fold(real) of 3@2 1@1"), "{told}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use mmsb::{Config, Note, PageId, State};
 
 const NOTE: Note<'static> = Note { source: "propagation", intent: None };
 /// The sum of all parents, number by number.
-const SUM: &str = "u64: fold(counting)";
+const SUM: &str = "u64: fold(real)";
 const COPY: &str = "u8: p0";
 
 fn memory() -> State {

@@ -9,7 +9,7 @@ use mmsb::{Batch, Note, PageId, State};
 pub const PAGE: usize = 1024;
 const COPY: &str = "u8: p0";
 const MAX: &str = "u64: max(p0, p1)";
-const SUM: &str = "u64: fold(counting)";
+const SUM: &str = "u64: fold(real)";
 /// Changes of a round; what is left to flush after it is flushed outside the timing.
 const ROUND: usize = 2_000;
 const ROUNDS: usize = 30;
