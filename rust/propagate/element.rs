@@ -22,7 +22,6 @@ pub const BLOCK_BYTES: usize = 1024;
 /// assert_eq!((DType::I16.name(), DType::I16.size()), ("i16", 2));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(u8)]
 pub enum DType {
     /// Unsigned, 8 bits.
     U8 = 0,

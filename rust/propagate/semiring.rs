@@ -25,7 +25,6 @@ use super::kernels::{self, LANES};
 /// assert_eq!(shortest.fold_add(&[]), f64::INFINITY);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(u8)]
 pub enum Semiring {
     /// Sums of products.
     Real = 0,
