@@ -318,126 +318,6 @@ typedef enum {
 } MmsbChangeKind;
 
 /**
- * The type of a page's elements, as formulas name it.
- *
- * ```
- * use mmsb::DType;
- * assert_eq!(DType::from_name("f64"), Some(DType::F64));
- * assert_eq!((DType::I16.name(), DType::I16.size()), ("i16", 2));
- * ```
- */
-enum DType
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : uint8_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-    /**
-     * Unsigned, 8 bits.
-     */
-    D_TYPE_U8 = 0,
-    /**
-     * Unsigned, 16 bits.
-     */
-    D_TYPE_U16 = 1,
-    /**
-     * Unsigned, 32 bits.
-     */
-    D_TYPE_U32 = 2,
-    /**
-     * Unsigned, 64 bits.
-     */
-    D_TYPE_U64 = 3,
-    /**
-     * Signed, 8 bits.
-     */
-    D_TYPE_I8 = 4,
-    /**
-     * Signed, 16 bits.
-     */
-    D_TYPE_I16 = 5,
-    /**
-     * Signed, 32 bits.
-     */
-    D_TYPE_I32 = 6,
-    /**
-     * Signed, 64 bits.
-     */
-    D_TYPE_I64 = 7,
-    /**
-     * IEEE 754, 32 bits.
-     */
-    D_TYPE_F32 = 8,
-    /**
-     * IEEE 754, 64 bits.
-     */
-    D_TYPE_F64 = 9,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum DType DType;
-#else
-typedef uint8_t DType;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
-
-/**
- * Two operations, ⊕ and ⊗, under which sums over paths, best paths, counts of paths and
- * reachability are one computation.
- *
- * ⊕ and ⊗ are associative, ⊕ commutes, ⊗ distributes over ⊕, [`zero`](Semiring::zero) changes
- * nothing under ⊕ and gives zero under ⊗, [`one`](Semiring::one) changes nothing under ⊗: exactly for
- * integers and what the table says, for floats but for rounding.
- *
- * | name | elements | ⊕ | ⊗ | zero | one |
- * |---|---|---|---|---|---|
- * | `real` | numbers; integers wrap | a + b | a × b | 0 | 1 |
- * | `counting` | numbers not below 0; integers stop at the highest | a + b | a × b | 0 | 1 |
- * | `boolean` | 0 is false, all else true | a or b | a and b | 0 | 1 |
- * | `min_plus` | numbers and ∞; the highest integer is ∞ | min | a + b | ∞ | 0 |
- * | `max_plus` | signed numbers and -∞; the lowest integer is -∞ | max | a + b | -∞ | 0 |
- *
- * ```
- * use mmsb::Semiring;
- * let shortest = Semiring::MinPlus;
- * assert_eq!(shortest.add(shortest.mul(2.0, 3.0), 4.0), 4.0);
- * assert_eq!(shortest.fold_add(&[]), f64::INFINITY);
- * ```
- */
-enum Semiring
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : uint8_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-    /**
-     * Sums of products.
-     */
-    SEMIRING_REAL = 0,
-    /**
-     * How many ways there are.
-     */
-    SEMIRING_COUNTING = 1,
-    /**
-     * Whether there is a way.
-     */
-    SEMIRING_BOOLEAN = 2,
-    /**
-     * The shortest way (tropical).
-     */
-    SEMIRING_MIN_PLUS = 3,
-    /**
-     * The longest way (tropical).
-     */
-    SEMIRING_MAX_PLUS = 4,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum Semiring Semiring;
-#else
-typedef uint8_t Semiring;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
-
-/**
  * What an edge from one page to another says.
  */
 enum EdgeKind
@@ -642,6 +522,126 @@ enum MmsbEventKind
 typedef enum MmsbEventKind MmsbEventKind;
 #else
 typedef uint32_t MmsbEventKind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How a page is computed.
+ */
+enum MmsbRuleKind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It is not.
+     */
+    MMSB_RULE_KIND_NONE = 0,
+    /**
+     * By a formula.
+     */
+    MMSB_RULE_KIND_FORMULA = 1,
+    /**
+     * By the callback that is registered under a name.
+     */
+    MMSB_RULE_KIND_CALLBACK = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbRuleKind MmsbRuleKind;
+#else
+typedef uint32_t MmsbRuleKind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Whether a derived page is what its rule makes of its parents.
+ */
+enum MmsbStaleness
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It is.
+     */
+    MMSB_STALENESS_FRESH = 0,
+    /**
+     * A page further up is stale: it may change when that is computed.
+     */
+    MMSB_STALENESS_BEHIND = 1,
+    /**
+     * A parent changed since it was computed.
+     */
+    MMSB_STALENESS_STALE = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbStaleness MmsbStaleness;
+#else
+typedef uint32_t MmsbStaleness;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * When derived pages are computed.
+ */
+enum MmsbPropagation
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * In the group of the change.
+     */
+    MMSB_PROPAGATION_IMMEDIATE = 0,
+    /**
+     * When `rust_propagate_run` is called; until then they are known as stale.
+     */
+    MMSB_PROPAGATION_DEFERRED = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbPropagation MmsbPropagation;
+#else
+typedef uint32_t MmsbPropagation;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Two operations, ⊕ and ⊗ (docs/formulas.md).
+ */
+enum MmsbSemiring
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Sums of products.
+     */
+    MMSB_SEMIRING_REAL = 0,
+    /**
+     * How many ways there are.
+     */
+    MMSB_SEMIRING_COUNTING = 1,
+    /**
+     * Whether there is a way: ⊕ is or, ⊗ is and; 0 is false, all else true.
+     */
+    MMSB_SEMIRING_BOOLEAN = 2,
+    /**
+     * The shortest way (tropical): ⊕ is min, ⊗ is +.
+     */
+    MMSB_SEMIRING_MIN_PLUS = 3,
+    /**
+     * The longest way (tropical): ⊕ is max, ⊗ is +.
+     */
+    MMSB_SEMIRING_MAX_PLUS = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbSemiring MmsbSemiring;
+#else
+typedef uint32_t MmsbSemiring;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 

@@ -415,7 +415,7 @@ struct Contents<'a, 'r> {
 impl<'a> Contents<'a, '_> {
     /// The content that the group gives the page at a place.
     #[inline]
-    fn new(&self, place: u32) -> Option<&[u8]> {
+    fn content(&self, place: u32) -> Option<&[u8]> {
         let fresh = match self.slots.get(place) {
             slot::NONE | slot::GONE | slot::FED | slot::ANEW => return None,
             input if input & slot::INPUT != 0 => {
@@ -430,12 +430,12 @@ impl<'a> Contents<'a, '_> {
     fn compute(&self, derivation: &Derivation, rules: &Rules) -> Result<Option<Made<'a>>> {
         let table = &self.core.table;
         let mut pins: SmallVec<[Pinned<Here<'_>>; 2]> = SmallVec::new();
-        for &place in derivation.sources.iter().filter(|&&place| self.new(place).is_none()) {
+        for &place in derivation.sources.iter().filter(|&&place| self.content(place).is_none()) {
             let id = self.graph.page(place);
             pins.push(Pinned::new(Here(table), id, &mut table.lock(id)?));
         }
         let mut kept = pins.iter();
-        let content = |&place: &u32| match self.new(place) {
+        let content = |&place: &u32| match self.content(place) {
             Some(bytes) => bytes,
             None => kept.next().map_or(&[][..], Pinned::bytes),
         };

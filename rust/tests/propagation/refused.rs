@@ -28,7 +28,7 @@ fn derived_pages_are_not_written_by_hand() {
     refused(&state, || state.update(b, &[0; 8], NOTE), kind, said);
     refused(&state, || state.write(b, 0, &[1], NOTE), kind, said);
     refused(&state, || state.write_masked(b, &[1; 8], &[1; 8], NOTE), kind, said);
-    refused(&state, || state.apply(&Delta::dense(b, &[1; 8]).unwrap()), kind, said);
+    refused(&state, || state.apply(&Delta::dense(b, [1; 8]).unwrap()), kind, said);
     let batch = || {
         let mut batch = Batch::new(&state);
         batch.write(a, 0, &[5]).unwrap();
