@@ -19,6 +19,10 @@ pub mod limits {
     pub const META_VALUE_BYTES_MAX: usize = 65_535;
     /// Most bytes of metadata that one page holds, keys and values together.
     pub const META_BYTES_MAX: usize = 1 << 20;
+    /// Longest formula of a derived page, bytes of text.
+    pub const FORMULA_BYTES_MAX: usize = 4096;
+    /// Deepest nesting of a formula: parentheses, functions and signs within each other.
+    pub const FORMULA_DEPTH_MAX: usize = 64;
     /// Longest record, bytes: a group with all its deltas.
     pub const RECORD_BYTES_MAX: u64 = 2 << 30;
     /// Longest name of a checkpoint, bytes of UTF-8.

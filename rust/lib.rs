@@ -12,7 +12,7 @@
 //!                      ffi                      C boundary: translates, never decides
 //!                     state                     open, commit, replay, digest: the only wiring
 //!   checkpoint | version | graph | txn | events images | snapshots | what derives from what | drafts | news
-//!          log     |   page                     records, lanes, files  |  frames, deltas, diff
+//!          log     |   page  |  propagate       records, lanes, files  |  frames, deltas, diff  |  formulas
 //!        memory    |   env                      page memory  |  files, clock, randomness
 //!            stdx, config, error, types         words everybody uses
 //! ```
@@ -28,6 +28,7 @@ pub mod graph;
 pub mod log;
 pub mod memory;
 pub mod page;
+pub mod propagate;
 pub mod state;
 pub mod stdx;
 mod txn;
@@ -44,6 +45,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use events::{Event, EventFilter, EventKind, Lost, Subscription};
 pub use log::LogStats;
 pub use page::{Delta, Run};
+pub use propagate::{DType, Formula, Semiring};
 pub use state::{
     Allocator, AllocatorStats, Batch, Change, Changed, Changes, CheckpointInfo, Difference,
     Executor, ExecutorConfig, PageAt, PageDifference, Partition, Query, Recovered, ScratchView,
