@@ -2,7 +2,7 @@
 
 use super::State;
 use super::core::Core;
-use super::op::{Op, kind};
+use super::op::Op;
 use crate::error::Result;
 use crate::events::{Event, EventFilter, EventKind, Ring, Subscription};
 use crate::log::{Append, Entry, Record};
@@ -89,24 +89,20 @@ fn told(buf: &[u8], len: usize) -> Told {
     told
 }
 
-/// What an entry tells; `None` if that is nothing.
+/// What an entry tells.
 fn event(lsn: Lsn, entry: &Entry<'_>) -> Option<Event> {
-    let happened = match entry.head.kind {
-        kind::CREATE | kind::RESTORE => EventKind::Created,
-        kind::FREE => EventKind::Freed,
-        kind::WRITE => EventKind::Changed,
-        kind::META => EventKind::Metadata,
-        kind::OWN => EventKind::Ownership,
-        kind::EDGE => EventKind::EdgeAdded,
-        kind::NO_EDGE => EventKind::EdgeRemoved,
-        _ => return None,
-    };
-    let mut event = Event::new(happened, lsn);
+    let mut event = Event::new(EventKind::Changed, lsn);
     (event.page.0, event.epoch) = (entry.head.object, entry.head.epoch);
-    if let (EventKind::EdgeAdded | EventKind::EdgeRemoved, Ok(Op::Edge { link, .. })) =
-        (happened, Op::decode(entry))
-    {
-        (event.other, event.edge) = (link.page, link.kind);
-    }
+    event.kind = match Op::decode(entry).ok()? {
+        Op::Create { .. } | Op::Restore { .. } => EventKind::Created,
+        Op::Free => EventKind::Freed,
+        Op::Write(_) => EventKind::Changed,
+        Op::Meta { .. } => EventKind::Metadata,
+        Op::Own(_) => EventKind::Ownership,
+        Op::Edge { link, there } => {
+            (event.other, event.edge) = (link.page, link.kind);
+            if there { EventKind::EdgeAdded } else { EventKind::EdgeRemoved }
+        }
+    };
     Some(event)
 }

@@ -103,7 +103,9 @@ impl Core {
         note: Note<'_>,
     ) -> Result<Lsn> {
         let mut edges = self.edges.lock();
-        drop((self.table.lock(parent)?, self.table.lock(child)?));
+        // One after the other: they may be one page.
+        drop(self.table.lock(parent)?);
+        drop(self.table.lock(child)?);
         if !edges.graph.remove(parent, child, kind) {
             bail!(EdgeNotFound, "there is no {} edge from {parent} to {child}", kind.name());
         }
