@@ -181,7 +181,9 @@ impl Core {
         note: Note<'_>,
     ) -> Result<Lsn> {
         let mut edges = self.lock_edges()?;
-        drop((self.table.lock(parent)?, self.table.lock(child)?));
+        // One after the other: they may be one page.
+        drop(self.table.lock(parent)?);
+        drop(self.table.lock(child)?);
         let link = Link { page: parent, kind };
         if !edges.graph.contains(parent, child, kind) {
             bail!(EdgeNotFound, "there is no {} edge from {parent} to {child}", kind.name());

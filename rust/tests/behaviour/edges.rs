@@ -59,6 +59,8 @@ fn an_edge_twice_changes_nothing_and_kinds_are_apart() {
     let error = state.remove_edge(p[0], p[1], EdgeKind::Device, NOTE).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::EdgeNotFound);
     assert!(error.message().contains("no device edge from page 1 to page 2"), "{error}");
+    let error = state.remove_edge(p[0], p[0], EdgeKind::Data, NOTE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::EdgeNotFound, "{error}");
 }
 
 #[test]

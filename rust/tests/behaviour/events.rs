@@ -6,7 +6,7 @@ use mmsb::{
     Batch, Change, Config, EdgeKind, ErrorKind, Event, EventFilter, EventKind, Location, Lsn, Note,
     PageId, Query, State,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 const NOTE: Note<'static> = Note { source: "events", intent: None };
@@ -104,14 +104,31 @@ fn events_are_the_log() {
     let state = memory();
     let (mut prng, mut pages) = (Prng(11), Vec::new());
     let events = all(&state);
-    for _ in 0..2000 {
-        random_op(&state, &mut prng, &mut pages).unwrap();
+    let mut mark = state.soft_checkpoint().unwrap();
+    for round in 1..=2000 {
+        if let Err(error) = random_op(&state, &mut prng, &mut pages) {
+            assert_eq!(error.kind(), ErrorKind::HasChildren);
+        }
+        let (parent, child) = (*prng.pick(&pages).unwrap(), *prng.pick(&pages).unwrap());
+        match prng.below(8) {
+            0 => drop(state.add_edge(parent, child, EdgeKind::Device, NOTE)),
+            1 => drop(state.remove_edge(parent, child, EdgeKind::Device, NOTE)),
+            _ => {}
+        }
+        if round % 100 == 50 {
+            mark = state.soft_checkpoint().unwrap();
+        }
+        if round % 100 == 0 {
+            state.revert(&mark, NOTE).unwrap();
+            pages = state.list_pages().unwrap();
+        }
     }
     let logged: Vec<_> = state.query(Query::default()).unwrap().map(Result::unwrap).collect();
     let told = events.poll(usize::MAX).unwrap();
     let told: Vec<_> =
         told.into_iter().filter(|event| event.kind != EventKind::Committed).collect();
     assert_eq!(told.len(), logged.len());
+    let mut kinds = BTreeSet::new();
     for (event, change) in told.iter().zip(&logged) {
         assert_eq!((event.lsn, event.page, event.epoch), (change.lsn, change.page, change.epoch));
         let kind = match change.change {
@@ -119,10 +136,17 @@ fn events_are_the_log() {
             Change::Written(_) => EventKind::Changed,
             Change::Freed => EventKind::Freed,
             Change::Meta { .. } => EventKind::Metadata,
-            _ => panic!("{change:?}"),
+            Change::Owned(_) => EventKind::Ownership,
+            Change::EdgeAdded(link) | Change::EdgeRemoved(link) => {
+                assert_eq!((event.other, event.edge), (link.page, link.kind));
+                let added = matches!(change.change, Change::EdgeAdded(_));
+                if added { EventKind::EdgeAdded } else { EventKind::EdgeRemoved }
+            }
         };
         assert_eq!(event.kind, kind);
+        kinds.insert(kind);
     }
+    assert_eq!(kinds.len(), 6, "{kinds:?}");
 }
 
 #[test]
