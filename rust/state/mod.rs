@@ -377,6 +377,8 @@ impl Core {
     /// Ends the log and says so in the manifest.
     fn shut(&self) -> Result<()> {
         self.closed.store(true, Ordering::Release);
+        let callbacks = self.edges.lock().rules.take_callbacks();
+        drop(callbacks);
         if self.config.path.is_none() {
             self.log.clock.gate.fetch_or(gate::CLOSED, Ordering::SeqCst);
             return Ok(());

@@ -772,7 +772,8 @@ impl State {
         self.check_open()?;
         check_name(name)?;
         let core = self.core();
-        core.lock_edges()?.rules.register(name, callback);
+        let replaced = core.lock_edges()?.rules.register(name, callback);
+        drop(replaced);
         core.has_callbacks.store(true, Ordering::Relaxed);
         Ok(())
     }

@@ -109,9 +109,15 @@ impl Rules {
         self.derivations.get_mut(tag as usize)?.as_mut()
     }
 
-    /// Registers a callback; what was registered under its name goes.
-    pub fn register(&mut self, name: &str, callback: Callback) {
-        self.callbacks.insert(name.into(), callback);
+    /// Registers a callback; returns what was registered under its name, to be dropped where nothing is
+    /// held.
+    pub fn register(&mut self, name: &str, callback: Callback) -> Option<Callback> {
+        self.callbacks.insert(name.into(), callback)
+    }
+
+    /// Forgets all callbacks: to be dropped where nothing is held.
+    pub fn take_callbacks(&mut self) -> HashMap<Arc<str>, Callback> {
+        std::mem::take(&mut self.callbacks)
     }
 
     /// The callback of that name.

@@ -2,9 +2,11 @@
 
 use crate::args;
 use crate::delta::Delta;
+use crate::derive::staleness_name;
 use crate::errors::Failure;
 use crate::state::State;
 use crate::tlog::TLog;
+use crate::transaction::ownership_of;
 use mmsb::{Changed, Error, ErrorKind, PageId, Query};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
@@ -73,6 +75,15 @@ impl Change {
             | mmsb::Change::Restored { size, location } => {
                 Some((*size, args::location_name(*location)))
             }
+            _ => None,
+        }
+    }
+}
+
+impl Change {
+    fn link(&self) -> Option<mmsb::Link> {
+        match self.changed.change {
+            mmsb::Change::EdgeAdded(link) | mmsb::Change::EdgeRemoved(link) => Some(link),
             _ => None,
         }
     }
@@ -196,6 +207,46 @@ impl Change {
     fn value<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         match &self.changed.change {
             mmsb::Change::Meta { value, .. } => value.as_ref().map(|value| PyBytes::new(py, value)),
+            _ => None,
+        }
+    }
+
+    /// Of "owned": whose it is from then on, "shared", "immutable" or a partition's number. Else `None`.
+    #[getter]
+    fn ownership(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        match self.changed.change {
+            mmsb::Change::Owned(ownership) => ownership_of(py, ownership).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Of "edge_added" and "edge_removed": the parent's id. Else `None`.
+    #[getter]
+    fn parent(&self) -> Option<u64> {
+        self.link().map(|link| link.page.0)
+    }
+
+    /// Of "edge_added" and "edge_removed": the kind of the edge. Else `None`.
+    #[getter]
+    fn edge(&self) -> Option<&'static str> {
+        self.link().map(|link| link.kind.name())
+    }
+
+    /// Of "ruled": the formula, or "callback" and its name, `None` if the page is no longer computed. Else
+    /// `None`.
+    #[getter]
+    fn rule(&self) -> Option<String> {
+        match &self.changed.change {
+            mmsb::Change::Ruled(rule) => rule.as_ref().map(ToString::to_string),
+            _ => None,
+        }
+    }
+
+    /// Of "staled": "fresh", "behind" or "stale". Else `None`.
+    #[getter]
+    fn staleness(&self) -> Option<&'static str> {
+        match self.changed.change {
+            mmsb::Change::Staled(staleness) => Some(staleness_name(staleness)),
             _ => None,
         }
     }
