@@ -6,7 +6,7 @@ use super::op::Op;
 use crate::error::Result;
 use crate::events::{Event, EventFilter, EventKind, Ring, Subscription};
 use crate::log::{Append, Entry, Record};
-use crate::types::Lsn;
+use crate::types::{Lsn, Staleness};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -92,14 +92,16 @@ fn told(buf: &[u8], len: usize) -> Told {
     told
 }
 
-/// What an entry tells.
+/// What an entry tells; `None` if that is nothing.
 fn event(lsn: Lsn, entry: &Entry<'_>) -> Option<Event> {
     let mut event = Event::new(EventKind::Changed, lsn);
     (event.page.0, event.epoch) = (entry.head.object, entry.head.epoch);
     event.kind = match Op::decode(entry).ok()? {
         Op::Create { .. } | Op::Restore { .. } => EventKind::Created,
         Op::Free => EventKind::Freed,
-        Op::Write(_) => EventKind::Changed,
+        Op::Write(_) | Op::Derive | Op::Result(_) => EventKind::Changed,
+        Op::Stale(Staleness::Fresh) | Op::Rule(_) => return None,
+        Op::Stale(_) => EventKind::Stale,
         Op::Meta { .. } => EventKind::Metadata,
         Op::Own(_) => EventKind::Ownership,
         Op::Edge { link, there } => {

@@ -49,19 +49,22 @@ pub struct Change {
     changed: Changed,
     /// The content's change, taken out of `changed`.
     delta: Option<Py<Delta>>,
+    /// A callback made it.
+    computed: bool,
 }
 
 impl Change {
     pub fn new(py: Python<'_>, mut changed: Changed) -> PyResult<Change> {
+        let computed = matches!(changed.change, mmsb::Change::Computed(_));
         let delta = match std::mem::replace(&mut changed.change, mmsb::Change::Freed) {
-            mmsb::Change::Written(delta) => Some(delta),
+            mmsb::Change::Written(delta) | mmsb::Change::Computed(delta) => Some(delta),
             other => {
                 changed.change = other;
                 None
             }
         };
         let delta = delta.map(|delta| stamped(py, delta, &changed)).transpose()?;
-        Ok(Change { changed, delta })
+        Ok(Change { changed, delta, computed })
     }
 
     fn created(&self) -> Option<(u64, &'static str)> {
@@ -139,11 +142,18 @@ impl Change {
 
     /// "created", "written", "freed", "meta"; "restored": the page, which had ended, began again, all
     /// zero, as the state went back to a soft checkpoint; "owned": it belongs to somebody else;
-    /// "edge_added", "edge_removed": it derives from another page, or no longer.
+    /// "edge_added", "edge_removed": it derives from another page, or no longer; "ruled": it is computed by
+    /// another rule, or no longer; "derived", "computed": its formula, or a callback, made another
+    /// content; "staled": it became stale, or was found not to be.
     #[getter]
     fn kind(&self) -> &'static str {
         match (&self.delta, &self.changed.change) {
+            (Some(_), _) if self.computed => "computed",
             (Some(_), _) | (None, mmsb::Change::Written(_)) => "written",
+            (None, mmsb::Change::Computed(_)) => "computed",
+            (None, mmsb::Change::Derived) => "derived",
+            (None, mmsb::Change::Ruled(_)) => "ruled",
+            (None, mmsb::Change::Staled(_)) => "staled",
             (None, mmsb::Change::Created { .. }) => "created",
             (None, mmsb::Change::Freed) => "freed",
             (None, mmsb::Change::Restored { .. }) => "restored",
@@ -154,7 +164,7 @@ impl Change {
         }
     }
 
-    /// Of "written": what changed. Else `None`.
+    /// Of "written" and "computed": what changed. Else `None`.
     #[getter]
     fn delta(&self, py: Python<'_>) -> Option<Py<Delta>> {
         self.delta.as_ref().map(|delta| delta.clone_ref(py))
@@ -267,7 +277,7 @@ impl Stream {
 
 fn weight(changed: &Changed) -> usize {
     match &changed.change {
-        mmsb::Change::Written(delta) => delta.payload_len(),
+        mmsb::Change::Written(delta) | mmsb::Change::Computed(delta) => delta.payload_len(),
         _ => 0,
     }
 }

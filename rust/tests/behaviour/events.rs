@@ -142,6 +142,7 @@ fn events_are_the_log() {
                 let added = matches!(change.change, Change::EdgeAdded(_));
                 if added { EventKind::EdgeAdded } else { EventKind::EdgeRemoved }
             }
+            ref other => panic!("nothing is computed here: {other:?}"),
         };
         assert_eq!(event.kind, kind);
         kinds.insert(kind);
