@@ -144,7 +144,7 @@ pub fn log_options(config: &Config) -> LogOptions {
 }
 
 impl Core {
-    fn blank() -> Core {
+    pub(super) fn blank() -> Core {
         let storage: Arc<dyn Storage> = Arc::new(MemStorage::new());
         let config = Config::memory();
         let identity = [0; 16];

@@ -10,6 +10,9 @@ use crate::types::{Lsn, Staleness};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
+#[cfg(test)]
+mod tests;
+
 type Told = SmallVec<[Event; 2]>;
 
 impl State {

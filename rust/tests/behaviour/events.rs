@@ -4,7 +4,7 @@ use crate::common::{Prng, random_op};
 use crate::{Stop, memory, ramp};
 use mmsb::{
     Batch, Change, Config, EdgeKind, ErrorKind, Event, EventFilter, EventKind, Location, Lsn, Note,
-    PageId, Query, State,
+    PageId, Propagation, Query, State,
 };
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -77,6 +77,31 @@ fn a_group_is_told_in_the_order_of_its_entries() {
     state.revert(&mark, NOTE).unwrap();
     let told = kinds(&events.poll(100).unwrap());
     assert_eq!(told, [Freed, Committed, Created, Changed, Metadata, Metadata, Committed]);
+}
+
+#[test]
+fn derived_pages_are_told_with_the_group_that_makes_them_new_or_stale() {
+    use EventKind::*;
+    let state = memory();
+    let page = || state.create_page(8, NOTE).unwrap();
+    let (input, twice, four) = (page(), page(), page());
+    state.derive(twice, &[input], "f64: p0 + p0", NOTE).unwrap();
+    state.derive(four, &[twice], "f64: p0 + p0", NOTE).unwrap();
+    let events = all(&state);
+    let write = |value: f64| {
+        state.update(input, &value.to_le_bytes(), NOTE).unwrap().unwrap();
+        let told = events.poll(100).unwrap();
+        assert!(told.iter().all(|event| event.lsn == told[0].lsn));
+        told.iter().map(|event| (event.kind, event.page)).collect::<Vec<_>>()
+    };
+    let committed = (Committed, PageId(0));
+    assert_eq!(write(1.0), [(Changed, input), (Changed, twice), (Changed, four), committed]);
+    state.set_propagation(Propagation::Deferred).unwrap();
+    assert_eq!(write(2.0), [(Changed, input), (Stale, twice), (Stale, four), committed]);
+    assert_eq!(write(3.0), [(Changed, input), committed], "they are stale already");
+    state.propagate(NOTE).unwrap();
+    let told = kinds(&events.poll(100).unwrap());
+    assert_eq!(told, [Changed, Changed, Committed]);
 }
 
 #[test]
