@@ -125,6 +125,34 @@ enum MmsbStatus
      */
     MMSB_STATUS_EDGE_NOT_FOUND = 125,
     /**
+     * The page is computed from others: nobody writes it by hand.
+     */
+    MMSB_STATUS_DERIVED = 131,
+    /**
+     * The page is not computed from others.
+     */
+    MMSB_STATUS_NOT_DERIVED = 132,
+    /**
+     * No callback is registered under the name by which a page is computed.
+     */
+    MMSB_STATUS_NO_CALLBACK = 133,
+    /**
+     * A callback that computes a page failed: nothing was changed.
+     */
+    MMSB_STATUS_CALLBACK_FAILED = 134,
+    /**
+     * A callback made two contents of the same parents: nothing was changed.
+     */
+    MMSB_STATUS_IMPURE = 135,
+    /**
+     * A callback that computes a page called its state.
+     */
+    MMSB_STATUS_REENTERED = 136,
+    /**
+     * Another thread computes a page by a callback, and callers are not to wait for that.
+     */
+    MMSB_STATUS_BUSY = 137,
+    /**
      * Another transaction changed what this one read: nothing was changed, it is to be tried again.
      */
     MMSB_STATUS_CONFLICT = 201,
@@ -271,6 +299,22 @@ typedef enum {
      * The page derives from another no longer.
      */
     MMSB_CHANGE_KIND_EDGE_REMOVED = 8,
+    /**
+     * The content is computed by another rule from then on, or no longer computed.
+     */
+    MMSB_CHANGE_KIND_RULED = 9,
+    /**
+     * Content was computed anew by the page's formula; `rust_state_page_at` tells what it came to.
+     */
+    MMSB_CHANGE_KIND_DERIVED = 10,
+    /**
+     * Content was computed anew by a callback: the runs and bytes that changed.
+     */
+    MMSB_CHANGE_KIND_COMPUTED = 11,
+    /**
+     * Content became stale, or was found not to be.
+     */
+    MMSB_CHANGE_KIND_STALED = 12,
 } MmsbChangeKind;
 
 /**
@@ -413,6 +457,191 @@ enum MmsbEdgeKind
 typedef enum MmsbEdgeKind MmsbEdgeKind;
 #else
 typedef uint32_t MmsbEdgeKind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What happened. A kind's bit in a mask is 1 << kind.
+ */
+enum MmsbEventKind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * A page came into being, or came back.
+     */
+    MMSB_EVENT_KIND_CREATED = 1,
+    /**
+     * A page's content changed.
+     */
+    MMSB_EVENT_KIND_CHANGED = 2,
+    /**
+     * A page was freed.
+     */
+    MMSB_EVENT_KIND_FREED = 3,
+    /**
+     * A derived page is no longer what its parents make of it.
+     */
+    MMSB_EVENT_KIND_STALE = 4,
+    /**
+     * A page derives from another from now on.
+     */
+    MMSB_EVENT_KIND_EDGE_ADDED = 5,
+    /**
+     * A page derives from another no longer.
+     */
+    MMSB_EVENT_KIND_EDGE_REMOVED = 6,
+    /**
+     * A metadata key of a page changed.
+     */
+    MMSB_EVENT_KIND_METADATA = 7,
+    /**
+     * A page belongs to somebody else.
+     */
+    MMSB_EVENT_KIND_OWNERSHIP = 8,
+    /**
+     * A group is complete: what it did stands before.
+     */
+    MMSB_EVENT_KIND_COMMITTED = 9,
+    /**
+     * A checkpoint was made.
+     */
+    MMSB_EVENT_KIND_CHECKPOINT = 10,
+    /**
+     * The state refuses writes from now on.
+     */
+    MMSB_EVENT_KIND_POISONED = 11,
+    /**
+     * Events are missing here: the subscription was full.
+     */
+    MMSB_EVENT_KIND_LOST = 12,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbEventKind MmsbEventKind;
+#else
+typedef uint32_t MmsbEventKind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How a page is computed.
+ */
+enum MmsbRuleKind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It is not.
+     */
+    MMSB_RULE_KIND_NONE = 0,
+    /**
+     * By a formula.
+     */
+    MMSB_RULE_KIND_FORMULA = 1,
+    /**
+     * By the callback that is registered under a name.
+     */
+    MMSB_RULE_KIND_CALLBACK = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbRuleKind MmsbRuleKind;
+#else
+typedef uint32_t MmsbRuleKind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Whether a derived page is what its rule makes of its parents.
+ */
+enum MmsbStaleness
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It is.
+     */
+    MMSB_STALENESS_FRESH = 0,
+    /**
+     * A page further up is stale: it may change when that is computed.
+     */
+    MMSB_STALENESS_BEHIND = 1,
+    /**
+     * A parent changed since it was computed.
+     */
+    MMSB_STALENESS_STALE = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbStaleness MmsbStaleness;
+#else
+typedef uint32_t MmsbStaleness;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * When derived pages are computed.
+ */
+enum MmsbPropagation
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * In the group of the change.
+     */
+    MMSB_PROPAGATION_IMMEDIATE = 0,
+    /**
+     * When `rust_propagate_run` is called; until then they are known as stale.
+     */
+    MMSB_PROPAGATION_DEFERRED = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbPropagation MmsbPropagation;
+#else
+typedef uint32_t MmsbPropagation;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Two operations, ⊕ and ⊗ (docs/formulas.md).
+ */
+enum MmsbSemiring
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Sums of products.
+     */
+    MMSB_SEMIRING_REAL = 0,
+    /**
+     * How many ways there are.
+     */
+    MMSB_SEMIRING_COUNTING = 1,
+    /**
+     * Whether there is a way: ⊕ is or, ⊗ is and; 0 is false, all else true.
+     */
+    MMSB_SEMIRING_BOOLEAN = 2,
+    /**
+     * The shortest way (tropical): ⊕ is min, ⊗ is +.
+     */
+    MMSB_SEMIRING_MIN_PLUS = 3,
+    /**
+     * The longest way (tropical): ⊕ is max, ⊗ is +.
+     */
+    MMSB_SEMIRING_MAX_PLUS = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbSemiring MmsbSemiring;
+#else
+typedef uint32_t MmsbSemiring;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -641,6 +870,76 @@ typedef struct {
 } MmsbDeltaInfo;
 
 /**
+ * Which events a subscription wants, and how many of them may wait for it. Zeros are defaults.
+ */
+typedef struct {
+    /**
+     * Bits 1 << `MmsbEventKind`; 0 for all. Lost events are always told of.
+     */
+    uint64_t kinds;
+    /**
+     * Ids of pages, `page_count` of them; null for all pages. Of an edge either end counts, a
+     * committed group is told if it did anything to one of them, and what is not of a page is told
+     * always.
+     */
+    const uint64_t *pages;
+    /**
+     * Number of pages, at most 1,048,576.
+     */
+    size_t page_count;
+    /**
+     * Events that may wait: up to 16,777,216; 0 for 65,536. Each takes 48 bytes.
+     */
+    size_t capacity;
+} MmsbEventFilter;
+
+/**
+ * Events of a state, as they come. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbEvents;
+
+/**
+ * One thing that happened.
+ */
+typedef struct {
+    /**
+     * The group that did it. Of a checkpoint: where it stands. Of a poisoned state: what is
+     * durable. Of lost events: the least of the groups that are missing.
+     */
+    uint64_t lsn;
+    /**
+     * The page that it happened to, the child of an edge; 0 for none.
+     */
+    uint64_t page;
+    /**
+     * The parent of an edge; 0 for other kinds.
+     */
+    uint64_t other;
+    /**
+     * The page's epoch afterwards; 0 where there is none.
+     */
+    uint64_t epoch;
+    /**
+     * Of a committed group: the events that stand before it, if nothing was filtered out. Of lost
+     * ones: how many. 0 for other kinds.
+     */
+    uint64_t count;
+    /**
+     * An `MmsbEventKind`.
+     */
+    uint32_t kind;
+    /**
+     * An `MmsbEdgeKind`; of no meaning for other kinds than edges.
+     */
+    uint32_t edge;
+} MmsbEvent;
+
+/**
  * A transaction as bytes. Zero is null.
  */
 typedef struct {
@@ -733,6 +1032,75 @@ typedef struct {
      */
     uint64_t lsn;
 } MmsbResult;
+
+/**
+ * What a page's content was made of. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbExplanation;
+
+/**
+ * What made a page's content. Pointers belong to the explanation and are valid until it is freed;
+ * strings are UTF-8 and not terminated.
+ */
+typedef struct {
+    /**
+     * The page.
+     */
+    uint64_t page;
+    /**
+     * Epoch of the content.
+     */
+    uint64_t epoch;
+    /**
+     * LSN of the record that made it.
+     */
+    uint64_t lsn;
+    /**
+     * Wall clock, milliseconds since 1970-01-01 UTC.
+     */
+    uint64_t time_ms;
+    /**
+     * Label of who acted.
+     */
+    const char *source;
+    /**
+     * Bytes of the label.
+     */
+    size_t source_len;
+    /**
+     * Why; null if they did not say.
+     */
+    const char *intent;
+    /**
+     * Bytes of the intent.
+     */
+    size_t intent_len;
+    /**
+     * The formula, or the callback's name; null where the content was written.
+     */
+    const char *rule;
+    /**
+     * Bytes of it.
+     */
+    size_t rule_len;
+    /**
+     * An `MmsbRuleKind`.
+     */
+    uint32_t rule_kind;
+    /**
+     * What it was computed of, in order: indexes of the explanation.
+     */
+    const size_t *parents;
+    /**
+     * How many.
+     */
+    size_t parents_len;
+} MmsbOrigin;
 
 /**
  * An edge as one of its ends sees it.
@@ -1001,6 +1369,66 @@ typedef struct {
 } MmsbView;
 
 /**
+ * Bytes that a callback is given.
+ */
+typedef struct {
+    /**
+     * The first of them; not null.
+     */
+    const uint8_t *data;
+    /**
+     * How many.
+     */
+    size_t len;
+} MmsbBytes;
+
+/**
+ * Computes the content of `page` from the contents of its parents: fills the `len` bytes at `out`,
+ * which hold the content so far. Pointers are valid during the call. Returns 0, or another number
+ * after it put a zero-terminated sentence of at most `capacity` bytes into `message`: then the whole
+ * group fails with CallbackFailed and that sentence, and nothing changed.
+ *
+ * It depends on its arguments alone: calls to the same state on the same thread fail with Reentered.
+ * It must not unwind or jump out.
+ */
+typedef int32_t (*MmsbRecompute)(void *context,
+                                 uint64_t page,
+                                 const MmsbBytes *parents,
+                                 size_t count,
+                                 uint8_t *out,
+                                 size_t len,
+                                 char *message,
+                                 size_t capacity);
+
+/**
+ * Called with a callback's context once that is not used any more: when the state ends, or another
+ * callback is registered under the name.
+ */
+typedef void (*MmsbRelease)(void *context);
+
+/**
+ * What propagation did since the state was opened.
+ */
+typedef struct {
+    /**
+     * Derived pages.
+     */
+    uint64_t derived;
+    /**
+     * Derived pages that are stale, or may be.
+     */
+    uint64_t stale;
+    /**
+     * Times that a page was computed.
+     */
+    uint64_t computed;
+    /**
+     * Times that it came out as it was.
+     */
+    uint64_t cut_off;
+} MmsbPropagationStats;
+
+/**
  * One change to one page. Pointers belong to the reader and are valid until its next change or its
  * end; strings are UTF-8 and not terminated.
  */
@@ -1070,11 +1498,11 @@ typedef struct {
      */
     size_t value_len;
     /**
-     * `Written`: runs.
+     * `Written`, `Computed`: runs.
      */
     size_t runs;
     /**
-     * `Written`: bytes of new content, one run after the other.
+     * `Written`, `Computed`: bytes of new content, one run after the other.
      */
     const uint8_t *payload;
     /**
@@ -1093,6 +1521,22 @@ typedef struct {
      * `Owned`: 0 for shared, 1 for immutable, else 2 and the partition's number.
      */
     uint32_t ownership;
+    /**
+     * `Ruled`: the formula, or the callback's name; null if the page is no longer computed.
+     */
+    const char *rule;
+    /**
+     * Bytes of it.
+     */
+    size_t rule_len;
+    /**
+     * `Ruled`: an `MmsbRuleKind`, 0 if the page is no longer computed.
+     */
+    uint32_t rule_kind;
+    /**
+     * `Staled`: an `MmsbStaleness`.
+     */
+    uint32_t staleness;
 } MmsbChange;
 
 /**
@@ -1917,6 +2361,84 @@ MmsbStatus rust_delta_intent(MmsbDelta delta,
 MmsbStatus rust_delta_apply_to(MmsbDelta delta, MmsbPage page, uint64_t *lsn);
 
 /**
+ * Tells of everything that happens from now on and passes the filter; null is everything.
+ *
+ * A group's events come together, in the order of its entries in the log, its MMSB_EVENT_KIND_COMMITTED
+ * last. They tell of what can be read; `rust_state_sync` says what is durable. Each page's events
+ * ascend by LSN. Groups that have no page in common may come in another order than their LSNs, the
+ * same for all subscriptions of a state. Writers never wait for a subscription: a group that does
+ * not fit is dropped whole, and an event of the kind MMSB_EVENT_KIND_LOST stands there instead.
+ *
+ * Ownership: `out` is freed with `rust_events_free`. It may outlive its state.
+ * Errors: InvalidArgument, SizeOutOfRange, TooLarge for the filter, OutOfMemory.
+ *
+ * # Safety
+ * `filter` is null or valid with its pages, `out` null or valid for a write.
+ */
+MmsbStatus rust_events_subscribe(MmsbState state,
+                                 const MmsbEventFilter *filter,
+                                 MmsbEvents *out);
+
+/**
+ * Takes the oldest events that wait, `capacity` at most, without waiting: `*count` receives how many
+ * were written to `buf`, 0 if none wait.
+ *
+ * Errors: Closed once nothing is left of a subscription that was closed, or whose state was.
+ * Cost: about 5 ns an event.
+ *
+ * # Safety
+ * `buf` is valid for `capacity` writes, `count` null or valid for a write.
+ */
+MmsbStatus rust_events_poll(MmsbEvents events,
+                            MmsbEvent *buf,
+                            size_t capacity,
+                            size_t *count);
+
+/**
+ * Waits until an event waits, for `timeout_us` microseconds at most, UINT64_MAX for as long as it
+ * takes. `*ready` receives whether one does.
+ *
+ * Errors: Closed, as for `rust_events_poll`; whoever waits is woken by it.
+ *
+ * # Safety
+ * `ready` is null or valid for a write.
+ */
+MmsbStatus rust_events_wait(MmsbEvents events, uint64_t timeout_us, bool *ready);
+
+/**
+ * The closed LSN that a subscription begins at: it is told of every group above, and of none at or
+ * below.
+ *
+ * # Safety
+ * `lsn` is null or valid for a write.
+ */
+MmsbStatus rust_events_since(MmsbEvents events, uint64_t *lsn);
+
+/**
+ * How many events, and groups, a subscription was not told so far, as it was full. `lost` and
+ * `groups` may be null.
+ *
+ * # Safety
+ * `lost` and `groups` are null or valid for a write.
+ */
+MmsbStatus rust_events_lost(MmsbEvents events, uint64_t *lost, uint64_t *groups);
+
+/**
+ * Ends a subscription and wakes whoever waits for it, who gets Closed; what waits is dropped. The
+ * handle is still to be freed. Again changes nothing.
+ */
+MmsbStatus rust_events_close(MmsbEvents events);
+
+/**
+ * Ends a subscription, as `rust_events_close`, and frees it. `*events` becomes zero. Null and zero
+ * are fine.
+ *
+ * # Safety
+ * `events` is null or valid for a read and a write.
+ */
+MmsbStatus rust_events_free(MmsbEvents *events);
+
+/**
  * A program of no steps. Its steps are done in order, as one transaction.
  *
  * Ownership: `out` is freed with `rust_program_free`.
@@ -2103,6 +2625,62 @@ MmsbStatus rust_tickets_wait(MmsbTickets *tickets, MmsbResult *results, size_t c
  * `tickets` is null or valid for a read and a write.
  */
 MmsbStatus rust_tickets_free(MmsbTickets *tickets);
+
+/**
+ * Tells what made the content of a page, which parents at which epochs, and what made those, back to
+ * what was written by hand. Of a stale page: what it was made of when it was computed.
+ *
+ * Ownership: `out` is freed with `rust_explanation_free`.
+ * Errors: PageNotFound, PageFreed, Corrupt with file and offset.
+ * Cost: a few us for each content in the answer, and 1 us for each change of one of these pages since.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_explain(MmsbState state,
+                                  uint64_t page,
+                                  MmsbExplanation *out);
+
+/**
+ * How many contents an explanation tells of: the page's own is the first. `*dropped` receives how many
+ * it leaves out, as they were made before history begins.
+ *
+ * # Safety
+ * `count` and `dropped` are null or valid for a write.
+ */
+MmsbStatus rust_explanation_len(MmsbExplanation explanation,
+                                size_t *count,
+                                uint64_t *dropped);
+
+/**
+ * The content at `index`, from 0.
+ *
+ * Errors: InvalidArgument for an index beyond the last.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_explanation_get(MmsbExplanation explanation, size_t index, MmsbOrigin *out);
+
+/**
+ * The explanation as text, a line for each content, copied to `buf`, not terminated, which has room
+ * for `capacity` bytes; `len` receives their number, also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for writes of `capacity` bytes, `len` null or valid for a write.
+ */
+MmsbStatus rust_explanation_text(MmsbExplanation explanation,
+                                 uint8_t *buf,
+                                 size_t capacity,
+                                 size_t *len);
+
+/**
+ * Frees an explanation. `*explanation` becomes zero. Null and zero are fine.
+ *
+ * # Safety
+ * `explanation` is null or valid for a read and a write.
+ */
+MmsbStatus rust_explanation_free(MmsbExplanation *explanation);
 
 /**
  * Adds an edge: the page `child` derives from `parent`. `kind` is an `MmsbEdgeKind`; between two pages
@@ -2576,6 +3154,199 @@ MmsbStatus rust_page_metadata_get(MmsbPage page,
 MmsbStatus rust_page_metadata_keys(MmsbPage page, uint8_t *buf, size_t capacity, size_t *len);
 
 /**
+ * Has `page` computed by a formula (docs/formulas.md) from the `count` pages at `parents`, from now on
+ * and at once. They become its parents over edges for data. `*lsn` receives the group's LSN, 0 if all
+ * is so already; `note` and `lsn` may be null.
+ *
+ * Errors: InvalidArgument for the formula, with the place in it; LengthMismatch for sizes that do not
+ * fit it, Cycle, PageNotFound, PageFreed, NotOwner, Immutable. Then nothing changed.
+ *
+ * # Safety
+ * `parents` is null or points to `count` ids, `formula` is null or zero-terminated, `note` is null or
+ * valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_propagate_derive(MmsbState state,
+                                 uint64_t page,
+                                 const uint64_t *parents,
+                                 size_t count,
+                                 const char *formula,
+                                 const MmsbNote *note,
+                                 uint64_t *lsn);
+
+/**
+ * As `rust_propagate_derive`, by the callback that is registered under `name`.
+ *
+ * Errors: NoCallback, CallbackFailed, and those of `rust_propagate_derive`.
+ *
+ * # Safety
+ * As `rust_propagate_derive`, with `name` in the formula's place.
+ */
+MmsbStatus rust_propagate_derive_by(MmsbState state,
+                                    uint64_t page,
+                                    const uint64_t *parents,
+                                    size_t count,
+                                    const char *name,
+                                    const MmsbNote *note,
+                                    uint64_t *lsn);
+
+/**
+ * Registers a callback that pages can be computed by, under a name of 1 to 255 bytes that stands in the
+ * log, until the state is closed. A state that is opened again needs it before a parent of such a page
+ * changes; replay does not. What was registered under the name goes.
+ *
+ * - `context`: given to each call.
+ * - `release`: null, or called with `context` once that is not used any more, on any thread; also if
+ *   this call fails.
+ * - `any_thread`: whether it may be called on threads of the engine's own, an executor's workers. If
+ *   not, work there that would call it fails.
+ *
+ * Ownership: `context` stays the caller's until `release` is called.
+ * Errors: NullHandle for `callback`, InvalidArgument for the name, Reentered, Closed.
+ *
+ * # Safety
+ * `name` is null or zero-terminated; `callback` and `release` may be called with `context` as said, by
+ * the threads that write.
+ */
+MmsbStatus rust_propagate_register(MmsbState state,
+                                   const char *name,
+                                   MmsbRecompute callback,
+                                   void *context,
+                                   MmsbRelease release,
+                                   bool any_thread);
+
+/**
+ * Has `page` computed by a formula from the parents that it has over edges for data. `*lsn` receives
+ * the group's LSN, 0 if it is so already; `note` and `lsn` may be null.
+ *
+ * Errors: those of `rust_propagate_derive`.
+ *
+ * # Safety
+ * `formula` is null or zero-terminated, `note` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_propagate_set_formula(MmsbState state,
+                                      uint64_t page,
+                                      const char *formula,
+                                      const MmsbNote *note,
+                                      uint64_t *lsn);
+
+/**
+ * As `rust_propagate_set_formula`, by the callback that is registered under `name`.
+ *
+ * Errors: those of `rust_propagate_derive_by`.
+ *
+ * # Safety
+ * As `rust_propagate_set_formula`, with `name` in the formula's place.
+ */
+MmsbStatus rust_propagate_set_callback(MmsbState state,
+                                       uint64_t page,
+                                       const char *name,
+                                       const MmsbNote *note,
+                                       uint64_t *lsn);
+
+/**
+ * Makes a page an ordinary one, with the content that it has. Its edges stay. `*lsn` receives the
+ * record's LSN; `note` and `lsn` may be null.
+ *
+ * Errors: NotDerived, PageNotFound, PageFreed.
+ *
+ * # Safety
+ * `note` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_propagate_underive(MmsbState state,
+                                   uint64_t page,
+                                   const MmsbNote *note,
+                                   uint64_t *lsn);
+
+/**
+ * What a page is computed by: `*kind` receives an `MmsbRuleKind`; the formula, or the callback's name,
+ * is copied to `buf`, not terminated, which has room for `capacity` bytes; `len` receives their
+ * number, also when the buffer is too small.
+ *
+ * Errors: PageNotFound, PageFreed; LengthMismatch if the buffer is too small.
+ *
+ * # Safety
+ * `kind` and `len` are null or valid for a write, `buf` is null or valid for writes of `capacity`
+ * bytes.
+ */
+MmsbStatus rust_propagate_rule(MmsbState state,
+                               uint64_t page,
+                               uint32_t *kind,
+                               uint8_t *buf,
+                               size_t capacity,
+                               size_t *len);
+
+/**
+ * Whether a page is what its rule makes of its parents: `*out` receives an `MmsbStaleness`.
+ *
+ * Errors: PageNotFound, PageFreed.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_staleness(MmsbState state, uint64_t page, uint32_t *out);
+
+/**
+ * The pages that are stale, or may be, ascending: copied to `buf`, which has room for `capacity`;
+ * `len` receives their number, also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_propagate_stale_pages(MmsbState state, uint64_t *buf, size_t capacity, size_t *len);
+
+/**
+ * Computes all that is stale, each page once, parents first, as one group. `*lsn` receives its LSN, 0
+ * if nothing is stale; `note` and `lsn` may be null.
+ *
+ * Errors: those of computing: NoCallback, CallbackFailed, Impure, RangeOutOfBounds of a formula's
+ * indexes. Then nothing changed.
+ *
+ * # Safety
+ * `note` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_propagate_run(MmsbState state,
+                              const MmsbNote *note,
+                              uint64_t *lsn);
+
+/**
+ * When derived pages are computed: `*out` receives an `MmsbPropagation`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_mode(MmsbState state, uint32_t *out);
+
+/**
+ * Sets when derived pages are computed, an `MmsbPropagation`, until the state is closed. What is stale
+ * by then is computed with the next change of a page that others are computed from, or by
+ * `rust_propagate_run`.
+ *
+ * Errors: InvalidArgument, Reentered.
+ */
+MmsbStatus rust_propagate_set_mode(MmsbState state,
+                                   uint32_t mode);
+
+/**
+ * Has each callback called twice from now on, and compared, or no longer: a difference is Impure.
+ */
+MmsbStatus rust_propagate_check_purity(MmsbState state, bool check);
+
+/**
+ * What propagation did since the state was opened.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_stats(MmsbState state, MmsbPropagationStats *out);
+
+/**
+ * Has calls that would wait for another thread's callback fail with Busy instead, in this process from
+ * now on, or wait, as they do at first. For languages whose collector waits for all threads to come
+ * back to the language: they try again.
+ */
+MmsbStatus rust_propagate_set_patient(bool patient);
+
+/**
  * Goes on to the next change: `*more` says whether there is one, and only then `out` is written.
  *
  * Errors: Corrupt with file, offset and reason; the reader is then at its end.
@@ -2658,6 +3429,57 @@ MmsbStatus rust_soft_checkpoint_lsn(MmsbSoftCheckpoint mark, uint64_t *out);
  * `mark` is null or valid for a read and a write.
  */
 MmsbStatus rust_soft_checkpoint_release(MmsbSoftCheckpoint *mark);
+
+/**
+ * a ⊕ b of an `MmsbSemiring`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_semiring_add(uint32_t semiring, double a, double b, double *out);
+
+/**
+ * a ⊗ b of an `MmsbSemiring`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_semiring_mul(uint32_t semiring, double a, double b, double *out);
+
+/**
+ * ⊕ over the `count` numbers at `values`, as the formula `accumulate` computes it; what changes
+ * nothing under ⊕ over none.
+ *
+ * # Safety
+ * `values` is null or points to `count` numbers, `out` is null or valid for a write.
+ */
+MmsbStatus rust_semiring_fold_add(uint32_t semiring,
+                                  const double *values,
+                                  size_t count,
+                                  double *out);
+
+/**
+ * ⊗ over the `count` numbers at `values`; what changes nothing under ⊗ over none.
+ *
+ * # Safety
+ * As `rust_semiring_fold_add`.
+ */
+MmsbStatus rust_semiring_fold_mul(uint32_t semiring,
+                                  const double *values,
+                                  size_t count,
+                                  double *out);
+
+/**
+ * `total` ⊕ (⊕ over the `count` numbers at `values`): goes on with a sum that was begun before.
+ *
+ * # Safety
+ * As `rust_semiring_fold_add`.
+ */
+MmsbStatus rust_semiring_accumulate(uint32_t semiring,
+                                    double total,
+                                    const double *values,
+                                    size_t count,
+                                    double *out);
 
 /**
  * Takes a snapshot; stops no writer. While it is open, pages that change keep their old content

@@ -19,16 +19,28 @@ pub mod limits {
     pub const META_VALUE_BYTES_MAX: usize = 65_535;
     /// Most bytes of metadata that one page holds, keys and values together.
     pub const META_BYTES_MAX: usize = 1 << 20;
+    /// Longest formula of a derived page, bytes of text.
+    pub const FORMULA_BYTES_MAX: usize = 4096;
+    /// Deepest nesting of a formula: parentheses, functions and signs within each other.
+    pub const FORMULA_DEPTH_MAX: usize = 64;
     /// Longest record, bytes: a group with all its deltas.
     pub const RECORD_BYTES_MAX: u64 = 2 << 30;
     /// Longest name of a checkpoint, bytes of UTF-8.
     pub const CHECKPOINT_NAME_BYTES_MAX: usize = 64;
+    /// Longest name of a callback, bytes of UTF-8.
+    pub const CALLBACK_NAME_BYTES_MAX: usize = 255;
     /// Lanes of one log; threads beyond that many share the last one.
     pub const LANES_MAX: usize = 256;
     /// Smallest log segment, bytes.
     pub const SEGMENT_BYTES_MIN: u64 = 64 << 10;
     /// Largest log segment, bytes.
     pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+    /// Most events that may wait for one subscription.
+    pub const EVENTS_MAX: usize = 1 << 24;
+    /// Events that may wait for one subscription, if it does not say.
+    pub const EVENTS_DEFAULT: usize = 1 << 16;
+    /// Most pages that a subscription names.
+    pub const EVENT_PAGES_MAX: usize = 1 << 20;
 
     const _: () = assert!(LANES_MAX == 1 << crate::Lsn::LANE_BITS);
     const _: () = assert!(PAGE_BYTES_MAX + INTENT_BYTES_MAX as u64 + 4096 < RECORD_BYTES_MAX);

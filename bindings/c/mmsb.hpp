@@ -8,6 +8,7 @@
 //   Snapshot   all pages at one moment                              move only
 //   SoftCheckpoint   a moment that a state can go back to           move only
 //   Reader     changes, one after the other                         move only
+//   Events     what happens to a state, as it happens               move only
 //   Allocator  pages without a log, and plain blocks                move only
 //   Block      a plain block of memory                              move only
 //   TLog       a log by itself                                      move only
@@ -27,6 +28,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -1154,6 +1156,73 @@ class Executor : public detail::Owned<MmsbExecutor, rust_executor_free> {
     }
 };
 
+/// Which events are wanted, and how many of them may wait.
+struct EventFilter {
+    /// Empty for all.
+    std::vector<MmsbEventKind> kinds;
+    /// Pages by their ids; none for all pages.
+    std::optional<std::vector<PageId>> pages;
+    /// 0 for 65,536.
+    std::size_t capacity = 0;
+
+    /// As mmsb.h wants it; the ids stay this object's.
+    MmsbEventFilter raw() const {
+        MmsbEventFilter raw{};
+        for (auto kind : kinds) raw.kinds |= std::uint64_t{1} << kind;
+        raw.capacity = capacity;
+        // No pages at all are not all pages.
+        static const PageId nothing = 0;
+        if (pages) {
+            raw.pages = pages->empty() ? &nothing : pages->data();
+            raw.page_count = pages->size();
+        }
+        return raw;
+    }
+};
+
+/// What happens to a state, as a queue that writers never wait for. It may outlive its state.
+class Events : public detail::Owned<MmsbEvents, rust_events_free> {
+  public:
+    using Owned::Owned;
+
+    /// Takes the oldest events that wait, without waiting. Throws Closed once nothing is left of a
+    /// subscription that was closed, or whose state was.
+    std::vector<MmsbEvent> poll(std::size_t max = 1024) {
+        std::vector<MmsbEvent> events(max);
+        std::size_t count = 0;
+        detail::check(rust_events_poll(raw_, events.data(), max, &count));
+        events.resize(count);
+        return events;
+    }
+    /// Waits until an event waits; whether one does. Throws Closed, as poll.
+    bool wait() const { return waited(UINT64_MAX); }
+    bool wait(std::chrono::microseconds timeout) const {
+        return waited(static_cast<std::uint64_t>(timeout.count() < 0 ? 0 : timeout.count()));
+    }
+    /// It is told of every group above this closed LSN, and of none at or below.
+    Lsn since() const {
+        return detail::fetch<Lsn>([&](auto out) { return rust_events_since(raw_, out); });
+    }
+    /// Events that it was not told, as it was full.
+    std::uint64_t lost() const {
+        return detail::fetch<std::uint64_t>(
+            [&](auto out) { return rust_events_lost(raw_, out, nullptr); });
+    }
+    /// Groups that it was not told, as it was full.
+    std::uint64_t lost_groups() const {
+        return detail::fetch<std::uint64_t>(
+            [&](auto out) { return rust_events_lost(raw_, nullptr, out); });
+    }
+    /// Ends it, and wakes whoever waits for it.
+    void close() { detail::check(rust_events_close(raw_)); }
+
+  private:
+    bool waited(std::uint64_t timeout_us) const {
+        return detail::fetch<bool>(
+            [&](auto out) { return rust_events_wait(raw_, timeout_us, out); });
+    }
+};
+
 /// A program's live state: pages, their history, and a log that gives them back.
 class State : public detail::Owned<MmsbState, rust_state_close> {
   public:
@@ -1232,6 +1301,12 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
     }
     /// What derives from what; not to be used after this state's end.
     Graph graph() const noexcept { return Graph(raw_); }
+    /// Tells of everything that happens from now on and passes the filter.
+    Events subscribe(const EventFilter &filter = {}) const {
+        MmsbEventFilter raw = filter.raw();
+        return Events(detail::fetch<MmsbEvents>(
+            [&](auto out) { return rust_events_subscribe(raw_, &raw, out); }));
+    }
     /// Takes a partition until what is returned is destroyed.
     Partition partition(std::uint32_t number) {
         return Partition(detail::fetch<MmsbPartition>(

@@ -45,6 +45,7 @@ include("history.jl")
 include("checkpoint.jl")
 include("revert.jl")
 include("graph.jl")
+include("events.jl")
 include("transaction.jl")
 include("executor.jl")
 include("tlog.jl")
@@ -70,6 +71,7 @@ export checkpoint!, checkpoint_log!, export_checkpoint, load_checkpoint!, list_c
 export drop_checkpoint!
 export add_dependency, remove_dependency, get_parents, get_children, get_ancestors, get_descendants
 export topological_order, delete_cascade, Dependency, DependencyGraph, graph_dot
+export Subscription, StateEvent, subscribe!, poll!, events_lost, subscription_lsn
 export Transaction, begin_transaction, transact, savepoint, rollback!, has_page
 export Partition, partition, ownership, share!, freeze!, transfer!
 export Executor, executor_workers, Tickets, submit, stop!, Program, program_bytes

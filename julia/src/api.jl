@@ -223,6 +223,37 @@ What an edge from one page to another says.
 end
 
 """
+What happened. A kind's bit in a mask is 1 << kind.
+
+- `MMSB_EVENT_KIND_CREATED`: A page came into being, or came back.
+- `MMSB_EVENT_KIND_CHANGED`: A page's content changed.
+- `MMSB_EVENT_KIND_FREED`: A page was freed.
+- `MMSB_EVENT_KIND_STALE`: A derived page is no longer what its parents make of it.
+- `MMSB_EVENT_KIND_EDGE_ADDED`: A page derives from another from now on.
+- `MMSB_EVENT_KIND_EDGE_REMOVED`: A page derives from another no longer.
+- `MMSB_EVENT_KIND_METADATA`: A metadata key of a page changed.
+- `MMSB_EVENT_KIND_OWNERSHIP`: A page belongs to somebody else.
+- `MMSB_EVENT_KIND_COMMITTED`: A group is complete: what it did stands before.
+- `MMSB_EVENT_KIND_CHECKPOINT`: A checkpoint was made.
+- `MMSB_EVENT_KIND_POISONED`: The state refuses writes from now on.
+- `MMSB_EVENT_KIND_LOST`: Events are missing here: the subscription was full.
+"""
+@enum MmsbEventKind::UInt32 begin
+    MMSB_EVENT_KIND_CREATED = 1
+    MMSB_EVENT_KIND_CHANGED = 2
+    MMSB_EVENT_KIND_FREED = 3
+    MMSB_EVENT_KIND_STALE = 4
+    MMSB_EVENT_KIND_EDGE_ADDED = 5
+    MMSB_EVENT_KIND_EDGE_REMOVED = 6
+    MMSB_EVENT_KIND_METADATA = 7
+    MMSB_EVENT_KIND_OWNERSHIP = 8
+    MMSB_EVENT_KIND_COMMITTED = 9
+    MMSB_EVENT_KIND_CHECKPOINT = 10
+    MMSB_EVENT_KIND_POISONED = 11
+    MMSB_EVENT_KIND_LOST = 12
+end
+
+"""
 Pages without a log. Zero is null.
 """
 struct MmsbAllocator
@@ -376,6 +407,52 @@ struct MmsbDeltaInfo
     epoch::UInt64
     "Wall clock of its record, milliseconds since 1970-01-01 UTC."
     time_ms::UInt64
+end
+
+"""
+Which events a subscription wants, and how many of them may wait for it. Zeros are defaults.
+"""
+struct MmsbEventFilter
+    "Bits 1 << `MmsbEventKind`; 0 for all. Lost events are always told of."
+    kinds::UInt64
+    "Ids of pages, `page_count` of them; null for all pages. Of an edge either end counts, a
+committed group is told if it did anything to one of them, and what is not of a page is told
+always."
+    pages::Ptr{UInt64}
+    "Number of pages, at most 1,048,576."
+    page_count::Csize_t
+    "Events that may wait: up to 16,777,216; 0 for 65,536. Each takes 48 bytes."
+    capacity::Csize_t
+end
+
+"""
+Events of a state, as they come. Zero is null.
+"""
+struct MmsbEvents
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+One thing that happened.
+"""
+struct MmsbEvent
+    "The group that did it. Of a checkpoint: where it stands. Of a poisoned state: what is
+durable. Of lost events: the least of the groups that are missing."
+    lsn::UInt64
+    "The page that it happened to, the child of an edge; 0 for none."
+    page::UInt64
+    "The parent of an edge; 0 for other kinds."
+    other::UInt64
+    "The page's epoch afterwards; 0 where there is none."
+    epoch::UInt64
+    "Of a committed group: the events that stand before it, if nothing was filtered out. Of lost
+ones: how many. 0 for other kinds."
+    count::UInt64
+    "An `MmsbEventKind`."
+    kind::UInt32
+    "An `MmsbEdgeKind`; of no meaning for other kinds than edges."
+    edge::UInt32
 end
 
 """
@@ -844,7 +921,7 @@ struct MmsbPartition
 end
 
 "All structs that cross the boundary."
-const STRUCTS = (MmsbAllocator, MmsbPage, MmsbAllocatorStats, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbSnapshot, MmsbComparison, MmsbRun, MmsbDifference, MmsbDeltaInfo, MmsbProgram, MmsbPlace, MmsbRetry, MmsbExecutorConfig, MmsbExecutor, MmsbTickets, MmsbResult, MmsbLink, MmsbRank, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbMemoryStats, MmsbMemoryClass, MmsbView, MmsbChange, MmsbSoftCheckpoint, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo, MmsbTransaction, MmsbSavepoint, MmsbPartition)
+const STRUCTS = (MmsbAllocator, MmsbPage, MmsbAllocatorStats, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbSnapshot, MmsbComparison, MmsbRun, MmsbDifference, MmsbDeltaInfo, MmsbEventFilter, MmsbEvents, MmsbEvent, MmsbProgram, MmsbPlace, MmsbRetry, MmsbExecutorConfig, MmsbExecutor, MmsbTickets, MmsbResult, MmsbLink, MmsbRank, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbMemoryStats, MmsbMemoryClass, MmsbView, MmsbChange, MmsbSoftCheckpoint, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo, MmsbTransaction, MmsbSavepoint, MmsbPartition)
 
 "Addresses of the library's functions; null until `load!`."
 mutable struct Functions
@@ -898,6 +975,13 @@ mutable struct Functions
     rust_delta_source::Ptr{Cvoid}
     rust_delta_intent::Ptr{Cvoid}
     rust_delta_apply_to::Ptr{Cvoid}
+    rust_events_subscribe::Ptr{Cvoid}
+    rust_events_poll::Ptr{Cvoid}
+    rust_events_wait::Ptr{Cvoid}
+    rust_events_since::Ptr{Cvoid}
+    rust_events_lost::Ptr{Cvoid}
+    rust_events_close::Ptr{Cvoid}
+    rust_events_free::Ptr{Cvoid}
     rust_program_new::Ptr{Cvoid}
     rust_program_from_bytes::Ptr{Cvoid}
     rust_program_free::Ptr{Cvoid}
@@ -1033,7 +1117,7 @@ mutable struct Functions
     rust_view_free::Ptr{Cvoid}
     rust_view_data::Ptr{Cvoid}
     rust_view_epoch::Ptr{Cvoid}
-    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
+    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
 end
 
 const FUNCTIONS = Functions()
@@ -1662,6 +1746,100 @@ Errors: those of `rust_delta_apply`; InvalidArgument if the delta names another 
 """
 @inline rust_delta_apply_to(delta, page, lsn) =
     ccall(FUNCTIONS.rust_delta_apply_to, Int32, (MmsbDelta, MmsbPage, Ptr{UInt64},), delta, page, lsn)
+
+"""
+    rust_events_subscribe(state::MmsbState, filter::Ptr{MmsbEventFilter}, out::Ptr{MmsbEvents})::Int32
+
+Tells of everything that happens from now on and passes the filter; null is everything.
+
+A group's events come together, in the order of its entries in the log, its MMSB_EVENT_KIND_COMMITTED
+last. They tell of what can be read; `rust_state_sync` says what is durable. Each page's events
+ascend by LSN. Groups that have no page in common may come in another order than their LSNs, the
+same for all subscriptions of a state. Writers never wait for a subscription: a group that does
+not fit is dropped whole, and an event of the kind MMSB_EVENT_KIND_LOST stands there instead.
+
+Ownership: `out` is freed with `rust_events_free`. It may outlive its state.
+Errors: InvalidArgument, SizeOutOfRange, TooLarge for the filter, OutOfMemory.
+
+# Safety
+`filter` is null or valid with its pages, `out` null or valid for a write.
+"""
+@inline rust_events_subscribe(state, filter, out) =
+    ccall(FUNCTIONS.rust_events_subscribe, Int32, (MmsbState, Ptr{MmsbEventFilter}, Ptr{MmsbEvents},), state, filter, out)
+
+"""
+    rust_events_poll(events::MmsbEvents, buf::Ptr{MmsbEvent}, capacity::Csize_t, count::Ptr{Csize_t})::Int32
+
+Takes the oldest events that wait, `capacity` at most, without waiting: `*count` receives how many
+were written to `buf`, 0 if none wait.
+
+Errors: Closed once nothing is left of a subscription that was closed, or whose state was.
+Cost: about 5 ns an event.
+
+# Safety
+`buf` is valid for `capacity` writes, `count` null or valid for a write.
+"""
+@inline rust_events_poll(events, buf, capacity, count) =
+    ccall(FUNCTIONS.rust_events_poll, Int32, (MmsbEvents, Ptr{MmsbEvent}, Csize_t, Ptr{Csize_t},), events, buf, capacity, count)
+
+"""
+    rust_events_wait(events::MmsbEvents, timeout_us::UInt64, ready::Ptr{Bool})::Int32
+
+Waits until an event waits, for `timeout_us` microseconds at most, UINT64_MAX for as long as it
+takes. `*ready` receives whether one does.
+
+Errors: Closed, as for `rust_events_poll`; whoever waits is woken by it.
+
+# Safety
+`ready` is null or valid for a write.
+"""
+@inline rust_events_wait(events, timeout_us, ready) =
+    ccall(FUNCTIONS.rust_events_wait, Int32, (MmsbEvents, UInt64, Ptr{Bool},), events, timeout_us, ready)
+
+"""
+    rust_events_since(events::MmsbEvents, lsn::Ptr{UInt64})::Int32
+
+The closed LSN that a subscription begins at: it is told of every group above, and of none at or
+below.
+
+# Safety
+`lsn` is null or valid for a write.
+"""
+@inline rust_events_since(events, lsn) =
+    ccall(FUNCTIONS.rust_events_since, Int32, (MmsbEvents, Ptr{UInt64},), events, lsn)
+
+"""
+    rust_events_lost(events::MmsbEvents, lost::Ptr{UInt64}, groups::Ptr{UInt64})::Int32
+
+How many events, and groups, a subscription was not told so far, as it was full. `lost` and
+`groups` may be null.
+
+# Safety
+`lost` and `groups` are null or valid for a write.
+"""
+@inline rust_events_lost(events, lost, groups) =
+    ccall(FUNCTIONS.rust_events_lost, Int32, (MmsbEvents, Ptr{UInt64}, Ptr{UInt64},), events, lost, groups)
+
+"""
+    rust_events_close(events::MmsbEvents)::Int32
+
+Ends a subscription and wakes whoever waits for it, who gets Closed; what waits is dropped. The
+handle is still to be freed. Again changes nothing.
+"""
+@inline rust_events_close(events) =
+    ccall(FUNCTIONS.rust_events_close, Int32, (MmsbEvents,), events)
+
+"""
+    rust_events_free(events::Ptr{MmsbEvents})::Int32
+
+Ends a subscription, as `rust_events_close`, and frees it. `*events` becomes zero. Null and zero
+are fine.
+
+# Safety
+`events` is null or valid for a read and a write.
+"""
+@inline rust_events_free(events) =
+    ccall(FUNCTIONS.rust_events_free, Int32, (Ptr{MmsbEvents},), events)
 
 """
     rust_program_new(out::Ptr{MmsbProgram})::Int32

@@ -46,6 +46,8 @@ pub enum Kind {
     Program = 13,
     Executor = 14,
     Tickets = 15,
+    Events = 16,
+    Explanation = 17,
 }
 
 /// A type that handles stand for.
@@ -73,6 +75,8 @@ const KINDS: &[&str] = &[
     "program",
     "executor",
     "tickets",
+    "subscription",
+    "explanation",
 ];
 const PLACE_BITS: u32 = 24;
 const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;

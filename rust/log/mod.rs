@@ -90,6 +90,9 @@ pub mod gate {
     pub const HELD: u32 = 8;
 }
 
+/// Told that a log refuses writes, and what is durable.
+pub type OnPoison = Box<dyn Fn(Lsn) + Send + Sync>;
+
 /// The log. Shared by reference between any number of threads.
 pub struct Log {
     /// Floor, newest snapshot, gate: read by every writer, written rarely.
@@ -118,6 +121,7 @@ pub struct Log {
     grown: AtomicU64,
     due_at: AtomicU64,
     poison: Mutex<Option<String>>,
+    on_poison: Mutex<Option<OnPoison>>,
     wake: background::Wake,
     storage: Arc<dyn Storage>,
     wall: Arc<dyn WallClock>,
@@ -194,6 +198,7 @@ impl Log {
             committed: Condvar::new(),
             writer: Mutex::new(writer),
             poison: Mutex::default(),
+            on_poison: Mutex::default(),
             wake: background::Wake::default(),
             storage,
             wall,
@@ -292,6 +297,7 @@ impl Log {
         *self.due_at.get_mut() = options.checkpoint_every;
         *self.commit.get_mut() = Commit::default();
         *self.poison.get_mut() = None;
+        *self.on_poison.get_mut() = None;
         self.flush_ns.clear();
         self.sync_ns.clear();
         self.options = options;
@@ -521,12 +527,23 @@ impl Log {
         self.lanes().any(|lane| lane.clock.is_busy() || lane.pending() > 0)
     }
 
+    /// Has `tell` called once when the log comes to refuse writes after a failure, with what is
+    /// durable then. By whoever noticed the failure, with locks of the log held.
+    pub fn tell_poisoned(&self, tell: OnPoison) {
+        *self.on_poison.lock() = Some(tell);
+    }
+
     /// Refuses writes from now on. `reason` is kept for the errors; the first one stays.
     pub fn poison(&self, reason: impl Into<String>) {
         self.poison.lock().get_or_insert(reason.into());
-        self.clock.gate.fetch_or(gate::POISONED, Ordering::SeqCst);
+        let gate = self.clock.gate.fetch_or(gate::POISONED, Ordering::SeqCst);
         self.committed.notify_all();
         self.wake_waiting();
+        if gate & gate::POISONED == 0
+            && let Some(tell) = &*self.on_poison.lock()
+        {
+            tell(self.durable());
+        }
     }
 
     /// Has writers that wait for room look again.

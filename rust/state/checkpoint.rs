@@ -10,6 +10,7 @@ use crate::checkpoint::{Image, ImagePage, ImageRef, ImageWriter};
 use crate::config::Durability;
 use crate::env::{OsStorage, Storage};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::EventKind;
 use crate::limits::CHECKPOINT_NAME_BYTES_MAX;
 use crate::page::slot::Seen;
 use crate::stdx::canary::{Canary, sings};
@@ -367,6 +368,7 @@ impl Core {
         self.log.note_image(info.bytes);
         self.log.retire(first)?;
         self.counters.checkpoint.store(info.lsn.0, Ordering::Relaxed);
+        self.events.tell(EventKind::Checkpoint, info.lsn);
         self.counters.checkpoint_ns.add(self.wall.monotonic_ns().saturating_sub(start));
         Ok(info)
     }

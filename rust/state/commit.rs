@@ -7,13 +7,14 @@
 use super::State;
 use super::allocator::no_key;
 use super::apply::overwrite;
+use super::batch::{Change, Group, Write};
 use super::core::Core;
 use super::op::{self, Pieces, kind};
 use crate::bail;
 use crate::config::Durability;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::EntryHead;
 use crate::log::record::{self, EntryEnc, check_note};
+use crate::log::{EntryHead, Log};
 use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
 use crate::page::slot::{Body, SlotGuard};
@@ -103,6 +104,14 @@ pub fn conflict(id: PageId) -> Error {
     Error::new(ErrorKind::Conflict, format!("{id} was changed after the transaction read it"))
 }
 
+/// Refuses to write a page that is computed.
+pub(super) fn check_by_hand(id: PageId, page: &Body) -> Result<()> {
+    match page.meta().and_then(|meta| meta.rule()) {
+        None => Ok(()),
+        Some(rule) => bail!(Derived, "{id} is computed ({rule}): it is not written by hand"),
+    }
+}
+
 /// The one entry of a group.
 pub(super) struct OneEntry {
     pub kind: u8,
@@ -152,7 +161,7 @@ impl Core {
             encode(entries, head, page.bytes());
         });
         (page.lsn, page.epoch) = (lsn, epoch);
-        append.publish(len);
+        self.publish(append, len);
         Ok(lsn)
     }
 
@@ -212,7 +221,7 @@ impl Core {
             });
             page.create(size, location, lsn, fresh.take());
             self.note_created(id, size, lsn);
-            append.publish(len);
+            self.publish(append, len);
             Ok(lsn)
         });
         let lsn = created.inspect_err(|_| self.table.return_id(id))?;
@@ -255,6 +264,11 @@ impl Core {
         let (at, base) = (offset as usize, offset as u32);
         let mut runs = Runs::new();
         diff_at(&page.bytes()[at..at + bytes.len()], bytes, base, &mut runs);
+        if page.bound {
+            return self.write_bound(id, page, writer, !runs.is_empty(), note, || {
+                Ok(Write::Piece(base, bytes))
+            });
+        }
         self.write_runs(id, &mut page, base, bytes, &runs, note)
     }
 
@@ -266,13 +280,40 @@ impl Core {
     ) -> Result<Option<Lsn>> {
         let id = delta.page();
         let lsn = self.in_turn(|| {
-            let mut page = self.lock_for(Writer { authority, read: None }, id)?;
+            let writer = Writer { authority, read: None };
+            let mut page = self.lock_for(writer, id)?;
             delta.validate(page.size as usize)?;
             let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
             let changed = changed_pieces(page.bytes(), pieces);
+            if page.bound {
+                let note = delta.note();
+                return self.write_bound(id, page, writer, !changed.is_empty(), note, || {
+                    Ok(Write::Delta(Box::new(delta.clone())))
+                });
+            }
             self.write_pieces(id, &mut page, changed.iter().copied(), delta.note())
         })?;
         self.acknowledged(lsn)
+    }
+
+    /// Writes to a locked page that is bound, if that `changes` it.
+    #[inline(never)]
+    fn write_bound<'w>(
+        &self,
+        id: PageId,
+        page: SlotGuard<'_>,
+        writer: Writer,
+        changes: bool,
+        note: Note<'_>,
+        write: impl FnOnce() -> Result<Write<'w>>,
+    ) -> Result<Option<Lsn>> {
+        check_by_hand(id, &page)?;
+        drop(page);
+        if !changes {
+            return Ok(None);
+        }
+        let changes = [Change { writer, write: write()?, ..Change::nothing(id) }];
+        self.commit_bound(Group { changes: &changes, note, listed: None }, Log::begin)
     }
 
     /// Frees a page as one record.
@@ -302,7 +343,7 @@ impl Core {
             entries.entry(head, 0);
         });
         self.end_page(id, &mut page, lsn);
-        append.publish(len);
+        self.publish(append, len);
         Ok(lsn)
     }
 
@@ -317,6 +358,7 @@ impl Core {
     /// before anything changed, with nothing locked any more.
     #[inline]
     pub fn in_turn<R>(&self, mut change: impl FnMut() -> Result<R>) -> Result<R> {
+        self.check_not_calling()?;
         loop {
             match change() {
                 Err(error) if error.is_held() => self.marks.wait(),
@@ -497,6 +539,11 @@ impl State {
             }
             let mut runs = Runs::new();
             diff_at(page.bytes(), content, 0, &mut runs);
+            if page.bound {
+                return core.write_bound(id, page, Writer::ANYBODY, !runs.is_empty(), note, || {
+                    Ok(Write::Piece(0, content))
+                });
+            }
             core.write_runs(id, &mut page, 0, content, &runs, note)
         })?;
         core.acknowledged(lsn)
@@ -543,6 +590,18 @@ impl State {
             mask_runs(mask, 0, &mut runs);
             let pieces = runs.iter().map(|run| (run.offset, &content[run.range()]));
             let changed = changed_pieces(page.bytes(), pieces);
+            if page.bound {
+                let pieces: Vec<_> =
+                    changed.iter().map(|&(at, bytes)| (at as usize, bytes)).collect();
+                return core.write_bound(
+                    id,
+                    page,
+                    Writer::ANYBODY,
+                    !changed.is_empty(),
+                    note,
+                    || Ok(Write::Delta(Box::new(Delta::from_runs(id, &pieces)?))),
+                );
+            }
             core.write_pieces(id, &mut page, changed.iter().copied(), note)
         })?;
         core.acknowledged(lsn)

@@ -6,6 +6,7 @@ use super::revert::Marks;
 use crate::checkpoint::Manifest;
 use crate::config::{Config, Durability};
 use crate::env::{Clock, MemStorage, OsClock, Storage};
+use crate::events::Hub;
 use crate::limits;
 use crate::log::{Background, Log, LogOptions, Recovered};
 use crate::page::table::Table;
@@ -16,7 +17,7 @@ use crate::stdx::thread;
 use crate::txn::Meter;
 use crate::types::Lsn;
 use crate::version::Snapshots;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 use std::sync::{Arc, LazyLock};
 
 #[cfg(test)]
@@ -93,6 +94,15 @@ pub struct Core {
     pub meter: Meter,
     /// What derives from what. Locked before pages.
     pub edges: Mutex<Edges>,
+    /// When derived pages are computed: a `Propagation`.
+    pub propagation: AtomicU8,
+    /// A callback was registered.
+    pub has_callbacks: AtomicBool,
+    /// Callbacks are called twice, and compared.
+    pub check_purity: AtomicBool,
+    /// The thread that a callback is called on; 0 for none.
+    pub caller: AtomicUsize,
+    pub events: Arc<Hub>,
     pub config: Config,
     pub storage: Arc<dyn Storage>,
     pub wall: Arc<dyn Clock>,
@@ -134,7 +144,7 @@ pub fn log_options(config: &Config) -> LogOptions {
 }
 
 impl Core {
-    fn blank() -> Core {
+    pub(super) fn blank() -> Core {
         let storage: Arc<dyn Storage> = Arc::new(MemStorage::new());
         let config = Config::memory();
         let identity = [0; 16];
@@ -147,6 +157,11 @@ impl Core {
             partitions: Partitions::default(),
             meter: Meter::default(),
             edges: Mutex::default(),
+            propagation: AtomicU8::new(0),
+            has_callbacks: AtomicBool::new(false),
+            check_purity: AtomicBool::new(false),
+            caller: AtomicUsize::new(0),
+            events: Arc::default(),
             config,
             storage,
             wall: wall(),
@@ -188,6 +203,7 @@ impl Core {
     /// used again.
     pub fn reset(&mut self) -> bool {
         *self.background.get_mut() = None;
+        self.events.end();
         let Some(log) = Arc::get_mut(&mut self.log) else { return false };
         self.table.reset();
         let catalog = self.catalog.get_mut();
@@ -206,6 +222,9 @@ impl Core {
         self.partitions.reset();
         self.meter.reset();
         *self.edges.get_mut() = Edges::default();
+        *self.propagation.get_mut() = 0;
+        *self.has_callbacks.get_mut() = false;
+        *self.check_purity.get_mut() = false;
         if !memory {
             self.wall = wall();
         }

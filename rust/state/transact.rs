@@ -198,7 +198,7 @@ impl State {
     /// # Errors
     /// `PageNotFound`, `PageFreed`.
     pub fn ownership(&self, id: PageId) -> Result<Ownership> {
-        Ok(self.core().table.lock(id)?.ownership)
+        Ok(self.core().lock_page(id)?.ownership)
     }
 
     /// Makes a shared page somebody's, or nobody's: see [`Ownership`]. A partition's page is given

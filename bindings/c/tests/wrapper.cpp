@@ -23,7 +23,7 @@ static_assert(move_only<mmsb::State>() && move_only<mmsb::Batch>() && move_only<
 static_assert(move_only<mmsb::View>() && move_only<mmsb::Snapshot>() && move_only<mmsb::Reader>());
 static_assert(move_only<mmsb::Allocator>() && move_only<mmsb::Block>());
 static_assert(move_only<mmsb::TLog>() && move_only<mmsb::Transaction>());
-static_assert(move_only<mmsb::Partition>() && move_only<mmsb::Executor>());
+static_assert(move_only<mmsb::Events>() && move_only<mmsb::Partition>() && move_only<mmsb::Executor>());
 static_assert(std::is_trivially_copyable_v<mmsb::Page> && sizeof(mmsb::Page) == 16);
 
 namespace {
@@ -98,6 +98,34 @@ void transactions() {
     CHECK(transaction.commit() > 0 && !transaction);
     throws(MMSB_STATUS_NULL_HANDLE, "transaction", [&] { transaction.commit(); });
     throws(MMSB_STATUS_RANGE_OUT_OF_BOUNDS, "9", [&] { state.begin(true).read(a.id(), 0, 9); });
+}
+
+void events() {
+    mmsb::State state = mmsb::State::memory();
+    auto page = state.create_page(8);
+    mmsb::EventFilter filter;
+    filter.kinds = {MMSB_EVENT_KIND_CHANGED};
+    filter.capacity = 2;
+    auto all = state.subscribe(), few = state.subscribe(filter);
+    filter.pages = std::vector<mmsb::PageId>();
+    auto none = state.subscribe(filter);
+    CHECK(!all.wait(std::chrono::milliseconds(1)));
+    for (std::uint8_t byte = 1; byte < 5; ++byte) page.write(0, mmsb::Bytes(&byte, 1));
+    CHECK(all.wait());
+    auto told = all.poll(3);
+    EQ(told.size(), 3);
+    EQ(told[0].kind, MMSB_EVENT_KIND_CHANGED);
+    EQ(told[1].kind, MMSB_EVENT_KIND_COMMITTED);
+    CHECK(told[0].lsn > all.since());
+    EQ(few.lost(), 2);
+    EQ(few.lost_groups(), 2);
+    EQ(few.poll()[2].kind, MMSB_EVENT_KIND_LOST);
+    EQ(none.poll().size(), 0);
+    few.close();
+    throws(MMSB_STATUS_CLOSED, "closed", [&] { few.poll(); });
+    state.close();
+    EQ(all.poll().size(), 5);
+    throws(MMSB_STATUS_CLOSED, "closed", [&] { all.wait(); });
 }
 
 void edges() {
@@ -605,7 +633,7 @@ int main(int argc, char **argv) {
         TEST(pages),   TEST(errors),       TEST(moves),       TEST(batches),
         TEST(deltas),  TEST(the_past),     TEST(there_and_back), TEST(history), TEST(verification),
         TEST(threads), TEST(directories),  TEST(allocators_and_logs),
-        TEST(long_calls_stop), TEST(a_global_is_closed), TEST(blocks), TEST(the_heap), TEST(transactions), TEST(workers), TEST(edges),
+        TEST(long_calls_stop), TEST(a_global_is_closed), TEST(blocks), TEST(the_heap), TEST(transactions), TEST(workers), TEST(edges), TEST(events),
     };
     self = argv[0];
     return argc == 3 ? leave_a_global(argv[2]) : RUN(tests);

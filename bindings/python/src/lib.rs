@@ -2,14 +2,15 @@
 //!
 //! ```text
 //!   state  page  batch  snapshot  tlog     one file per Python class
-//!   view  delta  changes  records  revert  allocator  block  memory
+//!   events  view  delta  changes  records  revert  allocator  block  memory  derive
 //!      |
 //!   args  buffer  typed                    what comes in
 //!   errors  shared                         what goes wrong, who may use what until when
 //! ```
 //!
 //! The interpreter is unlocked around whatever may block or take long; see [`shared`]. Python code
-//! stands in `python/mmsb`: the mapping of metadata and the arrays of NumPy.
+//! stands in `python/mmsb`: the mapping of metadata, the arrays of NumPy,
+//! and what asyncio asks for.
 
 mod allocator;
 mod args;
@@ -18,7 +19,9 @@ mod block;
 mod buffer;
 mod changes;
 mod delta;
+mod derive;
 mod errors;
+mod events;
 mod executor;
 mod graph;
 mod memory;
@@ -44,6 +47,11 @@ fn _mmsb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<page::Page>()?;
     module.add_class::<batch::Batch>()?;
     module.add_class::<graph::Graph>()?;
+    module.add_class::<derive::Explanation>()?;
+    module.add_class::<derive::Origin>()?;
+    module.add_class::<derive::Semiring>()?;
+    module.add_class::<events::Subscription>()?;
+    module.add_class::<events::Event>()?;
     module.add_class::<transaction::Transaction>()?;
     module.add_class::<transaction::Savepoint>()?;
     module.add_class::<transaction::Partition>()?;

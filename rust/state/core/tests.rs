@@ -6,7 +6,7 @@ use crate::state::{State, Transaction};
 use crate::stdx::hist::Latency;
 use crate::stdx::prng::Prng;
 use crate::types::{EdgeKind, Location, Lsn, Note, Ownership, PageId};
-use crate::{Delta, Stats, TransactionStats};
+use crate::{Delta, EventFilter, Stats, TransactionStats};
 use std::sync::Arc;
 
 /// Lives of the short form; `MMSB_LIVES` for more.
@@ -119,6 +119,10 @@ fn live(state: State, seed: u64) -> Shown {
         let page = state.create_page(10, Note::NONE).unwrap();
         state.view(page).unwrap()
     });
+    let events = (random.below(4) == 0).then(|| {
+        let capacity = 1 + random.below(30) as usize;
+        state.subscribe(EventFilter { capacity, ..EventFilter::default() }).unwrap()
+    });
     for _ in 0..random.below(14) {
         step(&state, &mut random, &mut shown);
     }
@@ -139,6 +143,9 @@ fn live(state: State, seed: u64) -> Shown {
     } else {
         state.close().unwrap();
         drop(view);
+    }
+    if let Some(events) = events {
+        shown.note((events.since(), events.lost(), events.iter().collect::<Vec<_>>()));
     }
     shown
 }
@@ -164,6 +171,7 @@ fn a_pooled_life_shows_what_a_fresh_one_shows() {
             assert_eq!(mine.log.headers(), blank.log.headers(), "life {seed}");
             assert_eq!(mine.config, blank.config);
             assert_eq!(mine.snapshots.count(), 0);
+            assert!(!mine.events.is_watched());
             core = Some(mine);
         }
     }

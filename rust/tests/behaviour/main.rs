@@ -8,6 +8,7 @@ mod checkpoints;
 mod closing;
 mod compare;
 mod edges;
+mod events;
 mod executor;
 mod history;
 mod opening;

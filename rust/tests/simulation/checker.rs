@@ -271,7 +271,7 @@ pub fn bonds(state: &State, id: PageId) -> mmsb::Result<(Ownership, Vec<(u64, Ed
 
 /// The index of edges has those of the pages, and an order in which none goes backwards.
 fn check_edges(state: &State, model: &Model) -> Result<(), Wrong> {
-    let order = state.topological_order();
+    let order = state.topological_order()?;
     let height: BTreeMap<u64, u32> = order.iter().map(|(id, height)| (id.0, *height)).collect();
     let edges: BTreeSet<(u64, u64, EdgeKind)> = model.edges().collect();
     let told = |id: &u64| -> Result<Vec<(u64, u64, EdgeKind)>, Error> {
@@ -283,7 +283,7 @@ fn check_edges(state: &State, model: &Model) -> Result<(), Wrong> {
     let forward =
         |&(parent, child, _): &(u64, u64, EdgeKind)| height.get(&parent) < height.get(&child);
     let right = children.concat().into_iter().collect::<BTreeSet<_>>() == edges
-        && state.edge_count() == edges.len() as u64
+        && state.edge_count()? == edges.len() as u64
         && height.keys().eq(&linked)
         && edges.iter().all(forward);
     match right {

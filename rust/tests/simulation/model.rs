@@ -303,7 +303,8 @@ impl Model {
             hasher.update(&(page.meta.len() as u32 + parents).to_le_bytes());
             if !page.parents.is_empty() {
                 hasher.update(&0u32.to_le_bytes());
-                hasher.update(&(9 * page.parents.len() as u32).to_le_bytes());
+                hasher.update(&(4 + 9 * page.parents.len() as u32).to_le_bytes());
+                hasher.update(&[0; 4]); // fresh, by no rule
             }
             for (parent, kind) in &page.parents {
                 hasher.update(&parent.to_le_bytes());

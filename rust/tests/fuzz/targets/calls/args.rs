@@ -3,12 +3,15 @@
 use super::super::input::Input;
 use mmsb::ffi::MmsbNote;
 use mmsb::ffi::delta::MmsbRun;
+use mmsb::ffi::events::MmsbEventFilter;
 use mmsb::ffi::executor::{MmsbExecutorConfig, MmsbPlace};
 use mmsb::ffi::state::{MmsbConfig, MmsbQuery, rust_config_default, rust_query_default};
 use mmsb::ffi::status::MmsbStatus;
 use mmsb::ffi::transact::MmsbRetry;
 use mmsb::ffi::{MmsbAllocator, MmsbBatch, MmsbDelta, MmsbPage, MmsbReader, MmsbSnapshot};
-use mmsb::ffi::{MmsbComparison, MmsbSoftCheckpoint, MmsbState, MmsbTLog, MmsbView};
+use mmsb::ffi::{
+    MmsbComparison, MmsbEvents, MmsbExplanation, MmsbSoftCheckpoint, MmsbState, MmsbTLog, MmsbView,
+};
 use mmsb::ffi::{MmsbExecutor, MmsbPartition, MmsbProgram, MmsbTickets, MmsbTransaction};
 use mmsb::stdx::crc::crc32c;
 use std::collections::HashMap;
@@ -34,6 +37,8 @@ pub const PARTITION: u8 = 12;
 pub const PROGRAM: u8 = 13;
 pub const EXECUTOR: u8 = 14;
 pub const TICKETS: u8 = 15;
+pub const EVENTS: u8 = 16;
+pub const EXPLANATION: u8 = 17;
 
 /// Sizes of pages: in their limits and small, or out of them.
 const SIZES: [u64; 10] = [16, 1, 64, 65, 300, 1024, 5000, 0, (1 << 30) + 1, u64::MAX];
@@ -112,6 +117,7 @@ pub struct Args<'a> {
     runs: Vec<Vec<MmsbRun>>,
     retry: Option<Box<MmsbRetry>>,
     executor: Option<Box<MmsbExecutorConfig>>,
+    filter: Option<Box<MmsbEventFilter>>,
     handles: Vec<Vec<u64>>,
     lsns: Vec<u64>,
     /// Checksums of what views showed first; nobody else may free them.
@@ -135,6 +141,7 @@ impl<'a> Args<'a> {
             runs: Vec::new(),
             retry: None,
             executor: None,
+            filter: None,
             handles: Vec::new(),
             lsns: Vec::new(),
             views: alone.then(HashMap::new),
@@ -323,6 +330,46 @@ impl<'a> Args<'a> {
         MmsbReader { id: self.handle(READER) }
     }
 
+    pub fn explanation(&mut self) -> MmsbExplanation {
+        MmsbExplanation { id: self.handle(EXPLANATION) }
+    }
+
+    /// Numbers to compute with.
+    pub fn numbers(&mut self) -> (*const f64, usize) {
+        let (at, len) = self.bytes();
+        match at.cast::<f64>() {
+            numbers if numbers.is_aligned() => (numbers, len / 8),
+            _ => (ptr::null(), len / 8),
+        }
+    }
+
+    /// Parents of a page that is to be derived.
+    pub fn page_ids(&mut self) -> (*const u64, usize) {
+        let count = usize::from(self.input.u8() % 4);
+        let ids: Vec<u64> = (0..count).map(|_| self.page_id()).collect();
+        self.handles.push(ids);
+        (self.handles[self.handles.len() - 1].as_ptr(), count)
+    }
+
+    /// A formula: mostly one that fits pages of some size.
+    pub fn formula(&mut self) -> *const c_char {
+        const FORMULAS: [&str; 8] = [
+            "u8: p0",
+            "u8: fold(real)",
+            "u8: max(p0, p1)",
+            "u8: p0[1:]",
+            "u8: gather(p0, p1)",
+            "f64: sum(p0)",
+            "u8: (p0",
+            "u64: p7",
+        ];
+        match self.input.u8() as usize % 16 {
+            n if n < 8 => self.keep(FORMULAS[n]),
+            n if n < 12 => self.keep(FORMULAS[0]),
+            _ => self.text(),
+        }
+    }
+
     pub fn comparison(&mut self) -> MmsbComparison {
         MmsbComparison { id: self.handle(COMPARISON) }
     }
@@ -345,6 +392,25 @@ impl<'a> Args<'a> {
 
     pub fn executor(&mut self) -> MmsbExecutor {
         MmsbExecutor { id: self.handle(EXECUTOR) }
+    }
+
+    pub fn events(&mut self) -> MmsbEvents {
+        MmsbEvents { id: self.handle(EVENTS) }
+    }
+
+    /// What a subscription asks for; null now and then.
+    pub fn event_filter(&mut self) -> *const MmsbEventFilter {
+        if self.input.once_in(4) {
+            return ptr::null();
+        }
+        let kinds = if self.input.once_in(3) { 0 } else { self.input.u64() & 0x3FFF };
+        let pages: Vec<u64> = (0..self.input.below(4)).map(|_| self.page_id()).collect();
+        let capacity = [0, 1, 3, 100, 1 << 30][self.input.below(5)];
+        self.handles.push(pages);
+        let pages = self.handles.last().map_or(&[][..], |pages| pages);
+        let at = if pages.is_empty() { ptr::null() } else { pages.as_ptr() };
+        let filter = MmsbEventFilter { kinds, pages: at, page_count: pages.len(), capacity };
+        &raw const **self.filter.insert(Box::new(filter))
     }
 
     pub fn tickets(&mut self) -> MmsbTickets {
