@@ -318,39 +318,6 @@ typedef enum {
 } MmsbChangeKind;
 
 /**
- * What an edge from one page to another says.
- */
-enum EdgeKind
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : uint8_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-    /**
-     * The child is made of the parent's content.
-     */
-    EDGE_KIND_DATA = 0,
-    /**
-     * The child comes after the parent.
-     */
-    EDGE_KIND_CONTROL = 1,
-    /**
-     * The child's device work comes after the parent's.
-     */
-    EDGE_KIND_DEVICE = 2,
-    /**
-     * A compiler found that the child depends on the parent.
-     */
-    EDGE_KIND_COMPILER = 3,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum EdgeKind EdgeKind;
-#else
-typedef uint8_t EdgeKind;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
-
-/**
  * What an update waits for, and what a crash can take.
  */
 typedef enum {

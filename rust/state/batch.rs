@@ -19,7 +19,7 @@ use crate::log::{Append, EntryHead, Log};
 use crate::page::Delta;
 use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
-use crate::page::slot::SlotGuard;
+use crate::page::slot::{Body, SlotGuard};
 use crate::page::table::check_size;
 use crate::types::{Link, Location, Lsn, Note, Ownership, PageId, Rule, Staleness};
 use smallvec::SmallVec;
@@ -81,6 +81,15 @@ pub(super) enum Write<'a> {
 }
 
 impl<'a> Write<'a> {
+    /// Whether it writes all of a page of `size` bytes.
+    fn covers(&self, size: u32) -> bool {
+        match self {
+            Write::Nothing => false,
+            Write::Piece(offset, bytes) => *offset == 0 && bytes.len() == size as usize,
+            Write::Delta(delta) => delta.is_dense(),
+        }
+    }
+
     /// What comes of it when more bytes are written after it.
     pub fn then(self, id: PageId, offset: u32, bytes: &'a [u8]) -> Result<Write<'a>> {
         let piece = |offset: u32, bytes| Delta::from_runs(id, &[(offset as usize, bytes)]);
@@ -127,6 +136,25 @@ impl Change<'_> {
     /// Whether the state itself makes it, going back: of derived pages, too, and as they were.
     pub fn is_of_state(&self) -> bool {
         self.writer.authority == Authority::State
+    }
+
+    /// Refuses a write that is not to be made to the page, or does not fit it.
+    #[inline]
+    fn check_write(&self, page: &Body) -> Result<()> {
+        if page.bound && !self.has_no_write() && !self.is_of_state() {
+            check_by_hand(self.id, page)?;
+        }
+        let size = self.begin.map_or(page.size, |begin| begin.size);
+        match &self.write {
+            Write::Nothing => Ok(()),
+            &Write::Piece(offset, bytes) => check_range(self.id, size, offset.into(), bytes.len()),
+            Write::Delta(delta) => {
+                if delta.is_dense() && delta.payload_len() != size as usize {
+                    return Err(wrong_length(self.id, size, "content", delta.payload_len()));
+                }
+                delta.validate(size as usize)
+            }
+        }
     }
 
     /// What leaves a page as it is.
@@ -327,17 +355,25 @@ impl<'a> Planned<'a> {
         if change.has_no_write() || change.begin.is_some() || change.is_of_state() {
             return Ok(None);
         }
-        let mut planned = Planned::new(change, core.lock_for(change.writer, change.id)?, None);
-        if !planned.page.bound {
+        let page = core.lock_for(change.writer, change.id)?;
+        if !page.bound {
             return Ok(None);
         }
-        planned.plan_write()?;
-        if planned.written.is_empty() {
-            return Ok(None);
+        change.check_write(&page)?;
+        let size = page.size;
+        let mut fresh = Fresh::raw(&core.table, size)?;
+        if !change.write.covers(size) {
+            fresh.bytes_mut().copy_from_slice(page.bytes());
         }
-        let mut fresh = Fresh::copy_of(&core.table, &planned.page)?;
-        overwrite(fresh.bytes_mut(), planned.written.iter().copied());
-        Ok(Some(fresh))
+        match &change.write {
+            Write::Nothing => {}
+            &Write::Piece(offset, bytes) => overwrite(fresh.bytes_mut(), [(offset, bytes)]),
+            Write::Delta(delta) => {
+                let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
+                overwrite(fresh.bytes_mut(), pieces);
+            }
+        }
+        Ok((fresh.bytes() != page.bytes()).then_some(fresh))
     }
 
     /// Has the page go on in a frame that has its new content.
@@ -397,23 +433,14 @@ impl<'a> Planned<'a> {
     }
 
     fn plan_write(&mut self) -> Result<()> {
-        let id = self.change.id;
-        if self.page.bound && !self.change.has_no_write() && !self.change.is_of_state() {
-            check_by_hand(id, &self.page)?;
-        }
-        let size = self.change.begin.map_or(self.page.size, |begin| begin.size);
+        self.change.check_write(&self.page)?;
         let old = self.fresh.as_ref().map_or(self.page.bytes(), Fresh::bytes);
         match &self.change.write {
             Write::Nothing => return Ok(()),
             &Write::Piece(offset, bytes) => {
-                check_range(id, size, offset.into(), bytes.len())?;
                 add_changed(&mut self.written, old, (offset, bytes));
             }
             Write::Delta(delta) => {
-                if delta.is_dense() && delta.payload_len() != size as usize {
-                    return Err(wrong_length(id, size, "content", delta.payload_len()));
-                }
-                delta.validate(size as usize)?;
                 for (offset, bytes) in delta.runs() {
                     add_changed(&mut self.written, old, (offset as u32, bytes));
                 }

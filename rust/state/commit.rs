@@ -262,13 +262,13 @@ impl Core {
         let mut page = self.lock_for(writer, id)?;
         check_range(id, page.size, offset, bytes.len())?;
         let (at, base) = (offset as usize, offset as u32);
+        if page.bound {
+            let changes = page.bytes()[at..at + bytes.len()] != *bytes;
+            return self
+                .write_bound(id, page, writer, changes, note, || Ok(Write::Piece(base, bytes)));
+        }
         let mut runs = Runs::new();
         diff_at(&page.bytes()[at..at + bytes.len()], bytes, base, &mut runs);
-        if page.bound {
-            return self.write_bound(id, page, writer, !runs.is_empty(), note, || {
-                Ok(Write::Piece(base, bytes))
-            });
-        }
         self.write_runs(id, &mut page, base, bytes, &runs, note)
     }
 
@@ -537,13 +537,14 @@ impl State {
             if content.len() != page.size as usize {
                 return Err(wrong_length(id, page.size, "content", content.len()));
             }
-            let mut runs = Runs::new();
-            diff_at(page.bytes(), content, 0, &mut runs);
             if page.bound {
-                return core.write_bound(id, page, Writer::ANYBODY, !runs.is_empty(), note, || {
+                let changes = page.bytes() != content;
+                return core.write_bound(id, page, Writer::ANYBODY, changes, note, || {
                     Ok(Write::Piece(0, content))
                 });
             }
+            let mut runs = Runs::new();
+            diff_at(page.bytes(), content, 0, &mut runs);
             core.write_runs(id, &mut page, 0, content, &runs, note)
         })?;
         core.acknowledged(lsn)

@@ -43,6 +43,8 @@ pub struct Edges {
     /// The last group that changed an edge or a bound page, or freed a page that had edges.
     pub last: Lsn,
     pub(super) dirty: Dirty,
+    /// Room for the places of a wave.
+    pub(super) wave: Vec<u32>,
     pub(super) slots: Slots,
     pub(super) counts: Counts,
 }

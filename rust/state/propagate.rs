@@ -95,9 +95,9 @@ pub(super) enum What {
 #[derive(Default)]
 pub(super) struct Derived<'a> {
     /// New frames of bound pages that the group itself changes, by the place of the change.
-    pub inputs: Vec<(u32, Fresh<'a>)>,
+    pub inputs: SmallVec<[(u32, Fresh<'a>); 2]>,
     /// In the order in which they are computed.
-    pub made: Vec<Made<'a>>,
+    pub made: SmallVec<[Made<'a>; 2]>,
 }
 
 /// The table that pins are in while something is computed.
@@ -232,14 +232,16 @@ impl<'a> Run<'a, '_> {
 
     /// Calls `visit` with each dirty place, parents first, as long as there are any.
     fn waves(&mut self, mut visit: impl FnMut(&mut Self, u32) -> Result<()>) -> Result<()> {
-        let mut wave = Vec::new();
-        loop {
+        let mut wave = std::mem::take(&mut self.edges.wave);
+        let done = loop {
             self.edges.dirty.next_wave(&self.edges.graph, &mut wave);
-            if wave.is_empty() {
-                return Ok(());
+            let visited = wave.iter().try_for_each(|&place| visit(self, place));
+            if wave.is_empty() || visited.is_err() {
+                break visited;
             }
-            wave.iter().try_for_each(|&place| visit(self, place))?;
-        }
+        };
+        self.edges.wave = wave;
+        done
     }
 
     /// Marks what derives from what changed.
