@@ -125,6 +125,34 @@ enum MmsbStatus
      */
     MMSB_STATUS_EDGE_NOT_FOUND = 125,
     /**
+     * The page is computed from others: nobody writes it by hand.
+     */
+    MMSB_STATUS_DERIVED = 131,
+    /**
+     * The page is not computed from others.
+     */
+    MMSB_STATUS_NOT_DERIVED = 132,
+    /**
+     * No callback is registered under the name by which a page is computed.
+     */
+    MMSB_STATUS_NO_CALLBACK = 133,
+    /**
+     * A callback that computes a page failed: nothing was changed.
+     */
+    MMSB_STATUS_CALLBACK_FAILED = 134,
+    /**
+     * A callback made two contents of the same parents: nothing was changed.
+     */
+    MMSB_STATUS_IMPURE = 135,
+    /**
+     * A callback that computes a page called its state.
+     */
+    MMSB_STATUS_REENTERED = 136,
+    /**
+     * Another thread computes a page by a callback, and callers are not to wait for that.
+     */
+    MMSB_STATUS_BUSY = 137,
+    /**
      * Another transaction changed what this one read: nothing was changed, it is to be tried again.
      */
     MMSB_STATUS_CONFLICT = 201,
@@ -271,40 +299,23 @@ typedef enum {
      * The page derives from another no longer.
      */
     MMSB_CHANGE_KIND_EDGE_REMOVED = 8,
+    /**
+     * The content is computed by another rule from then on, or no longer computed.
+     */
+    MMSB_CHANGE_KIND_RULED = 9,
+    /**
+     * Content was computed anew by the page's formula; `rust_state_page_at` tells what it came to.
+     */
+    MMSB_CHANGE_KIND_DERIVED = 10,
+    /**
+     * Content was computed anew by a callback: the runs and bytes that changed.
+     */
+    MMSB_CHANGE_KIND_COMPUTED = 11,
+    /**
+     * Content became stale, or was found not to be.
+     */
+    MMSB_CHANGE_KIND_STALED = 12,
 } MmsbChangeKind;
-
-/**
- * What an edge from one page to another says.
- */
-enum EdgeKind
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : uint8_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-    /**
-     * The child is made of the parent's content.
-     */
-    EDGE_KIND_DATA = 0,
-    /**
-     * The child comes after the parent.
-     */
-    EDGE_KIND_CONTROL = 1,
-    /**
-     * The child's device work comes after the parent's.
-     */
-    EDGE_KIND_DEVICE = 2,
-    /**
-     * A compiler found that the child depends on the parent.
-     */
-    EDGE_KIND_COMPILER = 3,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum EdgeKind EdgeKind;
-#else
-typedef uint8_t EdgeKind;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
 
 /**
  * What an update waits for, and what a crash can take.
@@ -478,6 +489,126 @@ enum MmsbEventKind
 typedef enum MmsbEventKind MmsbEventKind;
 #else
 typedef uint32_t MmsbEventKind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How a page is computed.
+ */
+enum MmsbRuleKind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It is not.
+     */
+    MMSB_RULE_KIND_NONE = 0,
+    /**
+     * By a formula.
+     */
+    MMSB_RULE_KIND_FORMULA = 1,
+    /**
+     * By the callback that is registered under a name.
+     */
+    MMSB_RULE_KIND_CALLBACK = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbRuleKind MmsbRuleKind;
+#else
+typedef uint32_t MmsbRuleKind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Whether a derived page is what its rule makes of its parents.
+ */
+enum MmsbStaleness
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * It is.
+     */
+    MMSB_STALENESS_FRESH = 0,
+    /**
+     * A page further up is stale: it may change when that is computed.
+     */
+    MMSB_STALENESS_BEHIND = 1,
+    /**
+     * A parent changed since it was computed.
+     */
+    MMSB_STALENESS_STALE = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbStaleness MmsbStaleness;
+#else
+typedef uint32_t MmsbStaleness;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * When derived pages are computed.
+ */
+enum MmsbPropagation
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * In the group of the change.
+     */
+    MMSB_PROPAGATION_IMMEDIATE = 0,
+    /**
+     * When `rust_propagate_run` is called; until then they are known as stale.
+     */
+    MMSB_PROPAGATION_DEFERRED = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbPropagation MmsbPropagation;
+#else
+typedef uint32_t MmsbPropagation;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Two operations, ⊕ and ⊗ (docs/formulas.md).
+ */
+enum MmsbSemiring
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Sums of products.
+     */
+    MMSB_SEMIRING_REAL = 0,
+    /**
+     * How many ways there are.
+     */
+    MMSB_SEMIRING_COUNTING = 1,
+    /**
+     * Whether there is a way: ⊕ is or, ⊗ is and; 0 is false, all else true.
+     */
+    MMSB_SEMIRING_BOOLEAN = 2,
+    /**
+     * The shortest way (tropical): ⊕ is min, ⊗ is +.
+     */
+    MMSB_SEMIRING_MIN_PLUS = 3,
+    /**
+     * The longest way (tropical): ⊕ is max, ⊗ is +.
+     */
+    MMSB_SEMIRING_MAX_PLUS = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum MmsbSemiring MmsbSemiring;
+#else
+typedef uint32_t MmsbSemiring;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -870,6 +1001,75 @@ typedef struct {
 } MmsbResult;
 
 /**
+ * What a page's content was made of. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbExplanation;
+
+/**
+ * What made a page's content. Pointers belong to the explanation and are valid until it is freed;
+ * strings are UTF-8 and not terminated.
+ */
+typedef struct {
+    /**
+     * The page.
+     */
+    uint64_t page;
+    /**
+     * Epoch of the content.
+     */
+    uint64_t epoch;
+    /**
+     * LSN of the record that made it.
+     */
+    uint64_t lsn;
+    /**
+     * Wall clock, milliseconds since 1970-01-01 UTC.
+     */
+    uint64_t time_ms;
+    /**
+     * Label of who acted.
+     */
+    const char *source;
+    /**
+     * Bytes of the label.
+     */
+    size_t source_len;
+    /**
+     * Why; null if they did not say.
+     */
+    const char *intent;
+    /**
+     * Bytes of the intent.
+     */
+    size_t intent_len;
+    /**
+     * The formula, or the callback's name; null where the content was written.
+     */
+    const char *rule;
+    /**
+     * Bytes of it.
+     */
+    size_t rule_len;
+    /**
+     * An `MmsbRuleKind`.
+     */
+    uint32_t rule_kind;
+    /**
+     * What it was computed of, in order: indexes of the explanation.
+     */
+    const size_t *parents;
+    /**
+     * How many.
+     */
+    size_t parents_len;
+} MmsbOrigin;
+
+/**
  * An edge as one of its ends sees it.
  */
 typedef struct {
@@ -1136,6 +1336,66 @@ typedef struct {
 } MmsbView;
 
 /**
+ * Bytes that a callback is given.
+ */
+typedef struct {
+    /**
+     * The first of them; not null.
+     */
+    const uint8_t *data;
+    /**
+     * How many.
+     */
+    size_t len;
+} MmsbBytes;
+
+/**
+ * Computes the content of `page` from the contents of its parents: fills the `len` bytes at `out`,
+ * which hold the content so far. Pointers are valid during the call. Returns 0, or another number
+ * after it put a zero-terminated sentence of at most `capacity` bytes into `message`: then the whole
+ * group fails with CallbackFailed and that sentence, and nothing changed.
+ *
+ * It depends on its arguments alone: calls to the same state on the same thread fail with Reentered.
+ * It must not unwind or jump out.
+ */
+typedef int32_t (*MmsbRecompute)(void *context,
+                                 uint64_t page,
+                                 const MmsbBytes *parents,
+                                 size_t count,
+                                 uint8_t *out,
+                                 size_t len,
+                                 char *message,
+                                 size_t capacity);
+
+/**
+ * Called with a callback's context once that is not used any more: when the state ends, or another
+ * callback is registered under the name.
+ */
+typedef void (*MmsbRelease)(void *context);
+
+/**
+ * What propagation did since the state was opened.
+ */
+typedef struct {
+    /**
+     * Derived pages.
+     */
+    uint64_t derived;
+    /**
+     * Derived pages that are stale, or may be.
+     */
+    uint64_t stale;
+    /**
+     * Times that a page was computed.
+     */
+    uint64_t computed;
+    /**
+     * Times that it came out as it was.
+     */
+    uint64_t cut_off;
+} MmsbPropagationStats;
+
+/**
  * One change to one page. Pointers belong to the reader and are valid until its next change or its
  * end; strings are UTF-8 and not terminated.
  */
@@ -1205,11 +1465,11 @@ typedef struct {
      */
     size_t value_len;
     /**
-     * `Written`: runs.
+     * `Written`, `Computed`: runs.
      */
     size_t runs;
     /**
-     * `Written`: bytes of new content, one run after the other.
+     * `Written`, `Computed`: bytes of new content, one run after the other.
      */
     const uint8_t *payload;
     /**
@@ -1228,6 +1488,22 @@ typedef struct {
      * `Owned`: 0 for shared, 1 for immutable, else 2 and the partition's number.
      */
     uint32_t ownership;
+    /**
+     * `Ruled`: the formula, or the callback's name; null if the page is no longer computed.
+     */
+    const char *rule;
+    /**
+     * Bytes of it.
+     */
+    size_t rule_len;
+    /**
+     * `Ruled`: an `MmsbRuleKind`, 0 if the page is no longer computed.
+     */
+    uint32_t rule_kind;
+    /**
+     * `Staled`: an `MmsbStaleness`.
+     */
+    uint32_t staleness;
 } MmsbChange;
 
 /**
@@ -2318,6 +2594,62 @@ MmsbStatus rust_tickets_wait(MmsbTickets *tickets, MmsbResult *results, size_t c
 MmsbStatus rust_tickets_free(MmsbTickets *tickets);
 
 /**
+ * Tells what made the content of a page, which parents at which epochs, and what made those, back to
+ * what was written by hand. Of a stale page: what it was made of when it was computed.
+ *
+ * Ownership: `out` is freed with `rust_explanation_free`.
+ * Errors: PageNotFound, PageFreed, Corrupt with file and offset.
+ * Cost: a few us for each content in the answer, and 1 us for each change of one of these pages since.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_explain(MmsbState state,
+                                  uint64_t page,
+                                  MmsbExplanation *out);
+
+/**
+ * How many contents an explanation tells of: the page's own is the first. `*dropped` receives how many
+ * it leaves out, as they were made before history begins.
+ *
+ * # Safety
+ * `count` and `dropped` are null or valid for a write.
+ */
+MmsbStatus rust_explanation_len(MmsbExplanation explanation,
+                                size_t *count,
+                                uint64_t *dropped);
+
+/**
+ * The content at `index`, from 0.
+ *
+ * Errors: InvalidArgument for an index beyond the last.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_explanation_get(MmsbExplanation explanation, size_t index, MmsbOrigin *out);
+
+/**
+ * The explanation as text, a line for each content, copied to `buf`, not terminated, which has room
+ * for `capacity` bytes; `len` receives their number, also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for writes of `capacity` bytes, `len` null or valid for a write.
+ */
+MmsbStatus rust_explanation_text(MmsbExplanation explanation,
+                                 uint8_t *buf,
+                                 size_t capacity,
+                                 size_t *len);
+
+/**
+ * Frees an explanation. `*explanation` becomes zero. Null and zero are fine.
+ *
+ * # Safety
+ * `explanation` is null or valid for a read and a write.
+ */
+MmsbStatus rust_explanation_free(MmsbExplanation *explanation);
+
+/**
  * Adds an edge: the page `child` derives from `parent`. `kind` is an `MmsbEdgeKind`; between two pages
  * there may be one edge of each. `*lsn` receives the record's LSN, 0 if the edge is there already;
  * `note` and `lsn` may be null.
@@ -2789,6 +3121,199 @@ MmsbStatus rust_page_metadata_get(MmsbPage page,
 MmsbStatus rust_page_metadata_keys(MmsbPage page, uint8_t *buf, size_t capacity, size_t *len);
 
 /**
+ * Has `page` computed by a formula (docs/formulas.md) from the `count` pages at `parents`, from now on
+ * and at once. They become its parents over edges for data. `*lsn` receives the group's LSN, 0 if all
+ * is so already; `note` and `lsn` may be null.
+ *
+ * Errors: InvalidArgument for the formula, with the place in it; LengthMismatch for sizes that do not
+ * fit it, Cycle, PageNotFound, PageFreed, NotOwner, Immutable. Then nothing changed.
+ *
+ * # Safety
+ * `parents` is null or points to `count` ids, `formula` is null or zero-terminated, `note` is null or
+ * valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_propagate_derive(MmsbState state,
+                                 uint64_t page,
+                                 const uint64_t *parents,
+                                 size_t count,
+                                 const char *formula,
+                                 const MmsbNote *note,
+                                 uint64_t *lsn);
+
+/**
+ * As `rust_propagate_derive`, by the callback that is registered under `name`.
+ *
+ * Errors: NoCallback, CallbackFailed, and those of `rust_propagate_derive`.
+ *
+ * # Safety
+ * As `rust_propagate_derive`, with `name` in the formula's place.
+ */
+MmsbStatus rust_propagate_derive_by(MmsbState state,
+                                    uint64_t page,
+                                    const uint64_t *parents,
+                                    size_t count,
+                                    const char *name,
+                                    const MmsbNote *note,
+                                    uint64_t *lsn);
+
+/**
+ * Registers a callback that pages can be computed by, under a name of 1 to 255 bytes that stands in the
+ * log, until the state is closed. A state that is opened again needs it before a parent of such a page
+ * changes; replay does not. What was registered under the name goes.
+ *
+ * - `context`: given to each call.
+ * - `release`: null, or called with `context` once that is not used any more, on any thread; also if
+ *   this call fails.
+ * - `any_thread`: whether it may be called on threads of the engine's own, an executor's workers. If
+ *   not, work there that would call it fails.
+ *
+ * Ownership: `context` stays the caller's until `release` is called.
+ * Errors: NullHandle for `callback`, InvalidArgument for the name, Reentered, Closed.
+ *
+ * # Safety
+ * `name` is null or zero-terminated; `callback` and `release` may be called with `context` as said, by
+ * the threads that write.
+ */
+MmsbStatus rust_propagate_register(MmsbState state,
+                                   const char *name,
+                                   MmsbRecompute callback,
+                                   void *context,
+                                   MmsbRelease release,
+                                   bool any_thread);
+
+/**
+ * Has `page` computed by a formula from the parents that it has over edges for data. `*lsn` receives
+ * the group's LSN, 0 if it is so already; `note` and `lsn` may be null.
+ *
+ * Errors: those of `rust_propagate_derive`.
+ *
+ * # Safety
+ * `formula` is null or zero-terminated, `note` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_propagate_set_formula(MmsbState state,
+                                      uint64_t page,
+                                      const char *formula,
+                                      const MmsbNote *note,
+                                      uint64_t *lsn);
+
+/**
+ * As `rust_propagate_set_formula`, by the callback that is registered under `name`.
+ *
+ * Errors: those of `rust_propagate_derive_by`.
+ *
+ * # Safety
+ * As `rust_propagate_set_formula`, with `name` in the formula's place.
+ */
+MmsbStatus rust_propagate_set_callback(MmsbState state,
+                                       uint64_t page,
+                                       const char *name,
+                                       const MmsbNote *note,
+                                       uint64_t *lsn);
+
+/**
+ * Makes a page an ordinary one, with the content that it has. Its edges stay. `*lsn` receives the
+ * record's LSN; `note` and `lsn` may be null.
+ *
+ * Errors: NotDerived, PageNotFound, PageFreed.
+ *
+ * # Safety
+ * `note` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_propagate_underive(MmsbState state,
+                                   uint64_t page,
+                                   const MmsbNote *note,
+                                   uint64_t *lsn);
+
+/**
+ * What a page is computed by: `*kind` receives an `MmsbRuleKind`; the formula, or the callback's name,
+ * is copied to `buf`, not terminated, which has room for `capacity` bytes; `len` receives their
+ * number, also when the buffer is too small.
+ *
+ * Errors: PageNotFound, PageFreed; LengthMismatch if the buffer is too small.
+ *
+ * # Safety
+ * `kind` and `len` are null or valid for a write, `buf` is null or valid for writes of `capacity`
+ * bytes.
+ */
+MmsbStatus rust_propagate_rule(MmsbState state,
+                               uint64_t page,
+                               uint32_t *kind,
+                               uint8_t *buf,
+                               size_t capacity,
+                               size_t *len);
+
+/**
+ * Whether a page is what its rule makes of its parents: `*out` receives an `MmsbStaleness`.
+ *
+ * Errors: PageNotFound, PageFreed.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_staleness(MmsbState state, uint64_t page, uint32_t *out);
+
+/**
+ * The pages that are stale, or may be, ascending: copied to `buf`, which has room for `capacity`;
+ * `len` receives their number, also when the buffer is too small.
+ *
+ * # Safety
+ * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+ */
+MmsbStatus rust_propagate_stale_pages(MmsbState state, uint64_t *buf, size_t capacity, size_t *len);
+
+/**
+ * Computes all that is stale, each page once, parents first, as one group. `*lsn` receives its LSN, 0
+ * if nothing is stale; `note` and `lsn` may be null.
+ *
+ * Errors: those of computing: NoCallback, CallbackFailed, Impure, RangeOutOfBounds of a formula's
+ * indexes. Then nothing changed.
+ *
+ * # Safety
+ * `note` is null or valid, `lsn` null or valid for a write.
+ */
+MmsbStatus rust_propagate_run(MmsbState state,
+                              const MmsbNote *note,
+                              uint64_t *lsn);
+
+/**
+ * When derived pages are computed: `*out` receives an `MmsbPropagation`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_mode(MmsbState state, uint32_t *out);
+
+/**
+ * Sets when derived pages are computed, an `MmsbPropagation`, until the state is closed. What is stale
+ * by then is computed with the next change of a page that others are computed from, or by
+ * `rust_propagate_run`.
+ *
+ * Errors: InvalidArgument, Reentered.
+ */
+MmsbStatus rust_propagate_set_mode(MmsbState state,
+                                   uint32_t mode);
+
+/**
+ * Has each callback called twice from now on, and compared, or no longer: a difference is Impure.
+ */
+MmsbStatus rust_propagate_check_purity(MmsbState state, bool check);
+
+/**
+ * What propagation did since the state was opened.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_stats(MmsbState state, MmsbPropagationStats *out);
+
+/**
+ * Has calls that would wait for another thread's callback fail with Busy instead, in this process from
+ * now on, or wait, as they do at first. For languages whose collector waits for all threads to come
+ * back to the language: they try again.
+ */
+MmsbStatus rust_propagate_set_patient(bool patient);
+
+/**
  * Goes on to the next change: `*more` says whether there is one, and only then `out` is written.
  *
  * Errors: Corrupt with file, offset and reason; the reader is then at its end.
@@ -2871,6 +3396,57 @@ MmsbStatus rust_soft_checkpoint_lsn(MmsbSoftCheckpoint mark, uint64_t *out);
  * `mark` is null or valid for a read and a write.
  */
 MmsbStatus rust_soft_checkpoint_release(MmsbSoftCheckpoint *mark);
+
+/**
+ * a ⊕ b of an `MmsbSemiring`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_semiring_add(uint32_t semiring, double a, double b, double *out);
+
+/**
+ * a ⊗ b of an `MmsbSemiring`.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_semiring_mul(uint32_t semiring, double a, double b, double *out);
+
+/**
+ * ⊕ over the `count` numbers at `values`, as the formula `accumulate` computes it; what changes
+ * nothing under ⊕ over none.
+ *
+ * # Safety
+ * `values` is null or points to `count` numbers, `out` is null or valid for a write.
+ */
+MmsbStatus rust_semiring_fold_add(uint32_t semiring,
+                                  const double *values,
+                                  size_t count,
+                                  double *out);
+
+/**
+ * ⊗ over the `count` numbers at `values`; what changes nothing under ⊗ over none.
+ *
+ * # Safety
+ * As `rust_semiring_fold_add`.
+ */
+MmsbStatus rust_semiring_fold_mul(uint32_t semiring,
+                                  const double *values,
+                                  size_t count,
+                                  double *out);
+
+/**
+ * `total` ⊕ (⊕ over the `count` numbers at `values`): goes on with a sum that was begun before.
+ *
+ * # Safety
+ * As `rust_semiring_fold_add`.
+ */
+MmsbStatus rust_semiring_accumulate(uint32_t semiring,
+                                    double total,
+                                    const double *values,
+                                    size_t count,
+                                    double *out);
 
 /**
  * Takes a snapshot; stops no writer. While it is open, pages that change keep their old content

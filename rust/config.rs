@@ -27,6 +27,8 @@ pub mod limits {
     pub const RECORD_BYTES_MAX: u64 = 2 << 30;
     /// Longest name of a checkpoint, bytes of UTF-8.
     pub const CHECKPOINT_NAME_BYTES_MAX: usize = 64;
+    /// Longest name of a callback, bytes of UTF-8.
+    pub const CALLBACK_NAME_BYTES_MAX: usize = 255;
     /// Lanes of one log; threads beyond that many share the last one.
     pub const LANES_MAX: usize = 256;
     /// Smallest log segment, bytes.

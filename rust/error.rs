@@ -104,6 +104,20 @@ kinds! {
     HasChildren = 124, false, false;
     /// There is no such edge.
     EdgeNotFound = 125, false, false;
+    /// The page is computed from others: nobody writes it by hand.
+    Derived = 131, false, false;
+    /// The page is not computed from others.
+    NotDerived = 132, false, false;
+    /// No callback is registered under the name by which a page is computed.
+    NoCallback = 133, false, false;
+    /// A callback that computes a page failed: nothing was changed.
+    CallbackFailed = 134, false, false;
+    /// A callback made two contents of the same parents: nothing was changed.
+    Impure = 135, false, false;
+    /// A callback that computes a page called its state.
+    Reentered = 136, false, false;
+    /// Another thread computes a page by a callback, and callers are not to wait for that.
+    Busy = 137, true, false;
 
     /// Another transaction changed what this one read: nothing was changed, it is to be tried again.
     Conflict = 201, true, false;
@@ -163,28 +177,52 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     source: Option<std::io::Error>,
-    held: bool,
+    signal: Signal,
+}
+
+/// What an error says within the engine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    None,
+    Held,
+    Bound,
 }
 
 impl Error {
     /// An error of `kind` that says `message`.
     #[cold]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(Inner { kind, message: message.into(), source: None, held: false }))
+        Error(Box::new(Inner { kind, message: message.into(), source: None, signal: Signal::None }))
     }
 
     /// The log lets one group go alone: the one that would begin is to come again. Never leaves the
     /// engine.
     #[cold]
     pub(crate) fn held() -> Error {
-        let mut error = Error::new(ErrorKind::Internal, "another group goes alone");
-        error.0.held = true;
+        Error::signal(Signal::Held, "another group goes alone")
+    }
+
+    /// A page takes part in propagation: its change is to come again, with the edges held. Never
+    /// leaves the engine.
+    #[cold]
+    pub(crate) fn bound() -> Error {
+        Error::signal(Signal::Bound, "a page changes that others are computed from")
+    }
+
+    fn signal(signal: Signal, message: &str) -> Error {
+        let mut error = Error::new(ErrorKind::Internal, message);
+        error.0.signal = signal;
         error
     }
 
     /// Whether it is [`held`](Self::held).
     pub(crate) fn is_held(&self) -> bool {
-        self.0.held
+        self.0.signal == Signal::Held
+    }
+
+    /// Whether it is [`bound`](Self::bound).
+    pub(crate) fn is_bound(&self) -> bool {
+        self.0.signal == Signal::Bound
     }
 
     /// What the operating system's `error` means for `what` (a verb and a path).
@@ -201,7 +239,7 @@ impl Error {
             _ => ErrorKind::Io,
         };
         let message = format!("{what}: {error}");
-        Error(Box::new(Inner { kind, message, source: Some(error), held: false }))
+        Error(Box::new(Inner { kind, message, source: Some(error), signal: Signal::None }))
     }
 
     /// The same error as one after which the state is in doubt: `NoSpace` for one says that nothing

@@ -12,7 +12,7 @@
 //!                      ffi                      C boundary: translates, never decides
 //!                     state                     open, commit, replay, digest: the only wiring
 //!   checkpoint | version | graph | txn | events images | snapshots | what derives from what | drafts | news
-//!          log     |   page  |  propagate       records, lanes, files  |  frames, deltas, diff  |  formulas
+//!          log     |   page  |  propagate       records, lanes, files | frames, deltas, diff | formulas
 //!        memory    |   env                      page memory  |  files, clock, randomness
 //!            stdx, config, error, types         words everybody uses
 //! ```
@@ -48,10 +48,10 @@ pub use page::{Delta, Run};
 pub use propagate::{DType, Formula, Semiring};
 pub use state::{
     Allocator, AllocatorStats, Batch, Change, Changed, Changes, CheckpointInfo, Difference,
-    Executor, ExecutorConfig, PageAt, PageDifference, Partition, Query, Recovered, ScratchView,
-    Snapshot, SoftCheckpoint, State, Stats, TLog, TLogSummary, Ticket, Tickets, Torn, Transaction,
-    Verified, View,
+    Executor, ExecutorConfig, Explanation, Origin, PageAt, PageDifference, Partition, Propagation,
+    PropagationStats, Query, Recompute, Recovered, ScratchView, Snapshot, SoftCheckpoint, State,
+    Stats, TLog, TLogSummary, Ticket, Tickets, Torn, Transaction, Verified, View,
 };
 pub use stdx::hist::Latency;
 pub use txn::{Place, Program, Relation, Retry, Savepoint, TransactionStats};
-pub use types::{EdgeKind, Epoch, Link, Location, Lsn, Note, Ownership, PageId};
+pub use types::{EdgeKind, Epoch, Link, Location, Lsn, Note, Ownership, PageId, Rule, Staleness};

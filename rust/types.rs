@@ -1,6 +1,7 @@
 //! The words that every room uses: newtypes over plain integers, no logic beyond their layout.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Names a page. Dense from 1 in each state, never reused in a state's life; 0 is no page.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -163,6 +164,68 @@ impl EdgeKind {
             EdgeKind::Control => "control",
             EdgeKind::Device => "device",
             EdgeKind::Compiler => "compiler",
+        }
+    }
+}
+
+/// What the content of a derived page is made of its parents by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Rule {
+    /// A formula, as it was written (docs/formulas.md).
+    Formula(Arc<str>),
+    /// A function of the program's, by the name under which it is registered.
+    Callback(Arc<str>),
+}
+
+impl Rule {
+    /// The number of its kind, as files carry it, and the formula or name.
+    pub fn parts(&self) -> (u8, &str) {
+        match self {
+            Rule::Formula(text) => (1, text),
+            Rule::Callback(name) => (2, name),
+        }
+    }
+
+    /// The rule of that kind.
+    pub fn from_parts(kind: u8, text: &str) -> Option<Rule> {
+        match kind {
+            1 => Some(Rule::Formula(text.into())),
+            2 => Some(Rule::Callback(text.into())),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rule::Formula(text) => f.write_str(text),
+            Rule::Callback(name) => write!(f, "callback {name}"),
+        }
+    }
+}
+
+/// Whether a derived page is what its rule makes of its parents.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum Staleness {
+    /// It is.
+    #[default]
+    Fresh = 0,
+    /// A page further up is stale: it may change when that is computed.
+    Behind = 1,
+    /// A parent changed since it was computed.
+    Stale = 2,
+}
+
+impl Staleness {
+    /// The staleness with this number, as files and the C interface carry it.
+    pub const fn from_u8(n: u8) -> Option<Staleness> {
+        match n {
+            0 => Some(Staleness::Fresh),
+            1 => Some(Staleness::Behind),
+            2 => Some(Staleness::Stale),
+            _ => None,
         }
     }
 }

@@ -879,6 +879,229 @@ class Graph {
     MmsbState state_;
 };
 
+/// How a page is computed: a formula, or the callback that is registered under a name.
+struct Rule {
+    MmsbRuleKind kind;
+    std::string text;
+};
+
+/// What made a page's content; `parents` are indexes of the explanation.
+struct Origin {
+    PageId page;
+    std::uint64_t epoch;
+    Lsn lsn;
+    std::uint64_t time_ms;
+    std::string source;
+    std::optional<std::string> intent;
+    std::optional<Rule> rule;
+    std::vector<std::size_t> parents;
+};
+
+/// What a page's content was made of, the page's own first; and as text, a line for each.
+struct Explanation {
+    std::vector<Origin> origins;
+    std::uint64_t dropped;
+    std::string text;
+};
+
+/// Computes a page: fills `out`, which holds its content so far, from the parents' contents. What it
+/// throws ends the whole change as CallbackFailed, with the exception's what() in the sentence.
+using Recompute =
+    std::function<void(PageId page, const std::vector<Bytes> &parents, std::uint8_t *out,
+                       std::size_t len)>;
+
+namespace detail {
+
+/// What the library calls. No exception may leave through its frames.
+inline std::int32_t recompute(void *context, std::uint64_t page, const MmsbBytes *parents,
+                              std::size_t count, std::uint8_t *out, std::size_t len, char *message,
+                              std::size_t capacity) noexcept {
+    std::string said;
+    try {
+        std::vector<Bytes> given;
+        for (std::size_t i = 0; i < count; ++i) given.emplace_back(parents[i].data, parents[i].len);
+        (*static_cast<Recompute *>(context))(page, given, out, len);
+        return 0;
+    } catch (const std::exception &error) {
+        said = error.what();
+    } catch (...) {
+        said = "its callback threw";
+    }
+    std::size_t used = said.size() < capacity ? said.size() : capacity - 1;
+    std::memcpy(message, said.data(), used);
+    message[used] = 0;
+    return 1;
+}
+
+inline void forget(void *context) noexcept { delete static_cast<Recompute *>(context); }
+
+} // namespace detail
+
+/// Pages that are computed from others, in a state, which it must not outlive.
+class Derivations {
+  public:
+    explicit Derivations(MmsbState state) noexcept : state_(state) {}
+
+    /// Has `page` computed by a formula (docs/formulas.md) from `parents`, from now on and at once. 0 if
+    /// it is so already. Throws InvalidArgument with the place in the formula, LengthMismatch, Cycle.
+    Lsn derive(PageId page, const std::vector<PageId> &parents, const std::string &formula,
+               const Note &note = {}) const {
+        MmsbNote text = note.raw();
+        return detail::fetch<Lsn>([&](auto lsn) {
+            return rust_propagate_derive(state_, page, parents.data(), parents.size(),
+                                         detail::c_text(formula, "formula"), &text, lsn);
+        });
+    }
+    /// As above, by the callback that is registered under `name`. Throws NoCallback, CallbackFailed.
+    Lsn derive_by(PageId page, const std::vector<PageId> &parents, const std::string &name,
+                  const Note &note = {}) const {
+        MmsbNote text = note.raw();
+        return detail::fetch<Lsn>([&](auto lsn) {
+            return rust_propagate_derive_by(state_, page, parents.data(), parents.size(),
+                                            detail::c_text(name, "name"), &text, lsn);
+        });
+    }
+    /// Registers a callback under a name, until the state is closed. It may be called on any thread that
+    /// changes a parent, and depends on its arguments alone: calls to the state from inside it throw
+    /// Reentered.
+    void define(const std::string &name, Recompute callback) const {
+        const char *text = detail::c_text(name, "name");
+        auto *context = new Recompute(std::move(callback));
+        detail::check(rust_propagate_register(state_, text, detail::recompute, context,
+                                              detail::forget, true));
+    }
+    Lsn set_formula(PageId page, const std::string &formula, const Note &note = {}) const {
+        MmsbNote text = note.raw();
+        return detail::fetch<Lsn>([&](auto lsn) {
+            return rust_propagate_set_formula(state_, page, detail::c_text(formula, "formula"),
+                                              &text, lsn);
+        });
+    }
+    Lsn set_callback(PageId page, const std::string &name, const Note &note = {}) const {
+        MmsbNote text = note.raw();
+        return detail::fetch<Lsn>([&](auto lsn) {
+            return rust_propagate_set_callback(state_, page, detail::c_text(name, "name"), &text,
+                                               lsn);
+        });
+    }
+    /// Makes a page an ordinary one, with the content that it has. Throws NotDerived.
+    Lsn underive(PageId page, const Note &note = {}) const {
+        MmsbNote text = note.raw();
+        return detail::fetch<Lsn>(
+            [&](auto lsn) { return rust_propagate_underive(state_, page, &text, lsn); });
+    }
+    std::optional<Rule> rule(PageId page) const {
+        std::uint32_t kind = 0;
+        std::string text = detail::collect_text([&](auto buf, auto capacity, auto len) {
+            return rust_propagate_rule(state_, page, &kind, buf, capacity, len);
+        });
+        if (kind == MMSB_RULE_KIND_NONE) return std::nullopt;
+        return Rule{static_cast<MmsbRuleKind>(kind), std::move(text)};
+    }
+    MmsbStaleness staleness(PageId page) const {
+        return static_cast<MmsbStaleness>(detail::fetch<std::uint32_t>(
+            [&](auto out) { return rust_propagate_staleness(state_, page, out); }));
+    }
+    std::vector<PageId> stale_pages() const {
+        return detail::collect<PageId>([&](auto buf, auto capacity, auto len) {
+            return rust_propagate_stale_pages(state_, buf, capacity, len);
+        });
+    }
+    /// Computes all that is stale, as one group. 0 if nothing is.
+    Lsn run(const Note &note = {}) const {
+        MmsbNote text = note.raw();
+        return detail::fetch<Lsn>(
+            [&](auto lsn) { return rust_propagate_run(state_, &text, lsn); });
+    }
+    MmsbPropagation mode() const {
+        return static_cast<MmsbPropagation>(detail::fetch<std::uint32_t>(
+            [&](auto out) { return rust_propagate_mode(state_, out); }));
+    }
+    void set_mode(MmsbPropagation mode) const {
+        detail::check(rust_propagate_set_mode(state_, mode));
+    }
+    /// Has each callback called twice from now on, and compared, or no longer.
+    void check_purity(bool check = true) const {
+        detail::check(rust_propagate_check_purity(state_, check));
+    }
+    MmsbPropagationStats stats() const {
+        return detail::fetch<MmsbPropagationStats>(
+            [&](auto out) { return rust_propagate_stats(state_, out); });
+    }
+    /// What made the content of a page, back to what was written by hand.
+    Explanation explain(PageId page) const {
+        struct Freed {
+            MmsbExplanation raw;
+            ~Freed() { rust_explanation_free(&raw); }
+        } told{detail::fetch<MmsbExplanation>(
+            [&](auto out) { return rust_propagate_explain(state_, page, out); })};
+        Explanation explanation{};
+        std::size_t count = 0;
+        detail::check(rust_explanation_len(told.raw, &count, &explanation.dropped));
+        for (std::size_t at = 0; at < count; ++at) {
+            auto origin = detail::fetch<MmsbOrigin>(
+                [&](auto out) { return rust_explanation_get(told.raw, at, out); });
+            std::optional<std::string> intent;
+            if (origin.intent) intent.emplace(origin.intent, origin.intent_len);
+            std::optional<Rule> rule;
+            if (origin.rule) {
+                rule = Rule{static_cast<MmsbRuleKind>(origin.rule_kind),
+                            std::string(origin.rule, origin.rule_len)};
+            }
+            explanation.origins.push_back(
+                {origin.page, origin.epoch, origin.lsn, origin.time_ms,
+                 std::string(origin.source, origin.source_len), std::move(intent),
+                 std::move(rule),
+                 std::vector<std::size_t>(origin.parents, origin.parents + origin.parents_len)});
+        }
+        explanation.text = detail::collect_text([&](auto buf, auto capacity, auto len) {
+            return rust_explanation_text(told.raw, buf, capacity, len);
+        });
+        return explanation;
+    }
+
+  private:
+    MmsbState state_;
+};
+
+/// Has calls that would wait for another thread's callback throw Busy instead, in this process, or wait,
+/// as they do at first.
+inline void set_patient(bool patient) { detail::check(rust_propagate_set_patient(patient)); }
+
+/// Two operations, plus and times, that formulas fold with, over numbers of one's own.
+class Semiring {
+  public:
+    explicit Semiring(MmsbSemiring semiring) noexcept : semiring_(semiring) {}
+
+    double add(double a, double b) const {
+        return detail::fetch<double>(
+            [&](auto out) { return rust_semiring_add(semiring_, a, b, out); });
+    }
+    double mul(double a, double b) const {
+        return detail::fetch<double>(
+            [&](auto out) { return rust_semiring_mul(semiring_, a, b, out); });
+    }
+    double fold_add(const std::vector<double> &values) const {
+        return detail::fetch<double>([&](auto out) {
+            return rust_semiring_fold_add(semiring_, values.data(), values.size(), out);
+        });
+    }
+    double fold_mul(const std::vector<double> &values) const {
+        return detail::fetch<double>([&](auto out) {
+            return rust_semiring_fold_mul(semiring_, values.data(), values.size(), out);
+        });
+    }
+    /// total plus all values: goes on with a sum that was begun before.
+    double accumulate(double total, const std::vector<double> &values) const {
+        return detail::fetch<double>([&](auto out) {
+            return rust_semiring_accumulate(semiring_, total, values.data(), values.size(), out);
+        });
+    }
+
+  private:
+    MmsbSemiring semiring_;
+};
+
 /// A place in a transaction to go back to.
 using Savepoint = MmsbSavepoint;
 
@@ -1301,6 +1524,8 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
     }
     /// What derives from what; not to be used after this state's end.
     Graph graph() const noexcept { return Graph(raw_); }
+    /// Pages that are computed from others; not to be used after this state's end.
+    Derivations derivations() const noexcept { return Derivations(raw_); }
     /// Tells of everything that happens from now on and passes the filter.
     Events subscribe(const EventFilter &filter = {}) const {
         MmsbEventFilter raw = filter.raw();

@@ -200,9 +200,17 @@ function emit(io, item::Func)
     kinds = [p.julia for p in item.parameters]
     tuple = isempty(kinds) ? "()" : "(" * join(kinds, ", ") * ",)"
     docstring(io, "$(item.name)($typed)::$(item.returns)", item.doc)
-    println(io, "@inline $(item.name)($(join(names, ", "))) =")
     arguments = join([""; names], ", ")
-    println(io, "    ccall(FUNCTIONS.$(item.name), $(item.returns), $tuple$arguments)\n")
+    call = "ccall(FUNCTIONS.$(item.name), $(item.returns), $tuple$arguments)"
+    if item.returns != "Int32"
+        println(io, "@inline $(item.name)($(join(names, ", "))) =\n    $call\n")
+        return
+    end
+    println(io, "@inline function $(item.name)($(join(names, ", ")))")
+    println(io, "    while true")
+    println(io, "        status = $call")
+    println(io, "        status == MMSB_STATUS_BUSY || return status")
+    println(io, "        let_others_on()\n    end\nend\n")
 end
 
 const HEAD = """
@@ -212,9 +220,16 @@ const HEAD = """
 The C interface, one to one: structs, enums, statuses and calls under their C names.
 
 Calls return a status and write results through pointers; `Ref`s and arrays may be passed where
-a `Ptr` stands. Nothing here checks, frees or throws: that is what the rest of MMSB is for.
+a `Ptr` stands. Nothing here checks, frees or throws: that is what the rest of MMSB is for. A call that
+would wait for another thread's callback is made again, after the collector and other tasks had their
+turn.
 \"\"\"
 module API
+
+function let_others_on()
+    GC.safepoint()
+    yield()
+end
 
 """
 

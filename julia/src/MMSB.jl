@@ -46,6 +46,8 @@ include("checkpoint.jl")
 include("revert.jl")
 include("graph.jl")
 include("events.jl")
+include("derive.jl")
+include("semiring.jl")
 include("transaction.jl")
 include("executor.jl")
 include("tlog.jl")
@@ -72,6 +74,12 @@ export drop_checkpoint!
 export add_dependency, remove_dependency, get_parents, get_children, get_ancestors, get_descendants
 export topological_order, delete_cascade, Dependency, DependencyGraph, graph_dot
 export Subscription, StateEvent, subscribe!, poll!, events_lost, subscription_lsn
+export derive!, register_callback!, register_recompute_fn!, register_passthrough_recompute!, underive!
+export page_rule, staleness, stale_pages, propagate!, propagate_change!, propagation
+export set_propagation!, check_purity!, propagation_stats, explain, Explanation, Origin
+export Semiring, semiring_add, semiring_mul, fold_add, fold_mul, accumulate_add, TROPICAL, BOOLEAN
+export tropical_fold_add, tropical_fold_mul, tropical_accumulate
+export boolean_fold_add, boolean_fold_mul, boolean_accumulate
 export Transaction, begin_transaction, transact, savepoint, rollback!, has_page
 export Partition, partition, ownership, share!, freeze!, transfer!
 export Executor, executor_workers, Tickets, submit, stop!, Program, program_bytes
@@ -80,6 +88,11 @@ export TLog
 export get_stats, print_stats
 export MMSBError, check, isretryable, isfatal, error_table
 
-__init__() = load_library()
+function __init__()
+    load_library()
+    # The collector waits for all threads: none may wait inside the library for another's callback.
+    API.rust_propagate_set_patient(false)
+    return nothing
+end
 
 end # module MMSB

@@ -4,9 +4,16 @@
 The C interface, one to one: structs, enums, statuses and calls under their C names.
 
 Calls return a status and write results through pointers; `Ref`s and arrays may be passed where
-a `Ptr` stands. Nothing here checks, frees or throws: that is what the rest of MMSB is for.
+a `Ptr` stands. Nothing here checks, frees or throws: that is what the rest of MMSB is for. A call that
+would wait for another thread's callback is made again, after the collector and other tasks had their
+turn.
 """
 module API
+
+function let_others_on()
+    GC.safepoint()
+    yield()
+end
 
 """
 What every fallible call returns. Numbers are permanent and grouped by hundreds: 1xx argument,
@@ -41,6 +48,13 @@ const STATUSES = (
     (Int32(123), :CYCLE, "The edge would close a cycle: pages cannot derive from themselves."),
     (Int32(124), :HAS_CHILDREN, "Other pages derive from the page."),
     (Int32(125), :EDGE_NOT_FOUND, "There is no such edge."),
+    (Int32(131), :DERIVED, "The page is computed from others: nobody writes it by hand."),
+    (Int32(132), :NOT_DERIVED, "The page is not computed from others."),
+    (Int32(133), :NO_CALLBACK, "No callback is registered under the name by which a page is computed."),
+    (Int32(134), :CALLBACK_FAILED, "A callback that computes a page failed: nothing was changed."),
+    (Int32(135), :IMPURE, "A callback made two contents of the same parents: nothing was changed."),
+    (Int32(136), :REENTERED, "A callback that computes a page called its state."),
+    (Int32(137), :BUSY, "Another thread computes a page by a callback, and callers are not to wait for that."),
     (Int32(201), :CONFLICT, "Another transaction changed what this one read: nothing was changed, it is to be tried again."),
     (Int32(202), :RETRIES_EXHAUSTED, "A transaction met others in every one of its tries."),
     (Int32(203), :TRANSACTION_FINISHED, "The transaction was committed or given up."),
@@ -89,6 +103,13 @@ const MMSB_STATUS_CHECKPOINT_PASSED = Int32(121)
 const MMSB_STATUS_CYCLE = Int32(123)
 const MMSB_STATUS_HAS_CHILDREN = Int32(124)
 const MMSB_STATUS_EDGE_NOT_FOUND = Int32(125)
+const MMSB_STATUS_DERIVED = Int32(131)
+const MMSB_STATUS_NOT_DERIVED = Int32(132)
+const MMSB_STATUS_NO_CALLBACK = Int32(133)
+const MMSB_STATUS_CALLBACK_FAILED = Int32(134)
+const MMSB_STATUS_IMPURE = Int32(135)
+const MMSB_STATUS_REENTERED = Int32(136)
+const MMSB_STATUS_BUSY = Int32(137)
 const MMSB_STATUS_CONFLICT = Int32(201)
 const MMSB_STATUS_RETRIES_EXHAUSTED = Int32(202)
 const MMSB_STATUS_TRANSACTION_FINISHED = Int32(203)
@@ -135,6 +156,10 @@ What a change did to its page.
 - `MMSB_CHANGE_KIND_OWNED`: The page belongs to somebody else from then on.
 - `MMSB_CHANGE_KIND_EDGE_ADDED`: The page derives from another from then on.
 - `MMSB_CHANGE_KIND_EDGE_REMOVED`: The page derives from another no longer.
+- `MMSB_CHANGE_KIND_RULED`: The content is computed by another rule from then on, or no longer computed.
+- `MMSB_CHANGE_KIND_DERIVED`: Content was computed anew by the page's formula; `rust_state_page_at` tells what it came to.
+- `MMSB_CHANGE_KIND_COMPUTED`: Content was computed anew by a callback: the runs and bytes that changed.
+- `MMSB_CHANGE_KIND_STALED`: Content became stale, or was found not to be.
 """
 @enum MmsbChangeKind::UInt32 begin
     MMSB_CHANGE_KIND_CREATED = 1
@@ -145,21 +170,10 @@ What a change did to its page.
     MMSB_CHANGE_KIND_OWNED = 6
     MMSB_CHANGE_KIND_EDGE_ADDED = 7
     MMSB_CHANGE_KIND_EDGE_REMOVED = 8
-end
-
-"""
-What an edge from one page to another says.
-
-- `EDGE_KIND_DATA`: The child is made of the parent's content.
-- `EDGE_KIND_CONTROL`: The child comes after the parent.
-- `EDGE_KIND_DEVICE`: The child's device work comes after the parent's.
-- `EDGE_KIND_COMPILER`: A compiler found that the child depends on the parent.
-"""
-@enum EdgeKind::UInt32 begin
-    EDGE_KIND_DATA = 0
-    EDGE_KIND_CONTROL = 1
-    EDGE_KIND_DEVICE = 2
-    EDGE_KIND_COMPILER = 3
+    MMSB_CHANGE_KIND_RULED = 9
+    MMSB_CHANGE_KIND_DERIVED = 10
+    MMSB_CHANGE_KIND_COMPUTED = 11
+    MMSB_CHANGE_KIND_STALED = 12
 end
 
 """
@@ -251,6 +265,60 @@ What happened. A kind's bit in a mask is 1 << kind.
     MMSB_EVENT_KIND_CHECKPOINT = 10
     MMSB_EVENT_KIND_POISONED = 11
     MMSB_EVENT_KIND_LOST = 12
+end
+
+"""
+How a page is computed.
+
+- `MMSB_RULE_KIND_NONE`: It is not.
+- `MMSB_RULE_KIND_FORMULA`: By a formula.
+- `MMSB_RULE_KIND_CALLBACK`: By the callback that is registered under a name.
+"""
+@enum MmsbRuleKind::UInt32 begin
+    MMSB_RULE_KIND_NONE = 0
+    MMSB_RULE_KIND_FORMULA = 1
+    MMSB_RULE_KIND_CALLBACK = 2
+end
+
+"""
+Whether a derived page is what its rule makes of its parents.
+
+- `MMSB_STALENESS_FRESH`: It is.
+- `MMSB_STALENESS_BEHIND`: A page further up is stale: it may change when that is computed.
+- `MMSB_STALENESS_STALE`: A parent changed since it was computed.
+"""
+@enum MmsbStaleness::UInt32 begin
+    MMSB_STALENESS_FRESH = 0
+    MMSB_STALENESS_BEHIND = 1
+    MMSB_STALENESS_STALE = 2
+end
+
+"""
+When derived pages are computed.
+
+- `MMSB_PROPAGATION_IMMEDIATE`: In the group of the change.
+- `MMSB_PROPAGATION_DEFERRED`: When `rust_propagate_run` is called; until then they are known as stale.
+"""
+@enum MmsbPropagation::UInt32 begin
+    MMSB_PROPAGATION_IMMEDIATE = 0
+    MMSB_PROPAGATION_DEFERRED = 1
+end
+
+"""
+Two operations, ⊕ and ⊗ (docs/formulas.md).
+
+- `MMSB_SEMIRING_REAL`: Sums of products.
+- `MMSB_SEMIRING_COUNTING`: How many ways there are.
+- `MMSB_SEMIRING_BOOLEAN`: Whether there is a way: ⊕ is or, ⊗ is and; 0 is false, all else true.
+- `MMSB_SEMIRING_MIN_PLUS`: The shortest way (tropical): ⊕ is min, ⊗ is +.
+- `MMSB_SEMIRING_MAX_PLUS`: The longest way (tropical): ⊕ is max, ⊗ is +.
+"""
+@enum MmsbSemiring::UInt32 begin
+    MMSB_SEMIRING_REAL = 0
+    MMSB_SEMIRING_COUNTING = 1
+    MMSB_SEMIRING_BOOLEAN = 2
+    MMSB_SEMIRING_MIN_PLUS = 3
+    MMSB_SEMIRING_MAX_PLUS = 4
 end
 
 """
@@ -524,6 +592,47 @@ struct MmsbResult
 end
 
 """
+What a page's content was made of. Zero is null.
+"""
+struct MmsbExplanation
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
+What made a page's content. Pointers belong to the explanation and are valid until it is freed;
+strings are UTF-8 and not terminated.
+"""
+struct MmsbOrigin
+    "The page."
+    page::UInt64
+    "Epoch of the content."
+    epoch::UInt64
+    "LSN of the record that made it."
+    lsn::UInt64
+    "Wall clock, milliseconds since 1970-01-01 UTC."
+    time_ms::UInt64
+    "Label of who acted."
+    source::Ptr{UInt8}
+    "Bytes of the label."
+    source_len::Csize_t
+    "Why; null if they did not say."
+    intent::Ptr{UInt8}
+    "Bytes of the intent."
+    intent_len::Csize_t
+    "The formula, or the callback's name; null where the content was written."
+    rule::Ptr{UInt8}
+    "Bytes of it."
+    rule_len::Csize_t
+    "An `MmsbRuleKind`."
+    rule_kind::UInt32
+    "What it was computed of, in order: indexes of the explanation."
+    parents::Ptr{Csize_t}
+    "How many."
+    parents_len::Csize_t
+end
+
+"""
 An edge as one of its ends sees it.
 """
 struct MmsbLink
@@ -690,6 +799,47 @@ struct MmsbView
 end
 
 """
+Bytes that a callback is given.
+"""
+struct MmsbBytes
+    "The first of them; not null."
+    data::Ptr{UInt8}
+    "How many."
+    len::Csize_t
+end
+
+"""
+Computes the content of `page` from the contents of its parents: fills the `len` bytes at `out`,
+which hold the content so far. Pointers are valid during the call. Returns 0, or another number
+after it put a zero-terminated sentence of at most `capacity` bytes into `message`: then the whole
+group fails with CallbackFailed and that sentence, and nothing changed.
+
+It depends on its arguments alone: calls to the same state on the same thread fail with Reentered.
+It must not unwind or jump out.
+"""
+const MmsbRecompute = Ptr{Cvoid}
+
+"""
+Called with a callback's context once that is not used any more: when the state ends, or another
+callback is registered under the name.
+"""
+const MmsbRelease = Ptr{Cvoid}
+
+"""
+What propagation did since the state was opened.
+"""
+struct MmsbPropagationStats
+    "Derived pages."
+    derived::UInt64
+    "Derived pages that are stale, or may be."
+    stale::UInt64
+    "Times that a page was computed."
+    computed::UInt64
+    "Times that it came out as it was."
+    cut_off::UInt64
+end
+
+"""
 One change to one page. Pointers belong to the reader and are valid until its next change or its
 end; strings are UTF-8 and not terminated.
 """
@@ -726,9 +876,9 @@ struct MmsbChange
     value::Ptr{UInt8}
     "Bytes of the value."
     value_len::Csize_t
-    "`Written`: runs."
+    "`Written`, `Computed`: runs."
     runs::Csize_t
-    "`Written`: bytes of new content, one run after the other."
+    "`Written`, `Computed`: bytes of new content, one run after the other."
     payload::Ptr{UInt8}
     "Bytes of new content."
     payload_len::Csize_t
@@ -738,6 +888,14 @@ struct MmsbChange
     edge::UInt32
     "`Owned`: 0 for shared, 1 for immutable, else 2 and the partition's number."
     ownership::UInt32
+    "`Ruled`: the formula, or the callback's name; null if the page is no longer computed."
+    rule::Ptr{UInt8}
+    "Bytes of it."
+    rule_len::Csize_t
+    "`Ruled`: an `MmsbRuleKind`, 0 if the page is no longer computed."
+    rule_kind::UInt32
+    "`Staled`: an `MmsbStaleness`."
+    staleness::UInt32
 end
 
 """
@@ -921,7 +1079,7 @@ struct MmsbPartition
 end
 
 "All structs that cross the boundary."
-const STRUCTS = (MmsbAllocator, MmsbPage, MmsbAllocatorStats, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbSnapshot, MmsbComparison, MmsbRun, MmsbDifference, MmsbDeltaInfo, MmsbEventFilter, MmsbEvents, MmsbEvent, MmsbProgram, MmsbPlace, MmsbRetry, MmsbExecutorConfig, MmsbExecutor, MmsbTickets, MmsbResult, MmsbLink, MmsbRank, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbMemoryStats, MmsbMemoryClass, MmsbView, MmsbChange, MmsbSoftCheckpoint, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo, MmsbTransaction, MmsbSavepoint, MmsbPartition)
+const STRUCTS = (MmsbAllocator, MmsbPage, MmsbAllocatorStats, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbSnapshot, MmsbComparison, MmsbRun, MmsbDifference, MmsbDeltaInfo, MmsbEventFilter, MmsbEvents, MmsbEvent, MmsbProgram, MmsbPlace, MmsbRetry, MmsbExecutorConfig, MmsbExecutor, MmsbTickets, MmsbResult, MmsbExplanation, MmsbOrigin, MmsbLink, MmsbRank, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbMemoryStats, MmsbMemoryClass, MmsbView, MmsbBytes, MmsbPropagationStats, MmsbChange, MmsbSoftCheckpoint, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo, MmsbTransaction, MmsbSavepoint, MmsbPartition)
 
 "Addresses of the library's functions; null until `load!`."
 mutable struct Functions
@@ -1001,6 +1159,11 @@ mutable struct Functions
     rust_tickets_ready::Ptr{Cvoid}
     rust_tickets_wait::Ptr{Cvoid}
     rust_tickets_free::Ptr{Cvoid}
+    rust_propagate_explain::Ptr{Cvoid}
+    rust_explanation_len::Ptr{Cvoid}
+    rust_explanation_get::Ptr{Cvoid}
+    rust_explanation_text::Ptr{Cvoid}
+    rust_explanation_free::Ptr{Cvoid}
     rust_graph_add_edge::Ptr{Cvoid}
     rust_graph_remove_edge::Ptr{Cvoid}
     rust_graph_parents::Ptr{Cvoid}
@@ -1044,6 +1207,21 @@ mutable struct Functions
     rust_page_metadata_remove::Ptr{Cvoid}
     rust_page_metadata_get::Ptr{Cvoid}
     rust_page_metadata_keys::Ptr{Cvoid}
+    rust_propagate_derive::Ptr{Cvoid}
+    rust_propagate_derive_by::Ptr{Cvoid}
+    rust_propagate_register::Ptr{Cvoid}
+    rust_propagate_set_formula::Ptr{Cvoid}
+    rust_propagate_set_callback::Ptr{Cvoid}
+    rust_propagate_underive::Ptr{Cvoid}
+    rust_propagate_rule::Ptr{Cvoid}
+    rust_propagate_staleness::Ptr{Cvoid}
+    rust_propagate_stale_pages::Ptr{Cvoid}
+    rust_propagate_run::Ptr{Cvoid}
+    rust_propagate_mode::Ptr{Cvoid}
+    rust_propagate_set_mode::Ptr{Cvoid}
+    rust_propagate_check_purity::Ptr{Cvoid}
+    rust_propagate_stats::Ptr{Cvoid}
+    rust_propagate_set_patient::Ptr{Cvoid}
     rust_tlog_reader_next::Ptr{Cvoid}
     rust_tlog_reader_delta::Ptr{Cvoid}
     rust_tlog_reader_free::Ptr{Cvoid}
@@ -1051,6 +1229,11 @@ mutable struct Functions
     rust_state_revert::Ptr{Cvoid}
     rust_soft_checkpoint_lsn::Ptr{Cvoid}
     rust_soft_checkpoint_release::Ptr{Cvoid}
+    rust_semiring_add::Ptr{Cvoid}
+    rust_semiring_mul::Ptr{Cvoid}
+    rust_semiring_fold_add::Ptr{Cvoid}
+    rust_semiring_fold_mul::Ptr{Cvoid}
+    rust_semiring_accumulate::Ptr{Cvoid}
     rust_snapshot_new::Ptr{Cvoid}
     rust_snapshot_free::Ptr{Cvoid}
     rust_snapshot_lsn::Ptr{Cvoid}
@@ -1117,7 +1300,7 @@ mutable struct Functions
     rust_view_free::Ptr{Cvoid}
     rust_view_data::Ptr{Cvoid}
     rust_view_epoch::Ptr{Cvoid}
-    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
+    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
 end
 
 const FUNCTIONS = Functions()
@@ -1151,8 +1334,13 @@ Ownership: `out` is freed with `rust_allocator_free`.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_allocator_new(out) =
-    ccall(FUNCTIONS.rust_allocator_new, Int32, (Ptr{MmsbAllocator},), out)
+@inline function rust_allocator_new(out)
+    while true
+        status = ccall(FUNCTIONS.rust_allocator_new, Int32, (Ptr{MmsbAllocator},), out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_allocator_free(allocator::Ptr{MmsbAllocator})::Int32
@@ -1163,8 +1351,13 @@ are fine. Views of pages stay valid; blocks do not.
 # Safety
 `allocator` is null or valid for a read and a write.
 """
-@inline rust_allocator_free(allocator) =
-    ccall(FUNCTIONS.rust_allocator_free, Int32, (Ptr{MmsbAllocator},), allocator)
+@inline function rust_allocator_free(allocator)
+    while true
+        status = ccall(FUNCTIONS.rust_allocator_free, Int32, (Ptr{MmsbAllocator},), allocator)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_allocator_allocate(allocator::MmsbAllocator, size::UInt64, location::UInt32, out::Ptr{MmsbPage})::Int32
@@ -1174,8 +1367,13 @@ Allocates a page of `size` bytes (1 B to 1 GiB), all zero. `location` is an `Mms
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_allocator_allocate(allocator, size, location, out) =
-    ccall(FUNCTIONS.rust_allocator_allocate, Int32, (MmsbAllocator, UInt64, UInt32, Ptr{MmsbPage},), allocator, size, location, out)
+@inline function rust_allocator_allocate(allocator, size, location, out)
+    while true
+        status = ccall(FUNCTIONS.rust_allocator_allocate, Int32, (MmsbAllocator, UInt64, UInt32, Ptr{MmsbPage},), allocator, size, location, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_allocator_release(allocator::MmsbAllocator, page::UInt64)::Int32
@@ -1184,8 +1382,13 @@ Frees a page. Its id is never used again.
 
 Errors: PageNotFound, PageFreed.
 """
-@inline rust_allocator_release(allocator, page) =
-    ccall(FUNCTIONS.rust_allocator_release, Int32, (MmsbAllocator, UInt64,), allocator, page)
+@inline function rust_allocator_release(allocator, page)
+    while true
+        status = ccall(FUNCTIONS.rust_allocator_release, Int32, (MmsbAllocator, UInt64,), allocator, page)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_allocator_get_page(allocator::MmsbAllocator, page::UInt64, out::Ptr{MmsbPage})::Int32
@@ -1197,8 +1400,13 @@ Errors: PageNotFound, PageFreed.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_allocator_get_page(allocator, page, out) =
-    ccall(FUNCTIONS.rust_allocator_get_page, Int32, (MmsbAllocator, UInt64, Ptr{MmsbPage},), allocator, page, out)
+@inline function rust_allocator_get_page(allocator, page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_allocator_get_page, Int32, (MmsbAllocator, UInt64, Ptr{MmsbPage},), allocator, page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_allocator_page_count(allocator::MmsbAllocator, out::Ptr{UInt64})::Int32
@@ -1208,8 +1416,13 @@ Number of live pages.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_allocator_page_count(allocator, out) =
-    ccall(FUNCTIONS.rust_allocator_page_count, Int32, (MmsbAllocator, Ptr{UInt64},), allocator, out)
+@inline function rust_allocator_page_count(allocator, out)
+    while true
+        status = ccall(FUNCTIONS.rust_allocator_page_count, Int32, (MmsbAllocator, Ptr{UInt64},), allocator, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_allocator_list_pages(allocator::MmsbAllocator, buf::Ptr{UInt64}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -1220,16 +1433,26 @@ receives their number, also when the buffer is too small (LengthMismatch).
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_allocator_list_pages(allocator, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_allocator_list_pages, Int32, (MmsbAllocator, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), allocator, buf, capacity, len)
+@inline function rust_allocator_list_pages(allocator, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_allocator_list_pages, Int32, (MmsbAllocator, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), allocator, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_allocator_clear(allocator::MmsbAllocator)::Int32
 
 Frees all pages and all plain blocks.
 """
-@inline rust_allocator_clear(allocator) =
-    ccall(FUNCTIONS.rust_allocator_clear, Int32, (MmsbAllocator,), allocator)
+@inline function rust_allocator_clear(allocator)
+    while true
+        status = ccall(FUNCTIONS.rust_allocator_clear, Int32, (MmsbAllocator,), allocator)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_allocator_prewarm(allocator::MmsbAllocator, size::UInt64, count::Csize_t)::Int32
@@ -1239,8 +1462,13 @@ system for nothing.
 
 Errors: SizeOutOfRange, OutOfMemory beyond a limit: what could be made ready before stays.
 """
-@inline rust_allocator_prewarm(allocator, size, count) =
-    ccall(FUNCTIONS.rust_allocator_prewarm, Int32, (MmsbAllocator, UInt64, Csize_t,), allocator, size, count)
+@inline function rust_allocator_prewarm(allocator, size, count)
+    while true
+        status = ccall(FUNCTIONS.rust_allocator_prewarm, Int32, (MmsbAllocator, UInt64, Csize_t,), allocator, size, count)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_allocator_stats(allocator::MmsbAllocator, out::Ptr{MmsbAllocatorStats})::Int32
@@ -1250,8 +1478,13 @@ What the allocator's pages and blocks take. `rust_memory_stats` counts the heap 
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_allocator_stats(allocator, out) =
-    ccall(FUNCTIONS.rust_allocator_stats, Int32, (MmsbAllocator, Ptr{MmsbAllocatorStats},), allocator, out)
+@inline function rust_allocator_stats(allocator, out)
+    while true
+        status = ccall(FUNCTIONS.rust_allocator_stats, Int32, (MmsbAllocator, Ptr{MmsbAllocatorStats},), allocator, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_allocator_alloc_block(allocator::MmsbAllocator, size::Csize_t, align::Csize_t, zeroed::Bool, out::Ptr{Ptr{Cvoid}})::Int32
@@ -1267,8 +1500,13 @@ Errors: SizeOutOfRange, InvalidArgument for the alignment, OutOfMemory.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_allocator_alloc_block(allocator, size, align, zeroed, out) =
-    ccall(FUNCTIONS.rust_allocator_alloc_block, Int32, (MmsbAllocator, Csize_t, Csize_t, Bool, Ptr{Ptr{Cvoid}},), allocator, size, align, zeroed, out)
+@inline function rust_allocator_alloc_block(allocator, size, align, zeroed, out)
+    while true
+        status = ccall(FUNCTIONS.rust_allocator_alloc_block, Int32, (MmsbAllocator, Csize_t, Csize_t, Bool, Ptr{Ptr{Cvoid}},), allocator, size, align, zeroed, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_allocator_free_block(allocator::MmsbAllocator, block::Ptr{Cvoid})::Int32
@@ -1278,8 +1516,13 @@ Frees a plain block of this allocator.
 Errors: InvalidArgument if no block of it begins there, or none does any more; nothing happened
 then.
 """
-@inline rust_allocator_free_block(allocator, block) =
-    ccall(FUNCTIONS.rust_allocator_free_block, Int32, (MmsbAllocator, Ptr{Cvoid},), allocator, block)
+@inline function rust_allocator_free_block(allocator, block)
+    while true
+        status = ccall(FUNCTIONS.rust_allocator_free_block, Int32, (MmsbAllocator, Ptr{Cvoid},), allocator, block)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_batch_new(state::MmsbState, out::Ptr{MmsbBatch})::Int32
@@ -1291,8 +1534,13 @@ Ownership: `out` is ended with `rust_batch_commit` or `rust_batch_free`.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_batch_new(state, out) =
-    ccall(FUNCTIONS.rust_batch_new, Int32, (MmsbState, Ptr{MmsbBatch},), state, out)
+@inline function rust_batch_new(state, out)
+    while true
+        status = ccall(FUNCTIONS.rust_batch_new, Int32, (MmsbState, Ptr{MmsbBatch},), state, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_batch_free(batch::Ptr{MmsbBatch})::Int32
@@ -1302,8 +1550,13 @@ Gives a batch up: none of its changes happens. `*batch` becomes zero. Null and z
 # Safety
 `batch` is null or valid for a read and a write.
 """
-@inline rust_batch_free(batch) =
-    ccall(FUNCTIONS.rust_batch_free, Int32, (Ptr{MmsbBatch},), batch)
+@inline function rust_batch_free(batch)
+    while true
+        status = ccall(FUNCTIONS.rust_batch_free, Int32, (Ptr{MmsbBatch},), batch)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_batch_commit(batch::Ptr{MmsbBatch}, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
@@ -1317,8 +1570,13 @@ Errors: those of the single changes; then none of them happened.
 `batch` is null or valid for a read and a write, `note` null or valid, `lsn` null or valid for
 a write.
 """
-@inline rust_batch_commit(batch, note, lsn) =
-    ccall(FUNCTIONS.rust_batch_commit, Int32, (Ptr{MmsbBatch}, Ptr{MmsbNote}, Ptr{UInt64},), batch, note, lsn)
+@inline function rust_batch_commit(batch, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_batch_commit, Int32, (Ptr{MmsbBatch}, Ptr{MmsbNote}, Ptr{UInt64},), batch, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_batch_create_page(batch::MmsbBatch, size::UInt64, location::UInt32, id::Ptr{UInt64})::Int32
@@ -1328,16 +1586,26 @@ Creates a page when the batch commits; its id can be used in the batch at once.
 # Safety
 `id` is null or valid for a write.
 """
-@inline rust_batch_create_page(batch, size, location, id) =
-    ccall(FUNCTIONS.rust_batch_create_page, Int32, (MmsbBatch, UInt64, UInt32, Ptr{UInt64},), batch, size, location, id)
+@inline function rust_batch_create_page(batch, size, location, id)
+    while true
+        status = ccall(FUNCTIONS.rust_batch_create_page, Int32, (MmsbBatch, UInt64, UInt32, Ptr{UInt64},), batch, size, location, id)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_batch_free_page(batch::MmsbBatch, page::UInt64)::Int32
 
 Frees a page when the batch commits.
 """
-@inline rust_batch_free_page(batch, page) =
-    ccall(FUNCTIONS.rust_batch_free_page, Int32, (MmsbBatch, UInt64,), batch, page)
+@inline function rust_batch_free_page(batch, page)
+    while true
+        status = ccall(FUNCTIONS.rust_batch_free_page, Int32, (MmsbBatch, UInt64,), batch, page)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_batch_update(batch::MmsbBatch, page::UInt64, bytes::Ptr{UInt8}, len::Csize_t)::Int32
@@ -1347,8 +1615,13 @@ Makes the `len` bytes at `bytes`, which are copied, the whole content of a page.
 # Safety
 `bytes` is valid for `len` reads.
 """
-@inline rust_batch_update(batch, page, bytes, len) =
-    ccall(FUNCTIONS.rust_batch_update, Int32, (MmsbBatch, UInt64, Ptr{UInt8}, Csize_t,), batch, page, bytes, len)
+@inline function rust_batch_update(batch, page, bytes, len)
+    while true
+        status = ccall(FUNCTIONS.rust_batch_update, Int32, (MmsbBatch, UInt64, Ptr{UInt8}, Csize_t,), batch, page, bytes, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_batch_write(batch::MmsbBatch, page::UInt64, offset::UInt64, bytes::Ptr{UInt8}, len::Csize_t)::Int32
@@ -1359,16 +1632,26 @@ page merge, the last one wins.
 # Safety
 `bytes` is valid for `len` reads.
 """
-@inline rust_batch_write(batch, page, offset, bytes, len) =
-    ccall(FUNCTIONS.rust_batch_write, Int32, (MmsbBatch, UInt64, UInt64, Ptr{UInt8}, Csize_t,), batch, page, offset, bytes, len)
+@inline function rust_batch_write(batch, page, offset, bytes, len)
+    while true
+        status = ccall(FUNCTIONS.rust_batch_write, Int32, (MmsbBatch, UInt64, UInt64, Ptr{UInt8}, Csize_t,), batch, page, offset, bytes, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_batch_apply(batch::MmsbBatch, delta::MmsbDelta)::Int32
 
 Applies a delta, which is copied. The note of the batch counts, not the delta's.
 """
-@inline rust_batch_apply(batch, delta) =
-    ccall(FUNCTIONS.rust_batch_apply, Int32, (MmsbBatch, MmsbDelta,), batch, delta)
+@inline function rust_batch_apply(batch, delta)
+    while true
+        status = ccall(FUNCTIONS.rust_batch_apply, Int32, (MmsbBatch, MmsbDelta,), batch, delta)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_batch_metadata_set(batch::MmsbBatch, page::UInt64, key::Ptr{UInt8}, key_len::Csize_t, value::Ptr{UInt8}, value_len::Csize_t)::Int32
@@ -1378,8 +1661,13 @@ Sets a metadata key of a page.
 # Safety
 `key` and `value` are valid for their lengths.
 """
-@inline rust_batch_metadata_set(batch, page, key, key_len, value, value_len) =
-    ccall(FUNCTIONS.rust_batch_metadata_set, Int32, (MmsbBatch, UInt64, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t,), batch, page, key, key_len, value, value_len)
+@inline function rust_batch_metadata_set(batch, page, key, key_len, value, value_len)
+    while true
+        status = ccall(FUNCTIONS.rust_batch_metadata_set, Int32, (MmsbBatch, UInt64, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t,), batch, page, key, key_len, value, value_len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_batch_metadata_remove(batch::MmsbBatch, page::UInt64, key::Ptr{UInt8}, key_len::Csize_t)::Int32
@@ -1389,8 +1677,13 @@ Takes a metadata key of a page away.
 # Safety
 `key` is valid for its length.
 """
-@inline rust_batch_metadata_remove(batch, page, key, key_len) =
-    ccall(FUNCTIONS.rust_batch_metadata_remove, Int32, (MmsbBatch, UInt64, Ptr{UInt8}, Csize_t,), batch, page, key, key_len)
+@inline function rust_batch_metadata_remove(batch, page, key, key_len)
+    while true
+        status = ccall(FUNCTIONS.rust_batch_metadata_remove, Int32, (MmsbBatch, UInt64, Ptr{UInt8}, Csize_t,), batch, page, key, key_len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_checkpoint_create(state::MmsbState, name::Ptr{UInt8}, lsn::Ptr{UInt64})::Int32
@@ -1406,8 +1699,13 @@ Cost: writing all pages once, and a few syncs.
 # Safety
 `name` is null or valid, `lsn` null or valid for a write.
 """
-@inline rust_checkpoint_create(state, name, lsn) =
-    ccall(FUNCTIONS.rust_checkpoint_create, Int32, (MmsbState, Ptr{UInt8}, Ptr{UInt64},), state, name, lsn)
+@inline function rust_checkpoint_create(state, name, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_checkpoint_create, Int32, (MmsbState, Ptr{UInt8}, Ptr{UInt64},), state, name, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_checkpoint_create_with(state::MmsbState, name::Ptr{UInt8}, progress::Ptr{Cvoid}, context::Ptr{Cvoid}, lsn::Ptr{UInt64})::Int32
@@ -1420,8 +1718,13 @@ Errors: also Cancelled; what is kept is then as before.
 # Safety
 As `rust_checkpoint_create`; `progress` is null or may be called with `context`.
 """
-@inline rust_checkpoint_create_with(state, name, progress, context, lsn) =
-    ccall(FUNCTIONS.rust_checkpoint_create_with, Int32, (MmsbState, Ptr{UInt8}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), state, name, progress, context, lsn)
+@inline function rust_checkpoint_create_with(state, name, progress, context, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_checkpoint_create_with, Int32, (MmsbState, Ptr{UInt8}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), state, name, progress, context, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_checkpoint_drop(state::MmsbState, name::Ptr{UInt8})::Int32
@@ -1433,8 +1736,13 @@ Errors: CheckpointNotFound.
 # Safety
 `name` is null or valid.
 """
-@inline rust_checkpoint_drop(state, name) =
-    ccall(FUNCTIONS.rust_checkpoint_drop, Int32, (MmsbState, Ptr{UInt8},), state, name)
+@inline function rust_checkpoint_drop(state, name)
+    while true
+        status = ccall(FUNCTIONS.rust_checkpoint_drop, Int32, (MmsbState, Ptr{UInt8},), state, name)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_checkpoint_list(state::MmsbState, buf::Ptr{MmsbCheckpoint}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -1445,8 +1753,13 @@ Copies the checkpoints that are kept, oldest first, to `buf`, which has room for
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_checkpoint_list(state, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_checkpoint_list, Int32, (MmsbState, Ptr{MmsbCheckpoint}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+@inline function rust_checkpoint_list(state, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_checkpoint_list, Int32, (MmsbState, Ptr{MmsbCheckpoint}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_checkpoint_write(state::MmsbState, path::Ptr{UInt8}, lsn::Ptr{UInt64})::Int32
@@ -1460,8 +1773,13 @@ directory, NotUtf8, NoSpace, PermissionDenied, Io. Then no file is left behind.
 # Safety
 `path` is null or valid, `lsn` null or valid for a write.
 """
-@inline rust_checkpoint_write(state, path, lsn) =
-    ccall(FUNCTIONS.rust_checkpoint_write, Int32, (MmsbState, Ptr{UInt8}, Ptr{UInt64},), state, path, lsn)
+@inline function rust_checkpoint_write(state, path, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_checkpoint_write, Int32, (MmsbState, Ptr{UInt8}, Ptr{UInt64},), state, path, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_checkpoint_write_with(state::MmsbState, path::Ptr{UInt8}, progress::Ptr{Cvoid}, context::Ptr{Cvoid}, lsn::Ptr{UInt64})::Int32
@@ -1473,8 +1791,13 @@ Errors: also Cancelled; then no file is left behind.
 # Safety
 As `rust_checkpoint_write`; `progress` is null or may be called with `context`.
 """
-@inline rust_checkpoint_write_with(state, path, progress, context, lsn) =
-    ccall(FUNCTIONS.rust_checkpoint_write_with, Int32, (MmsbState, Ptr{UInt8}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), state, path, progress, context, lsn)
+@inline function rust_checkpoint_write_with(state, path, progress, context, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_checkpoint_write_with, Int32, (MmsbState, Ptr{UInt8}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), state, path, progress, context, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_checkpoint_load(path::Ptr{UInt8}, out::Ptr{MmsbState})::Int32
@@ -1490,8 +1813,13 @@ Cost: about a millisecond, whatever the size.
 # Safety
 `path` is null or valid, `out` null or valid for a write.
 """
-@inline rust_checkpoint_load(path, out) =
-    ccall(FUNCTIONS.rust_checkpoint_load, Int32, (Ptr{UInt8}, Ptr{MmsbState},), path, out)
+@inline function rust_checkpoint_load(path, out)
+    while true
+        status = ccall(FUNCTIONS.rust_checkpoint_load, Int32, (Ptr{UInt8}, Ptr{MmsbState},), path, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_snapshot_compare(from::MmsbSnapshot, to::MmsbSnapshot, out::Ptr{MmsbComparison})::Int32
@@ -1506,8 +1834,13 @@ Cost: O(pages that changed after the older one) and a comparison of each.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_snapshot_compare(from, to, out) =
-    ccall(FUNCTIONS.rust_snapshot_compare, Int32, (MmsbSnapshot, MmsbSnapshot, Ptr{MmsbComparison},), from, to, out)
+@inline function rust_snapshot_compare(from, to, out)
+    while true
+        status = ccall(FUNCTIONS.rust_snapshot_compare, Int32, (MmsbSnapshot, MmsbSnapshot, Ptr{MmsbComparison},), from, to, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_compare(state::MmsbState, from::MmsbSnapshot, out::Ptr{MmsbComparison})::Int32
@@ -1518,8 +1851,13 @@ What differs in a state as of now from what the snapshot `from` shows; as
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_state_compare(state, from, out) =
-    ccall(FUNCTIONS.rust_state_compare, Int32, (MmsbState, MmsbSnapshot, Ptr{MmsbComparison},), state, from, out)
+@inline function rust_state_compare(state, from, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_compare, Int32, (MmsbState, MmsbSnapshot, Ptr{MmsbComparison},), state, from, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_comparison_len(comparison::MmsbComparison, out::Ptr{Csize_t})::Int32
@@ -1529,8 +1867,13 @@ How many pages differ.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_comparison_len(comparison, out) =
-    ccall(FUNCTIONS.rust_comparison_len, Int32, (MmsbComparison, Ptr{Csize_t},), comparison, out)
+@inline function rust_comparison_len(comparison, out)
+    while true
+        status = ccall(FUNCTIONS.rust_comparison_len, Int32, (MmsbComparison, Ptr{Csize_t},), comparison, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_comparison_get(comparison::MmsbComparison, index::Csize_t, out::Ptr{MmsbDifference})::Int32
@@ -1542,8 +1885,13 @@ Errors: InvalidArgument for an index beyond the last.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_comparison_get(comparison, index, out) =
-    ccall(FUNCTIONS.rust_comparison_get, Int32, (MmsbComparison, Csize_t, Ptr{MmsbDifference},), comparison, index, out)
+@inline function rust_comparison_get(comparison, index, out)
+    while true
+        status = ccall(FUNCTIONS.rust_comparison_get, Int32, (MmsbComparison, Csize_t, Ptr{MmsbDifference},), comparison, index, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_comparison_free(comparison::Ptr{MmsbComparison})::Int32
@@ -1553,8 +1901,13 @@ Frees a comparison. `*comparison` becomes zero. Null and zero are fine.
 # Safety
 `comparison` is null or valid for a read and a write.
 """
-@inline rust_comparison_free(comparison) =
-    ccall(FUNCTIONS.rust_comparison_free, Int32, (Ptr{MmsbComparison},), comparison)
+@inline function rust_comparison_free(comparison)
+    while true
+        status = ccall(FUNCTIONS.rust_comparison_free, Int32, (Ptr{MmsbComparison},), comparison)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_snapshot_write(snapshot::MmsbSnapshot, path::Ptr{UInt8}, progress::Ptr{Cvoid}, context::Ptr{Cvoid}, lsn::Ptr{UInt64})::Int32
@@ -1570,8 +1923,13 @@ behind.
 `path` is null or valid, `lsn` null or valid for a write; `progress` is null or may be called
 with `context`.
 """
-@inline rust_snapshot_write(snapshot, path, progress, context, lsn) =
-    ccall(FUNCTIONS.rust_snapshot_write, Int32, (MmsbSnapshot, Ptr{UInt8}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), snapshot, path, progress, context, lsn)
+@inline function rust_snapshot_write(snapshot, path, progress, context, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_snapshot_write, Int32, (MmsbSnapshot, Ptr{UInt8}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), snapshot, path, progress, context, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_new(page::UInt64, bytes::Ptr{UInt8}, len::Csize_t, out::Ptr{MmsbDelta})::Int32
@@ -1584,8 +1942,13 @@ Ownership: `out` is freed with `rust_delta_free`.
 # Safety
 `bytes` is valid for `len` reads, `out` null or valid for a write.
 """
-@inline rust_delta_new(page, bytes, len, out) =
-    ccall(FUNCTIONS.rust_delta_new, Int32, (UInt64, Ptr{UInt8}, Csize_t, Ptr{MmsbDelta},), page, bytes, len, out)
+@inline function rust_delta_new(page, bytes, len, out)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_new, Int32, (UInt64, Ptr{UInt8}, Csize_t, Ptr{MmsbDelta},), page, bytes, len, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_new_sparse(page::UInt64, mask::Ptr{UInt8}, bytes::Ptr{UInt8}, len::Csize_t, out::Ptr{MmsbDelta})::Int32
@@ -1596,8 +1959,13 @@ bytes, exactly the page's size.
 # Safety
 As `rust_delta_new`; `mask` is valid for `len` reads.
 """
-@inline rust_delta_new_sparse(page, mask, bytes, len, out) =
-    ccall(FUNCTIONS.rust_delta_new_sparse, Int32, (UInt64, Ptr{UInt8}, Ptr{UInt8}, Csize_t, Ptr{MmsbDelta},), page, mask, bytes, len, out)
+@inline function rust_delta_new_sparse(page, mask, bytes, len, out)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_new_sparse, Int32, (UInt64, Ptr{UInt8}, Ptr{UInt8}, Csize_t, Ptr{MmsbDelta},), page, mask, bytes, len, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_new_runs(page::UInt64, runs::Ptr{MmsbRun}, count::Csize_t, payload::Ptr{UInt8}, payload_len::Csize_t, out::Ptr{MmsbDelta})::Int32
@@ -1610,8 +1978,13 @@ Errors: RunsInvalid, RangeOutOfBounds, LengthMismatch.
 # Safety
 `runs` is valid for `count` reads, `payload` for `payload_len`, `out` null or valid for a write.
 """
-@inline rust_delta_new_runs(page, runs, count, payload, payload_len, out) =
-    ccall(FUNCTIONS.rust_delta_new_runs, Int32, (UInt64, Ptr{MmsbRun}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{MmsbDelta},), page, runs, count, payload, payload_len, out)
+@inline function rust_delta_new_runs(page, runs, count, payload, payload_len, out)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_new_runs, Int32, (UInt64, Ptr{MmsbRun}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{MmsbDelta},), page, runs, count, payload, payload_len, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_with_note(delta::MmsbDelta, source::Ptr{UInt8}, intent::Ptr{UInt8}, out::Ptr{MmsbDelta})::Int32
@@ -1623,8 +1996,13 @@ Errors: TooLong, NotUtf8.
 # Safety
 The strings are null or valid, `out` null or valid for a write.
 """
-@inline rust_delta_with_note(delta, source, intent, out) =
-    ccall(FUNCTIONS.rust_delta_with_note, Int32, (MmsbDelta, Ptr{UInt8}, Ptr{UInt8}, Ptr{MmsbDelta},), delta, source, intent, out)
+@inline function rust_delta_with_note(delta, source, intent, out)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_with_note, Int32, (MmsbDelta, Ptr{UInt8}, Ptr{UInt8}, Ptr{MmsbDelta},), delta, source, intent, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_free(delta::Ptr{MmsbDelta})::Int32
@@ -1634,8 +2012,13 @@ Frees a delta. `*delta` becomes zero. Null and zero are fine.
 # Safety
 `delta` is null or valid for a read and a write.
 """
-@inline rust_delta_free(delta) =
-    ccall(FUNCTIONS.rust_delta_free, Int32, (Ptr{MmsbDelta},), delta)
+@inline function rust_delta_free(delta)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_free, Int32, (Ptr{MmsbDelta},), delta)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_apply(delta::MmsbDelta, owner::UInt64, lsn::Ptr{UInt64})::Int32
@@ -1649,8 +2032,13 @@ Errors: those of `rust_page_update`, RunsInvalid, RangeOutOfBounds.
 # Safety
 `lsn` is null or valid for a write.
 """
-@inline rust_delta_apply(delta, owner, lsn) =
-    ccall(FUNCTIONS.rust_delta_apply, Int32, (MmsbDelta, UInt64, Ptr{UInt64},), delta, owner, lsn)
+@inline function rust_delta_apply(delta, owner, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_apply, Int32, (MmsbDelta, UInt64, Ptr{UInt64},), delta, owner, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_merge(earlier::MmsbDelta, later::MmsbDelta, out::Ptr{MmsbDelta})::Int32
@@ -1662,8 +2050,13 @@ Ownership: `out` is freed with `rust_delta_free`; the two stay as they are.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_delta_merge(earlier, later, out) =
-    ccall(FUNCTIONS.rust_delta_merge, Int32, (MmsbDelta, MmsbDelta, Ptr{MmsbDelta},), earlier, later, out)
+@inline function rust_delta_merge(earlier, later, out)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_merge, Int32, (MmsbDelta, MmsbDelta, Ptr{MmsbDelta},), earlier, later, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_validate(delta::MmsbDelta, page_size::Csize_t)::Int32
@@ -1672,8 +2065,13 @@ Checks that the delta fits a page of `page_size` bytes.
 
 Errors: LengthMismatch, RunsInvalid, RangeOutOfBounds, each naming value and limit.
 """
-@inline rust_delta_validate(delta, page_size) =
-    ccall(FUNCTIONS.rust_delta_validate, Int32, (MmsbDelta, Csize_t,), delta, page_size)
+@inline function rust_delta_validate(delta, page_size)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_validate, Int32, (MmsbDelta, Csize_t,), delta, page_size)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_info(delta::MmsbDelta, out::Ptr{MmsbDeltaInfo})::Int32
@@ -1683,8 +2081,13 @@ What a delta says of itself.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_delta_info(delta, out) =
-    ccall(FUNCTIONS.rust_delta_info, Int32, (MmsbDelta, Ptr{MmsbDeltaInfo},), delta, out)
+@inline function rust_delta_info(delta, out)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_info, Int32, (MmsbDelta, Ptr{MmsbDeltaInfo},), delta, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_runs(delta::MmsbDelta, buf::Ptr{MmsbRun}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -1695,8 +2098,13 @@ also when the buffer is too small.
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_delta_runs(delta, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_delta_runs, Int32, (MmsbDelta, Ptr{MmsbRun}, Csize_t, Ptr{Csize_t},), delta, buf, capacity, len)
+@inline function rust_delta_runs(delta, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_runs, Int32, (MmsbDelta, Ptr{MmsbRun}, Csize_t, Ptr{Csize_t},), delta, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_payload(delta::MmsbDelta, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -1707,8 +2115,13 @@ also when the buffer is too small.
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_delta_payload(delta, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_delta_payload, Int32, (MmsbDelta, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), delta, buf, capacity, len)
+@inline function rust_delta_payload(delta, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_payload, Int32, (MmsbDelta, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), delta, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_source(delta::MmsbDelta, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -1718,8 +2131,13 @@ Copies the delta's source label, UTF-8, not terminated, to `buf`; `len` receives
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_delta_source(delta, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_delta_source, Int32, (MmsbDelta, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), delta, buf, capacity, len)
+@inline function rust_delta_source(delta, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_source, Int32, (MmsbDelta, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), delta, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_intent(delta::MmsbDelta, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t}, present::Ptr{Bool})::Int32
@@ -1730,8 +2148,13 @@ Copies the delta's intent, UTF-8, not terminated, to `buf`; `len` receives its l
 # Safety
 `buf` is null or valid for `capacity` writes, `len` and `present` null or valid for a write.
 """
-@inline rust_delta_intent(delta, buf, capacity, len, present) =
-    ccall(FUNCTIONS.rust_delta_intent, Int32, (MmsbDelta, Ptr{UInt8}, Csize_t, Ptr{Csize_t}, Ptr{Bool},), delta, buf, capacity, len, present)
+@inline function rust_delta_intent(delta, buf, capacity, len, present)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_intent, Int32, (MmsbDelta, Ptr{UInt8}, Csize_t, Ptr{Csize_t}, Ptr{Bool},), delta, buf, capacity, len, present)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_delta_apply_to(delta::MmsbDelta, page::MmsbPage, lsn::Ptr{UInt64})::Int32
@@ -1744,8 +2167,13 @@ Errors: those of `rust_delta_apply`; InvalidArgument if the delta names another 
 # Safety
 `lsn` is null or valid for a write.
 """
-@inline rust_delta_apply_to(delta, page, lsn) =
-    ccall(FUNCTIONS.rust_delta_apply_to, Int32, (MmsbDelta, MmsbPage, Ptr{UInt64},), delta, page, lsn)
+@inline function rust_delta_apply_to(delta, page, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_delta_apply_to, Int32, (MmsbDelta, MmsbPage, Ptr{UInt64},), delta, page, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_events_subscribe(state::MmsbState, filter::Ptr{MmsbEventFilter}, out::Ptr{MmsbEvents})::Int32
@@ -1764,8 +2192,13 @@ Errors: InvalidArgument, SizeOutOfRange, TooLarge for the filter, OutOfMemory.
 # Safety
 `filter` is null or valid with its pages, `out` null or valid for a write.
 """
-@inline rust_events_subscribe(state, filter, out) =
-    ccall(FUNCTIONS.rust_events_subscribe, Int32, (MmsbState, Ptr{MmsbEventFilter}, Ptr{MmsbEvents},), state, filter, out)
+@inline function rust_events_subscribe(state, filter, out)
+    while true
+        status = ccall(FUNCTIONS.rust_events_subscribe, Int32, (MmsbState, Ptr{MmsbEventFilter}, Ptr{MmsbEvents},), state, filter, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_events_poll(events::MmsbEvents, buf::Ptr{MmsbEvent}, capacity::Csize_t, count::Ptr{Csize_t})::Int32
@@ -1779,8 +2212,13 @@ Cost: about 5 ns an event.
 # Safety
 `buf` is valid for `capacity` writes, `count` null or valid for a write.
 """
-@inline rust_events_poll(events, buf, capacity, count) =
-    ccall(FUNCTIONS.rust_events_poll, Int32, (MmsbEvents, Ptr{MmsbEvent}, Csize_t, Ptr{Csize_t},), events, buf, capacity, count)
+@inline function rust_events_poll(events, buf, capacity, count)
+    while true
+        status = ccall(FUNCTIONS.rust_events_poll, Int32, (MmsbEvents, Ptr{MmsbEvent}, Csize_t, Ptr{Csize_t},), events, buf, capacity, count)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_events_wait(events::MmsbEvents, timeout_us::UInt64, ready::Ptr{Bool})::Int32
@@ -1793,8 +2231,13 @@ Errors: Closed, as for `rust_events_poll`; whoever waits is woken by it.
 # Safety
 `ready` is null or valid for a write.
 """
-@inline rust_events_wait(events, timeout_us, ready) =
-    ccall(FUNCTIONS.rust_events_wait, Int32, (MmsbEvents, UInt64, Ptr{Bool},), events, timeout_us, ready)
+@inline function rust_events_wait(events, timeout_us, ready)
+    while true
+        status = ccall(FUNCTIONS.rust_events_wait, Int32, (MmsbEvents, UInt64, Ptr{Bool},), events, timeout_us, ready)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_events_since(events::MmsbEvents, lsn::Ptr{UInt64})::Int32
@@ -1805,8 +2248,13 @@ below.
 # Safety
 `lsn` is null or valid for a write.
 """
-@inline rust_events_since(events, lsn) =
-    ccall(FUNCTIONS.rust_events_since, Int32, (MmsbEvents, Ptr{UInt64},), events, lsn)
+@inline function rust_events_since(events, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_events_since, Int32, (MmsbEvents, Ptr{UInt64},), events, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_events_lost(events::MmsbEvents, lost::Ptr{UInt64}, groups::Ptr{UInt64})::Int32
@@ -1817,8 +2265,13 @@ How many events, and groups, a subscription was not told so far, as it was full.
 # Safety
 `lost` and `groups` are null or valid for a write.
 """
-@inline rust_events_lost(events, lost, groups) =
-    ccall(FUNCTIONS.rust_events_lost, Int32, (MmsbEvents, Ptr{UInt64}, Ptr{UInt64},), events, lost, groups)
+@inline function rust_events_lost(events, lost, groups)
+    while true
+        status = ccall(FUNCTIONS.rust_events_lost, Int32, (MmsbEvents, Ptr{UInt64}, Ptr{UInt64},), events, lost, groups)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_events_close(events::MmsbEvents)::Int32
@@ -1826,8 +2279,13 @@ How many events, and groups, a subscription was not told so far, as it was full.
 Ends a subscription and wakes whoever waits for it, who gets Closed; what waits is dropped. The
 handle is still to be freed. Again changes nothing.
 """
-@inline rust_events_close(events) =
-    ccall(FUNCTIONS.rust_events_close, Int32, (MmsbEvents,), events)
+@inline function rust_events_close(events)
+    while true
+        status = ccall(FUNCTIONS.rust_events_close, Int32, (MmsbEvents,), events)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_events_free(events::Ptr{MmsbEvents})::Int32
@@ -1838,8 +2296,13 @@ are fine.
 # Safety
 `events` is null or valid for a read and a write.
 """
-@inline rust_events_free(events) =
-    ccall(FUNCTIONS.rust_events_free, Int32, (Ptr{MmsbEvents},), events)
+@inline function rust_events_free(events)
+    while true
+        status = ccall(FUNCTIONS.rust_events_free, Int32, (Ptr{MmsbEvents},), events)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_program_new(out::Ptr{MmsbProgram})::Int32
@@ -1851,8 +2314,13 @@ Ownership: `out` is freed with `rust_program_free`.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_program_new(out) =
-    ccall(FUNCTIONS.rust_program_new, Int32, (Ptr{MmsbProgram},), out)
+@inline function rust_program_new(out)
+    while true
+        status = ccall(FUNCTIONS.rust_program_new, Int32, (Ptr{MmsbProgram},), out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_program_from_bytes(bytes::Ptr{UInt8}, len::Csize_t, out::Ptr{MmsbProgram})::Int32
@@ -1865,8 +2333,13 @@ Errors: InvalidArgument for bytes that are none.
 # Safety
 `bytes` is valid for `len` reads, `out` null or valid for a write.
 """
-@inline rust_program_from_bytes(bytes, len, out) =
-    ccall(FUNCTIONS.rust_program_from_bytes, Int32, (Ptr{UInt8}, Csize_t, Ptr{MmsbProgram},), bytes, len, out)
+@inline function rust_program_from_bytes(bytes, len, out)
+    while true
+        status = ccall(FUNCTIONS.rust_program_from_bytes, Int32, (Ptr{UInt8}, Csize_t, Ptr{MmsbProgram},), bytes, len, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_program_free(program::Ptr{MmsbProgram})::Int32
@@ -1876,24 +2349,39 @@ Frees a program. `*program` becomes zero. Null and zero are fine.
 # Safety
 `program` is null or valid for a read and a write.
 """
-@inline rust_program_free(program) =
-    ccall(FUNCTIONS.rust_program_free, Int32, (Ptr{MmsbProgram},), program)
+@inline function rust_program_free(program)
+    while true
+        status = ccall(FUNCTIONS.rust_program_free, Int32, (Ptr{MmsbProgram},), program)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_program_add(program::MmsbProgram, at::MmsbPlace, by::Int64)::Int32
 
 Adds a step: the 64-bit integer at a place grows, wrapping.
 """
-@inline rust_program_add(program, at, by) =
-    ccall(FUNCTIONS.rust_program_add, Int32, (MmsbProgram, MmsbPlace, Int64,), program, at, by)
+@inline function rust_program_add(program, at, by)
+    while true
+        status = ccall(FUNCTIONS.rust_program_add, Int32, (MmsbProgram, MmsbPlace, Int64,), program, at, by)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_program_add_float(program::MmsbProgram, at::MmsbPlace, by::Float64)::Int32
 
 Adds a step: the double at a place grows.
 """
-@inline rust_program_add_float(program, at, by) =
-    ccall(FUNCTIONS.rust_program_add_float, Int32, (MmsbProgram, MmsbPlace, Float64,), program, at, by)
+@inline function rust_program_add_float(program, at, by)
+    while true
+        status = ccall(FUNCTIONS.rust_program_add_float, Int32, (MmsbProgram, MmsbPlace, Float64,), program, at, by)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_program_compare_and_swap(program::MmsbProgram, at::MmsbPlace, expected::Ptr{UInt8}, bytes::Ptr{UInt8}, len::Csize_t)::Int32
@@ -1904,8 +2392,13 @@ the program fails with ConditionFailed.
 # Safety
 `expected` and `bytes` are valid for `len` reads.
 """
-@inline rust_program_compare_and_swap(program, at, expected, bytes, len) =
-    ccall(FUNCTIONS.rust_program_compare_and_swap, Int32, (MmsbProgram, MmsbPlace, Ptr{UInt8}, Ptr{UInt8}, Csize_t,), program, at, expected, bytes, len)
+@inline function rust_program_compare_and_swap(program, at, expected, bytes, len)
+    while true
+        status = ccall(FUNCTIONS.rust_program_compare_and_swap, Int32, (MmsbProgram, MmsbPlace, Ptr{UInt8}, Ptr{UInt8}, Csize_t,), program, at, expected, bytes, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_program_transfer(program::MmsbProgram, from::MmsbPlace, to::MmsbPlace, amount::UInt64)::Int32
@@ -1913,8 +2406,13 @@ the program fails with ConditionFailed.
 Adds a step: `amount` goes from the unsigned 64-bit integer at one place to that at another; the
 program fails with ConditionFailed if there is less.
 """
-@inline rust_program_transfer(program, from, to, amount) =
-    ccall(FUNCTIONS.rust_program_transfer, Int32, (MmsbProgram, MmsbPlace, MmsbPlace, UInt64,), program, from, to, amount)
+@inline function rust_program_transfer(program, from, to, amount)
+    while true
+        status = ccall(FUNCTIONS.rust_program_transfer, Int32, (MmsbProgram, MmsbPlace, MmsbPlace, UInt64,), program, from, to, amount)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_program_write(program::MmsbProgram, at::MmsbPlace, bytes::Ptr{UInt8}, len::Csize_t)::Int32
@@ -1924,8 +2422,13 @@ Adds a step: the `len` bytes at `bytes` go to a place.
 # Safety
 `bytes` is valid for `len` reads.
 """
-@inline rust_program_write(program, at, bytes, len) =
-    ccall(FUNCTIONS.rust_program_write, Int32, (MmsbProgram, MmsbPlace, Ptr{UInt8}, Csize_t,), program, at, bytes, len)
+@inline function rust_program_write(program, at, bytes, len)
+    while true
+        status = ccall(FUNCTIONS.rust_program_write, Int32, (MmsbProgram, MmsbPlace, Ptr{UInt8}, Csize_t,), program, at, bytes, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_program_require(program::MmsbProgram, at::MmsbPlace, relation::UInt32, value::UInt64)::Int32
@@ -1933,8 +2436,13 @@ Adds a step: the `len` bytes at `bytes` go to a place.
 Adds a step: the program fails with ConditionFailed unless the unsigned 64-bit integer at a place
 compares with `value` as `relation`, an `MmsbRelation`, says.
 """
-@inline rust_program_require(program, at, relation, value) =
-    ccall(FUNCTIONS.rust_program_require, Int32, (MmsbProgram, MmsbPlace, UInt32, UInt64,), program, at, relation, value)
+@inline function rust_program_require(program, at, relation, value)
+    while true
+        status = ccall(FUNCTIONS.rust_program_require, Int32, (MmsbProgram, MmsbPlace, UInt32, UInt64,), program, at, relation, value)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_program_bytes(program::MmsbProgram, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -1945,8 +2453,13 @@ their number, also when the buffer is too small.
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_program_bytes(program, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_program_bytes, Int32, (MmsbProgram, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), program, buf, capacity, len)
+@inline function rust_program_bytes(program, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_program_bytes, Int32, (MmsbProgram, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), program, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_executor_new(state::MmsbState, config::Ptr{MmsbExecutorConfig}, out::Ptr{MmsbExecutor})::Int32
@@ -1960,8 +2473,13 @@ Errors: SizeOutOfRange, PartitionInUse, Io.
 # Safety
 `config` is null or valid for a read, `out` null or valid for a write.
 """
-@inline rust_executor_new(state, config, out) =
-    ccall(FUNCTIONS.rust_executor_new, Int32, (MmsbState, Ptr{MmsbExecutorConfig}, Ptr{MmsbExecutor},), state, config, out)
+@inline function rust_executor_new(state, config, out)
+    while true
+        status = ccall(FUNCTIONS.rust_executor_new, Int32, (MmsbState, Ptr{MmsbExecutorConfig}, Ptr{MmsbExecutor},), state, config, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_executor_free(executor::Ptr{MmsbExecutor})::Int32
@@ -1972,8 +2490,13 @@ fine.
 # Safety
 `executor` is null or valid for a read and a write.
 """
-@inline rust_executor_free(executor) =
-    ccall(FUNCTIONS.rust_executor_free, Int32, (Ptr{MmsbExecutor},), executor)
+@inline function rust_executor_free(executor)
+    while true
+        status = ccall(FUNCTIONS.rust_executor_free, Int32, (Ptr{MmsbExecutor},), executor)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_executor_stop(executor::Ptr{MmsbExecutor}, left::Ptr{Csize_t})::Int32
@@ -1984,8 +2507,13 @@ Ends the workers after what they are at; what waits is not begun, and its result
 # Safety
 `executor` is null or valid for a read and a write, `left` null or valid for a write.
 """
-@inline rust_executor_stop(executor, left) =
-    ccall(FUNCTIONS.rust_executor_stop, Int32, (Ptr{MmsbExecutor}, Ptr{Csize_t},), executor, left)
+@inline function rust_executor_stop(executor, left)
+    while true
+        status = ccall(FUNCTIONS.rust_executor_stop, Int32, (Ptr{MmsbExecutor}, Ptr{Csize_t},), executor, left)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_executor_workers(executor::MmsbExecutor, workers::Ptr{Csize_t}, pinned::Ptr{Csize_t})::Int32
@@ -1995,8 +2523,13 @@ How many workers there are, and how many of them are bound to a core of their ow
 # Safety
 `workers` and `pinned` are null or valid for a write.
 """
-@inline rust_executor_workers(executor, workers, pinned) =
-    ccall(FUNCTIONS.rust_executor_workers, Int32, (MmsbExecutor, Ptr{Csize_t}, Ptr{Csize_t},), executor, workers, pinned)
+@inline function rust_executor_workers(executor, workers, pinned)
+    while true
+        status = ccall(FUNCTIONS.rust_executor_workers, Int32, (MmsbExecutor, Ptr{Csize_t}, Ptr{Csize_t},), executor, workers, pinned)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_executor_submit(executor::MmsbExecutor, programs::Ptr{MmsbProgram}, count::Csize_t, source::Ptr{UInt8}, out::Ptr{MmsbTickets})::Int32
@@ -2012,8 +2545,13 @@ Errors: Closed. A program's own error is its result.
 `programs` is valid for `count` reads, `source` null or a zero-terminated string, `out` null or
 valid for a write.
 """
-@inline rust_executor_submit(executor, programs, count, source, out) =
-    ccall(FUNCTIONS.rust_executor_submit, Int32, (MmsbExecutor, Ptr{MmsbProgram}, Csize_t, Ptr{UInt8}, Ptr{MmsbTickets},), executor, programs, count, source, out)
+@inline function rust_executor_submit(executor, programs, count, source, out)
+    while true
+        status = ccall(FUNCTIONS.rust_executor_submit, Int32, (MmsbExecutor, Ptr{MmsbProgram}, Csize_t, Ptr{UInt8}, Ptr{MmsbTickets},), executor, programs, count, source, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_executor_apply(executor::MmsbExecutor, deltas::Ptr{MmsbDelta}, count::Csize_t, out::Ptr{MmsbTickets})::Int32
@@ -2026,8 +2564,13 @@ Ownership and errors: as `rust_executor_submit`.
 # Safety
 `deltas` is valid for `count` reads, `out` null or valid for a write.
 """
-@inline rust_executor_apply(executor, deltas, count, out) =
-    ccall(FUNCTIONS.rust_executor_apply, Int32, (MmsbExecutor, Ptr{MmsbDelta}, Csize_t, Ptr{MmsbTickets},), executor, deltas, count, out)
+@inline function rust_executor_apply(executor, deltas, count, out)
+    while true
+        status = ccall(FUNCTIONS.rust_executor_apply, Int32, (MmsbExecutor, Ptr{MmsbDelta}, Csize_t, Ptr{MmsbTickets},), executor, deltas, count, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tickets_ready(tickets::MmsbTickets, out::Ptr{Bool})::Int32
@@ -2037,8 +2580,13 @@ Whether all results are there.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_tickets_ready(tickets, out) =
-    ccall(FUNCTIONS.rust_tickets_ready, Int32, (MmsbTickets, Ptr{Bool},), tickets, out)
+@inline function rust_tickets_ready(tickets, out)
+    while true
+        status = ccall(FUNCTIONS.rust_tickets_ready, Int32, (MmsbTickets, Ptr{Bool},), tickets, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tickets_wait(tickets::Ptr{MmsbTickets}, results::Ptr{MmsbResult}, count::Csize_t)::Int32
@@ -2052,8 +2600,13 @@ Errors: LengthMismatch if `count` is another number; then nothing is ended.
 `tickets` is null or valid for a read and a write, `results` valid for `count` writes and
 initialised.
 """
-@inline rust_tickets_wait(tickets, results, count) =
-    ccall(FUNCTIONS.rust_tickets_wait, Int32, (Ptr{MmsbTickets}, Ptr{MmsbResult}, Csize_t,), tickets, results, count)
+@inline function rust_tickets_wait(tickets, results, count)
+    while true
+        status = ccall(FUNCTIONS.rust_tickets_wait, Int32, (Ptr{MmsbTickets}, Ptr{MmsbResult}, Csize_t,), tickets, results, count)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tickets_free(tickets::Ptr{MmsbTickets})::Int32
@@ -2064,8 +2617,102 @@ are fine.
 # Safety
 `tickets` is null or valid for a read and a write.
 """
-@inline rust_tickets_free(tickets) =
-    ccall(FUNCTIONS.rust_tickets_free, Int32, (Ptr{MmsbTickets},), tickets)
+@inline function rust_tickets_free(tickets)
+    while true
+        status = ccall(FUNCTIONS.rust_tickets_free, Int32, (Ptr{MmsbTickets},), tickets)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_explain(state::MmsbState, page::UInt64, out::Ptr{MmsbExplanation})::Int32
+
+Tells what made the content of a page, which parents at which epochs, and what made those, back to
+what was written by hand. Of a stale page: what it was made of when it was computed.
+
+Ownership: `out` is freed with `rust_explanation_free`.
+Errors: PageNotFound, PageFreed, Corrupt with file and offset.
+Cost: a few us for each content in the answer, and 1 us for each change of one of these pages since.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline function rust_propagate_explain(state, page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_explain, Int32, (MmsbState, UInt64, Ptr{MmsbExplanation},), state, page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_explanation_len(explanation::MmsbExplanation, count::Ptr{Csize_t}, dropped::Ptr{UInt64})::Int32
+
+How many contents an explanation tells of: the page's own is the first. `*dropped` receives how many
+it leaves out, as they were made before history begins.
+
+# Safety
+`count` and `dropped` are null or valid for a write.
+"""
+@inline function rust_explanation_len(explanation, count, dropped)
+    while true
+        status = ccall(FUNCTIONS.rust_explanation_len, Int32, (MmsbExplanation, Ptr{Csize_t}, Ptr{UInt64},), explanation, count, dropped)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_explanation_get(explanation::MmsbExplanation, index::Csize_t, out::Ptr{MmsbOrigin})::Int32
+
+The content at `index`, from 0.
+
+Errors: InvalidArgument for an index beyond the last.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline function rust_explanation_get(explanation, index, out)
+    while true
+        status = ccall(FUNCTIONS.rust_explanation_get, Int32, (MmsbExplanation, Csize_t, Ptr{MmsbOrigin},), explanation, index, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_explanation_text(explanation::MmsbExplanation, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+The explanation as text, a line for each content, copied to `buf`, not terminated, which has room
+for `capacity` bytes; `len` receives their number, also when the buffer is too small.
+
+# Safety
+`buf` is null or valid for writes of `capacity` bytes, `len` null or valid for a write.
+"""
+@inline function rust_explanation_text(explanation, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_explanation_text, Int32, (MmsbExplanation, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), explanation, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_explanation_free(explanation::Ptr{MmsbExplanation})::Int32
+
+Frees an explanation. `*explanation` becomes zero. Null and zero are fine.
+
+# Safety
+`explanation` is null or valid for a read and a write.
+"""
+@inline function rust_explanation_free(explanation)
+    while true
+        status = ccall(FUNCTIONS.rust_explanation_free, Int32, (Ptr{MmsbExplanation},), explanation)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_graph_add_edge(state::MmsbState, parent::UInt64, child::UInt64, kind::UInt32, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
@@ -2081,8 +2728,13 @@ Cost: about 0.1 us where pages are added in an order that fits.
 # Safety
 `note` is null or valid, `lsn` null or valid for a write.
 """
-@inline rust_graph_add_edge(state, parent, child, kind, note, lsn) =
-    ccall(FUNCTIONS.rust_graph_add_edge, Int32, (MmsbState, UInt64, UInt64, UInt32, Ptr{MmsbNote}, Ptr{UInt64},), state, parent, child, kind, note, lsn)
+@inline function rust_graph_add_edge(state, parent, child, kind, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_graph_add_edge, Int32, (MmsbState, UInt64, UInt64, UInt32, Ptr{MmsbNote}, Ptr{UInt64},), state, parent, child, kind, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_graph_remove_edge(state::MmsbState, parent::UInt64, child::UInt64, kind::UInt32, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
@@ -2094,8 +2746,13 @@ Errors: EdgeNotFound, PageNotFound, PageFreed, InvalidArgument.
 # Safety
 `note` is null or valid, `lsn` null or valid for a write.
 """
-@inline rust_graph_remove_edge(state, parent, child, kind, note, lsn) =
-    ccall(FUNCTIONS.rust_graph_remove_edge, Int32, (MmsbState, UInt64, UInt64, UInt32, Ptr{MmsbNote}, Ptr{UInt64},), state, parent, child, kind, note, lsn)
+@inline function rust_graph_remove_edge(state, parent, child, kind, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_graph_remove_edge, Int32, (MmsbState, UInt64, UInt64, UInt32, Ptr{MmsbNote}, Ptr{UInt64},), state, parent, child, kind, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_graph_parents(state::MmsbState, page::UInt64, buf::Ptr{MmsbLink}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2106,8 +2763,13 @@ which has room for `capacity`; `len` receives their number, also when the buffer
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_graph_parents(state, page, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_graph_parents, Int32, (MmsbState, UInt64, Ptr{MmsbLink}, Csize_t, Ptr{Csize_t},), state, page, buf, capacity, len)
+@inline function rust_graph_parents(state, page, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_graph_parents, Int32, (MmsbState, UInt64, Ptr{MmsbLink}, Csize_t, Ptr{Csize_t},), state, page, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_graph_children(state::MmsbState, page::UInt64, buf::Ptr{MmsbLink}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2117,8 +2779,13 @@ The pages that derive from a page, ascending by page and kind; otherwise as `rus
 # Safety
 As `rust_graph_parents`.
 """
-@inline rust_graph_children(state, page, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_graph_children, Int32, (MmsbState, UInt64, Ptr{MmsbLink}, Csize_t, Ptr{Csize_t},), state, page, buf, capacity, len)
+@inline function rust_graph_children(state, page, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_graph_children, Int32, (MmsbState, UInt64, Ptr{MmsbLink}, Csize_t, Ptr{Csize_t},), state, page, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_graph_ancestors(state::MmsbState, page::UInt64, buf::Ptr{UInt64}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2131,8 +2798,13 @@ Cost: O(those pages and their edges).
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_graph_ancestors(state, page, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_graph_ancestors, Int32, (MmsbState, UInt64, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), state, page, buf, capacity, len)
+@inline function rust_graph_ancestors(state, page, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_graph_ancestors, Int32, (MmsbState, UInt64, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), state, page, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_graph_descendants(state::MmsbState, page::UInt64, buf::Ptr{UInt64}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2142,8 +2814,13 @@ All pages that derive from a page; otherwise as `rust_graph_ancestors`.
 # Safety
 As `rust_graph_ancestors`.
 """
-@inline rust_graph_descendants(state, page, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_graph_descendants, Int32, (MmsbState, UInt64, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), state, page, buf, capacity, len)
+@inline function rust_graph_descendants(state, page, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_graph_descendants, Int32, (MmsbState, UInt64, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), state, page, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_graph_order(state::MmsbState, buf::Ptr{MmsbRank}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2156,8 +2833,13 @@ Cost: O(pages with edges + edges), about 10 ns each.
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_graph_order(state, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_graph_order, Int32, (MmsbState, Ptr{MmsbRank}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+@inline function rust_graph_order(state, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_graph_order, Int32, (MmsbState, Ptr{MmsbRank}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_graph_edge_count(state::MmsbState, out::Ptr{UInt64})::Int32
@@ -2167,8 +2849,13 @@ Number of edges.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_graph_edge_count(state, out) =
-    ccall(FUNCTIONS.rust_graph_edge_count, Int32, (MmsbState, Ptr{UInt64},), state, out)
+@inline function rust_graph_edge_count(state, out)
+    while true
+        status = ccall(FUNCTIONS.rust_graph_edge_count, Int32, (MmsbState, Ptr{UInt64},), state, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_graph_dot(state::MmsbState, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2179,8 +2866,13 @@ bytes; `len` receives the length, also when the buffer is too small.
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_graph_dot(state, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_graph_dot, Int32, (MmsbState, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+@inline function rust_graph_dot(state, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_graph_dot, Int32, (MmsbState, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_graph_svg(state::MmsbState, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2192,8 +2884,13 @@ Errors: TooLarge for more pages with edges than a picture shows.
 # Safety
 As `rust_graph_dot`.
 """
-@inline rust_graph_svg(state, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_graph_svg, Int32, (MmsbState, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+@inline function rust_graph_svg(state, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_graph_svg, Int32, (MmsbState, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_graph_free_cascade(state::MmsbState, page::UInt64, note::Ptr{MmsbNote}, count::Ptr{Csize_t}, lsn::Ptr{UInt64})::Int32
@@ -2206,8 +2903,13 @@ Errors: those of `rust_page_free` for each; then none is freed.
 # Safety
 `note` is null or valid, `count` and `lsn` null or valid for a write.
 """
-@inline rust_graph_free_cascade(state, page, note, count, lsn) =
-    ccall(FUNCTIONS.rust_graph_free_cascade, Int32, (MmsbState, UInt64, Ptr{MmsbNote}, Ptr{Csize_t}, Ptr{UInt64},), state, page, note, count, lsn)
+@inline function rust_graph_free_cascade(state, page, note, count, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_graph_free_cascade, Int32, (MmsbState, UInt64, Ptr{MmsbNote}, Ptr{Csize_t}, Ptr{UInt64},), state, page, note, count, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tlog_new(path::Ptr{UInt8}, out::Ptr{MmsbTLog})::Int32
@@ -2220,8 +2922,13 @@ Errors: Locked, Foreign, FileNotFound, PermissionDenied, Corrupt, UnknownFormat,
 # Safety
 `path` is null or valid, `out` null or valid for a write.
 """
-@inline rust_tlog_new(path, out) =
-    ccall(FUNCTIONS.rust_tlog_new, Int32, (Ptr{UInt8}, Ptr{MmsbTLog},), path, out)
+@inline function rust_tlog_new(path, out)
+    while true
+        status = ccall(FUNCTIONS.rust_tlog_new, Int32, (Ptr{UInt8}, Ptr{MmsbTLog},), path, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tlog_open(config::Ptr{MmsbConfig}, out::Ptr{MmsbTLog})::Int32
@@ -2231,8 +2938,13 @@ As `rust_tlog_new`, with settings.
 # Safety
 `config` is null or valid, `out` null or valid for a write.
 """
-@inline rust_tlog_open(config, out) =
-    ccall(FUNCTIONS.rust_tlog_open, Int32, (Ptr{MmsbConfig}, Ptr{MmsbTLog},), config, out)
+@inline function rust_tlog_open(config, out)
+    while true
+        status = ccall(FUNCTIONS.rust_tlog_open, Int32, (Ptr{MmsbConfig}, Ptr{MmsbTLog},), config, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tlog_free(log::Ptr{MmsbTLog})::Int32
@@ -2244,8 +2956,13 @@ Errors: what the last flush and sync say; the log is closed all the same.
 # Safety
 `log` is null or valid for a read and a write.
 """
-@inline rust_tlog_free(log) =
-    ccall(FUNCTIONS.rust_tlog_free, Int32, (Ptr{MmsbTLog},), log)
+@inline function rust_tlog_free(log)
+    while true
+        status = ccall(FUNCTIONS.rust_tlog_free, Int32, (Ptr{MmsbTLog},), log)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tlog_append(log::MmsbTLog, delta::MmsbDelta, lsn::Ptr{UInt64})::Int32
@@ -2255,8 +2972,13 @@ Appends a delta as it is. `*lsn` receives its LSN, which is its id; `lsn` may be
 # Safety
 `lsn` is null or valid for a write.
 """
-@inline rust_tlog_append(log, delta, lsn) =
-    ccall(FUNCTIONS.rust_tlog_append, Int32, (MmsbTLog, MmsbDelta, Ptr{UInt64},), log, delta, lsn)
+@inline function rust_tlog_append(log, delta, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_tlog_append, Int32, (MmsbTLog, MmsbDelta, Ptr{UInt64},), log, delta, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tlog_flush(log::MmsbTLog, lsn::Ptr{UInt64})::Int32
@@ -2266,8 +2988,13 @@ Hands everything appended before the call to the operating system. `lsn` may be 
 # Safety
 `lsn` is null or valid for a write.
 """
-@inline rust_tlog_flush(log, lsn) =
-    ccall(FUNCTIONS.rust_tlog_flush, Int32, (MmsbTLog, Ptr{UInt64},), log, lsn)
+@inline function rust_tlog_flush(log, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_tlog_flush, Int32, (MmsbTLog, Ptr{UInt64},), log, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tlog_sync(log::MmsbTLog, lsn::Ptr{UInt64})::Int32
@@ -2277,8 +3004,13 @@ Makes everything appended before the call durable. `lsn` may be null.
 # Safety
 `lsn` is null or valid for a write.
 """
-@inline rust_tlog_sync(log, lsn) =
-    ccall(FUNCTIONS.rust_tlog_sync, Int32, (MmsbTLog, Ptr{UInt64},), log, lsn)
+@inline function rust_tlog_sync(log, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_tlog_sync, Int32, (MmsbTLog, Ptr{UInt64},), log, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tlog_summary(log::MmsbTLog, out::Ptr{MmsbTLogSummary})::Int32
@@ -2290,8 +3022,13 @@ Errors: Corrupt with file, offset and reason.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_tlog_summary(log, out) =
-    ccall(FUNCTIONS.rust_tlog_summary, Int32, (MmsbTLog, Ptr{MmsbTLogSummary},), log, out)
+@inline function rust_tlog_summary(log, out)
+    while true
+        status = ccall(FUNCTIONS.rust_tlog_summary, Int32, (MmsbTLog, Ptr{MmsbTLogSummary},), log, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tlog_reader_new(log::MmsbTLog, after::UInt64, to::UInt64, out::Ptr{MmsbReader})::Int32
@@ -2305,8 +3042,13 @@ is closed.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_tlog_reader_new(log, after, to, out) =
-    ccall(FUNCTIONS.rust_tlog_reader_new, Int32, (MmsbTLog, UInt64, UInt64, Ptr{MmsbReader},), log, after, to, out)
+@inline function rust_tlog_reader_new(log, after, to, out)
+    while true
+        status = ccall(FUNCTIONS.rust_tlog_reader_new, Int32, (MmsbTLog, UInt64, UInt64, Ptr{MmsbReader},), log, after, to, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tlog_query(log::MmsbTLog, query::Ptr{MmsbQuery}, out::Ptr{MmsbReader})::Int32
@@ -2319,8 +3061,13 @@ is closed.
 # Safety
 `query` is null or valid, `out` null or valid for a write.
 """
-@inline rust_tlog_query(log, query, out) =
-    ccall(FUNCTIONS.rust_tlog_query, Int32, (MmsbTLog, Ptr{MmsbQuery}, Ptr{MmsbReader},), log, query, out)
+@inline function rust_tlog_query(log, query, out)
+    while true
+        status = ccall(FUNCTIONS.rust_tlog_query, Int32, (MmsbTLog, Ptr{MmsbQuery}, Ptr{MmsbReader},), log, query, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_memory_stats(out::Ptr{MmsbMemoryStats})::Int32
@@ -2331,8 +3078,13 @@ mappings.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_memory_stats(out) =
-    ccall(FUNCTIONS.rust_memory_stats, Int32, (Ptr{MmsbMemoryStats},), out)
+@inline function rust_memory_stats(out)
+    while true
+        status = ccall(FUNCTIONS.rust_memory_stats, Int32, (Ptr{MmsbMemoryStats},), out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_memory_classes(buf::Ptr{MmsbMemoryClass}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2343,8 +3095,13 @@ receives their number, also when the buffer is too small (LengthMismatch). There
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_memory_classes(buf, capacity, len) =
-    ccall(FUNCTIONS.rust_memory_classes, Int32, (Ptr{MmsbMemoryClass}, Csize_t, Ptr{Csize_t},), buf, capacity, len)
+@inline function rust_memory_classes(buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_memory_classes, Int32, (Ptr{MmsbMemoryClass}, Csize_t, Ptr{Csize_t},), buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_memory_report(buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2356,8 +3113,13 @@ class, no zero at the end; `len` receives its length, also when the buffer is to
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_memory_report(buf, capacity, len) =
-    ccall(FUNCTIONS.rust_memory_report, Int32, (Ptr{UInt8}, Csize_t, Ptr{Csize_t},), buf, capacity, len)
+@inline function rust_memory_report(buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_memory_report, Int32, (Ptr{UInt8}, Csize_t, Ptr{Csize_t},), buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_memory_prewarm(size::Csize_t, align::Csize_t, count::Csize_t)::Int32
@@ -2368,8 +3130,13 @@ memory under them: the next `count` allocations of that class ask the system for
 Errors: SizeOutOfRange, InvalidArgument for the alignment, OutOfMemory beyond the limit: what could
 be made before stays.
 """
-@inline rust_memory_prewarm(size, align, count) =
-    ccall(FUNCTIONS.rust_memory_prewarm, Int32, (Csize_t, Csize_t, Csize_t,), size, align, count)
+@inline function rust_memory_prewarm(size, align, count)
+    while true
+        status = ccall(FUNCTIONS.rust_memory_prewarm, Int32, (Csize_t, Csize_t, Csize_t,), size, align, count)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_memory_purge(bytes::Ptr{UInt64})::Int32
@@ -2380,8 +3147,13 @@ Gives what the calling thread keeps and all slabs without content to the operati
 # Safety
 `bytes` is null or valid for a write.
 """
-@inline rust_memory_purge(bytes) =
-    ccall(FUNCTIONS.rust_memory_purge, Int32, (Ptr{UInt64},), bytes)
+@inline function rust_memory_purge(bytes)
+    while true
+        status = ccall(FUNCTIONS.rust_memory_purge, Int32, (Ptr{UInt64},), bytes)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_memory_set_limit(bytes::UInt64)::Int32
@@ -2389,8 +3161,13 @@ Gives what the calling thread keeps and all slabs without content to the operati
 Limits the bytes of slabs that are in use or retained, rounded up to 2 MiB; 0 for no limit but
 the reserved range. What is in use beyond it stays.
 """
-@inline rust_memory_set_limit(bytes) =
-    ccall(FUNCTIONS.rust_memory_set_limit, Int32, (UInt64,), bytes)
+@inline function rust_memory_set_limit(bytes)
+    while true
+        status = ccall(FUNCTIONS.rust_memory_set_limit, Int32, (UInt64,), bytes)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_memory_set_retention(bytes::UInt64, age_ms::UInt64)::Int32
@@ -2398,16 +3175,26 @@ the reserved range. What is in use beyond it stays.
 Says how many bytes of slabs that come back are kept, and how long: 256 MiB and 10 seconds
 otherwise.
 """
-@inline rust_memory_set_retention(bytes, age_ms) =
-    ccall(FUNCTIONS.rust_memory_set_retention, Int32, (UInt64, UInt64,), bytes, age_ms)
+@inline function rust_memory_set_retention(bytes, age_ms)
+    while true
+        status = ccall(FUNCTIONS.rust_memory_set_retention, Int32, (UInt64, UInt64,), bytes, age_ms)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_memory_set_huge_pages(huge::Bool)::Int32
 
 Asks the kernel for huge pages under the heap, or for none, as it is at first.
 """
-@inline rust_memory_set_huge_pages(huge) =
-    ccall(FUNCTIONS.rust_memory_set_huge_pages, Int32, (Bool,), huge)
+@inline function rust_memory_set_huge_pages(huge)
+    while true
+        status = ccall(FUNCTIONS.rust_memory_set_huge_pages, Int32, (Bool,), huge)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_memory_check()::Int32
@@ -2416,8 +3203,13 @@ Walks every slab of the heap and compares what they say with each other: Interna
 not fit. Blocks may come and go meanwhile; slabs that threads are carving are left out. Cost: some
 microseconds per slab.
 """
-@inline rust_memory_check() =
-    ccall(FUNCTIONS.rust_memory_check, Int32, ())
+@inline function rust_memory_check()
+    while true
+        status = ccall(FUNCTIONS.rust_memory_check, Int32, ())
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_free(page::MmsbPage, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
@@ -2429,8 +3221,13 @@ Errors: PageNotFound, PageFreed, NoSpace, ReadOnly, Poisoned.
 # Safety
 `note` is null or valid, `lsn` null or valid for a write.
 """
-@inline rust_page_free(page, note, lsn) =
-    ccall(FUNCTIONS.rust_page_free, Int32, (MmsbPage, Ptr{MmsbNote}, Ptr{UInt64},), page, note, lsn)
+@inline function rust_page_free(page, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_page_free, Int32, (MmsbPage, Ptr{MmsbNote}, Ptr{UInt64},), page, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_update(page::MmsbPage, bytes::Ptr{UInt8}, len::Csize_t, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
@@ -2446,8 +3243,13 @@ Cost: one comparison of the page, and the record of what changed; no system call
 # Safety
 `bytes` is valid for `len` reads, `note` null or valid, `lsn` null or valid for a write.
 """
-@inline rust_page_update(page, bytes, len, note, lsn) =
-    ccall(FUNCTIONS.rust_page_update, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, bytes, len, note, lsn)
+@inline function rust_page_update(page, bytes, len, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_page_update, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, bytes, len, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_write(page::MmsbPage, offset::UInt64, bytes::Ptr{UInt8}, len::Csize_t, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
@@ -2460,8 +3262,13 @@ Errors: RangeOutOfBounds, and those of `rust_page_update`.
 # Safety
 As `rust_page_update`.
 """
-@inline rust_page_write(page, offset, bytes, len, note, lsn) =
-    ccall(FUNCTIONS.rust_page_write, Int32, (MmsbPage, UInt64, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, offset, bytes, len, note, lsn)
+@inline function rust_page_write(page, offset, bytes, len, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_page_write, Int32, (MmsbPage, UInt64, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, offset, bytes, len, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_write_masked(page::MmsbPage, mask::Ptr{UInt8}, bytes::Ptr{UInt8}, len::Csize_t, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
@@ -2472,8 +3279,13 @@ the page's size. Otherwise as `rust_page_update`.
 # Safety
 As `rust_page_update`; `mask` is valid for `len` reads.
 """
-@inline rust_page_write_masked(page, mask, bytes, len, note, lsn) =
-    ccall(FUNCTIONS.rust_page_write_masked, Int32, (MmsbPage, Ptr{UInt8}, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, mask, bytes, len, note, lsn)
+@inline function rust_page_write_masked(page, mask, bytes, len, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_page_write_masked, Int32, (MmsbPage, Ptr{UInt8}, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, mask, bytes, len, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_read(page::MmsbPage, offset::UInt64, buf::Ptr{UInt8}, len::Csize_t)::Int32
@@ -2485,8 +3297,13 @@ Errors: RangeOutOfBounds (then `buf` is unchanged), PageNotFound, PageFreed, Cor
 # Safety
 `buf` is valid for `len` writes and holds initialised bytes.
 """
-@inline rust_page_read(page, offset, buf, len) =
-    ccall(FUNCTIONS.rust_page_read, Int32, (MmsbPage, UInt64, Ptr{UInt8}, Csize_t,), page, offset, buf, len)
+@inline function rust_page_read(page, offset, buf, len)
+    while true
+        status = ccall(FUNCTIONS.rust_page_read, Int32, (MmsbPage, UInt64, Ptr{UInt8}, Csize_t,), page, offset, buf, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_size(page::MmsbPage, out::Ptr{UInt64})::Int32
@@ -2496,8 +3313,13 @@ Bytes of a page.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_page_size(page, out) =
-    ccall(FUNCTIONS.rust_page_size, Int32, (MmsbPage, Ptr{UInt64},), page, out)
+@inline function rust_page_size(page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_page_size, Int32, (MmsbPage, Ptr{UInt64},), page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_epoch(page::MmsbPage, out::Ptr{UInt64})::Int32
@@ -2507,8 +3329,13 @@ How often a page's content has changed.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_page_epoch(page, out) =
-    ccall(FUNCTIONS.rust_page_epoch, Int32, (MmsbPage, Ptr{UInt64},), page, out)
+@inline function rust_page_epoch(page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_page_epoch, Int32, (MmsbPage, Ptr{UInt64},), page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_lsn(page::MmsbPage, out::Ptr{UInt64})::Int32
@@ -2518,8 +3345,13 @@ LSN of the record that changed a page last; 0 for an allocator's page.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_page_lsn(page, out) =
-    ccall(FUNCTIONS.rust_page_lsn, Int32, (MmsbPage, Ptr{UInt64},), page, out)
+@inline function rust_page_lsn(page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_page_lsn, Int32, (MmsbPage, Ptr{UInt64},), page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_location(page::MmsbPage, out::Ptr{UInt32})::Int32
@@ -2529,8 +3361,13 @@ Where a page should live: an `MmsbLocation`.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_page_location(page, out) =
-    ccall(FUNCTIONS.rust_page_location, Int32, (MmsbPage, Ptr{UInt32},), page, out)
+@inline function rust_page_location(page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_page_location, Int32, (MmsbPage, Ptr{UInt32},), page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_view(page::MmsbPage, out::Ptr{MmsbView}, data::Ptr{Ptr{UInt8}}, len::Ptr{Csize_t})::Int32
@@ -2545,8 +3382,13 @@ Cost: tens of ns, whatever the page's size.
 # Safety
 `out`, `data` and `len` are null or valid for a write.
 """
-@inline rust_page_view(page, out, data, len) =
-    ccall(FUNCTIONS.rust_page_view, Int32, (MmsbPage, Ptr{MmsbView}, Ptr{Ptr{UInt8}}, Ptr{Csize_t},), page, out, data, len)
+@inline function rust_page_view(page, out, data, len)
+    while true
+        status = ccall(FUNCTIONS.rust_page_view, Int32, (MmsbPage, Ptr{MmsbView}, Ptr{Ptr{UInt8}}, Ptr{Csize_t},), page, out, data, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_metadata_set(page::MmsbPage, key::Ptr{UInt8}, key_len::Csize_t, value::Ptr{UInt8}, value_len::Csize_t, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
@@ -2558,8 +3400,13 @@ null.
 `key` and `value` are valid for their lengths, `note` null or valid, `lsn` null or valid for a
 write.
 """
-@inline rust_page_metadata_set(page, key, key_len, value, value_len, note, lsn) =
-    ccall(FUNCTIONS.rust_page_metadata_set, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, key, key_len, value, value_len, note, lsn)
+@inline function rust_page_metadata_set(page, key, key_len, value, value_len, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_page_metadata_set, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, key, key_len, value, value_len, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_metadata_remove(page::MmsbPage, key::Ptr{UInt8}, key_len::Csize_t, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
@@ -2571,8 +3418,13 @@ Errors: KeyNotFound.
 # Safety
 `key` is valid for its length, `note` null or valid, `lsn` null or valid for a write.
 """
-@inline rust_page_metadata_remove(page, key, key_len, note, lsn) =
-    ccall(FUNCTIONS.rust_page_metadata_remove, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, key, key_len, note, lsn)
+@inline function rust_page_metadata_remove(page, key, key_len, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_page_metadata_remove, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{MmsbNote}, Ptr{UInt64},), page, key, key_len, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_metadata_get(page::MmsbPage, key::Ptr{UInt8}, key_len::Csize_t, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2586,8 +3438,13 @@ Errors: KeyNotFound, LengthMismatch.
 `key` is valid for its length, `buf` null or valid for `capacity` writes, `len` null or valid
 for a write.
 """
-@inline rust_page_metadata_get(page, key, key_len, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_page_metadata_get, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), page, key, key_len, buf, capacity, len)
+@inline function rust_page_metadata_get(page, key, key_len, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_page_metadata_get, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), page, key, key_len, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_metadata_keys(page::MmsbPage, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2598,8 +3455,290 @@ one after the other; `len` receives the bytes, also when the buffer is too small
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_page_metadata_keys(page, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_page_metadata_keys, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), page, buf, capacity, len)
+@inline function rust_page_metadata_keys(page, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_page_metadata_keys, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), page, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_derive(state::MmsbState, page::UInt64, parents::Ptr{UInt64}, count::Csize_t, formula::Ptr{UInt8}, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Has `page` computed by a formula (docs/formulas.md) from the `count` pages at `parents`, from now on
+and at once. They become its parents over edges for data. `*lsn` receives the group's LSN, 0 if all
+is so already; `note` and `lsn` may be null.
+
+Errors: InvalidArgument for the formula, with the place in it; LengthMismatch for sizes that do not
+fit it, Cycle, PageNotFound, PageFreed, NotOwner, Immutable. Then nothing changed.
+
+# Safety
+`parents` is null or points to `count` ids, `formula` is null or zero-terminated, `note` is null or
+valid, `lsn` null or valid for a write.
+"""
+@inline function rust_propagate_derive(state, page, parents, count, formula, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_derive, Int32, (MmsbState, UInt64, Ptr{UInt64}, Csize_t, Ptr{UInt8}, Ptr{MmsbNote}, Ptr{UInt64},), state, page, parents, count, formula, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_derive_by(state::MmsbState, page::UInt64, parents::Ptr{UInt64}, count::Csize_t, name::Ptr{UInt8}, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+As `rust_propagate_derive`, by the callback that is registered under `name`.
+
+Errors: NoCallback, CallbackFailed, and those of `rust_propagate_derive`.
+
+# Safety
+As `rust_propagate_derive`, with `name` in the formula's place.
+"""
+@inline function rust_propagate_derive_by(state, page, parents, count, name, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_derive_by, Int32, (MmsbState, UInt64, Ptr{UInt64}, Csize_t, Ptr{UInt8}, Ptr{MmsbNote}, Ptr{UInt64},), state, page, parents, count, name, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_register(state::MmsbState, name::Ptr{UInt8}, callback::MmsbRecompute, context::Ptr{Cvoid}, release::MmsbRelease, any_thread::Bool)::Int32
+
+Registers a callback that pages can be computed by, under a name of 1 to 255 bytes that stands in the
+log, until the state is closed. A state that is opened again needs it before a parent of such a page
+changes; replay does not. What was registered under the name goes.
+
+- `context`: given to each call.
+- `release`: null, or called with `context` once that is not used any more, on any thread; also if
+  this call fails.
+- `any_thread`: whether it may be called on threads of the engine's own, an executor's workers. If
+  not, work there that would call it fails.
+
+Ownership: `context` stays the caller's until `release` is called.
+Errors: NullHandle for `callback`, InvalidArgument for the name, Reentered, Closed.
+
+# Safety
+`name` is null or zero-terminated; `callback` and `release` may be called with `context` as said, by
+the threads that write.
+"""
+@inline function rust_propagate_register(state, name, callback, context, release, any_thread)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_register, Int32, (MmsbState, Ptr{UInt8}, MmsbRecompute, Ptr{Cvoid}, MmsbRelease, Bool,), state, name, callback, context, release, any_thread)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_set_formula(state::MmsbState, page::UInt64, formula::Ptr{UInt8}, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Has `page` computed by a formula from the parents that it has over edges for data. `*lsn` receives
+the group's LSN, 0 if it is so already; `note` and `lsn` may be null.
+
+Errors: those of `rust_propagate_derive`.
+
+# Safety
+`formula` is null or zero-terminated, `note` is null or valid, `lsn` null or valid for a write.
+"""
+@inline function rust_propagate_set_formula(state, page, formula, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_set_formula, Int32, (MmsbState, UInt64, Ptr{UInt8}, Ptr{MmsbNote}, Ptr{UInt64},), state, page, formula, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_set_callback(state::MmsbState, page::UInt64, name::Ptr{UInt8}, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+As `rust_propagate_set_formula`, by the callback that is registered under `name`.
+
+Errors: those of `rust_propagate_derive_by`.
+
+# Safety
+As `rust_propagate_set_formula`, with `name` in the formula's place.
+"""
+@inline function rust_propagate_set_callback(state, page, name, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_set_callback, Int32, (MmsbState, UInt64, Ptr{UInt8}, Ptr{MmsbNote}, Ptr{UInt64},), state, page, name, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_underive(state::MmsbState, page::UInt64, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Makes a page an ordinary one, with the content that it has. Its edges stay. `*lsn` receives the
+record's LSN; `note` and `lsn` may be null.
+
+Errors: NotDerived, PageNotFound, PageFreed.
+
+# Safety
+`note` is null or valid, `lsn` null or valid for a write.
+"""
+@inline function rust_propagate_underive(state, page, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_underive, Int32, (MmsbState, UInt64, Ptr{MmsbNote}, Ptr{UInt64},), state, page, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_rule(state::MmsbState, page::UInt64, kind::Ptr{UInt32}, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+What a page is computed by: `*kind` receives an `MmsbRuleKind`; the formula, or the callback's name,
+is copied to `buf`, not terminated, which has room for `capacity` bytes; `len` receives their
+number, also when the buffer is too small.
+
+Errors: PageNotFound, PageFreed; LengthMismatch if the buffer is too small.
+
+# Safety
+`kind` and `len` are null or valid for a write, `buf` is null or valid for writes of `capacity`
+bytes.
+"""
+@inline function rust_propagate_rule(state, page, kind, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_rule, Int32, (MmsbState, UInt64, Ptr{UInt32}, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), state, page, kind, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_staleness(state::MmsbState, page::UInt64, out::Ptr{UInt32})::Int32
+
+Whether a page is what its rule makes of its parents: `*out` receives an `MmsbStaleness`.
+
+Errors: PageNotFound, PageFreed.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline function rust_propagate_staleness(state, page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_staleness, Int32, (MmsbState, UInt64, Ptr{UInt32},), state, page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_stale_pages(state::MmsbState, buf::Ptr{UInt64}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
+
+The pages that are stale, or may be, ascending: copied to `buf`, which has room for `capacity`;
+`len` receives their number, also when the buffer is too small.
+
+# Safety
+`buf` is null or valid for `capacity` writes, `len` null or valid for a write.
+"""
+@inline function rust_propagate_stale_pages(state, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_stale_pages, Int32, (MmsbState, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_run(state::MmsbState, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+Computes all that is stale, each page once, parents first, as one group. `*lsn` receives its LSN, 0
+if nothing is stale; `note` and `lsn` may be null.
+
+Errors: those of computing: NoCallback, CallbackFailed, Impure, RangeOutOfBounds of a formula's
+indexes. Then nothing changed.
+
+# Safety
+`note` is null or valid, `lsn` null or valid for a write.
+"""
+@inline function rust_propagate_run(state, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_run, Int32, (MmsbState, Ptr{MmsbNote}, Ptr{UInt64},), state, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_mode(state::MmsbState, out::Ptr{UInt32})::Int32
+
+When derived pages are computed: `*out` receives an `MmsbPropagation`.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline function rust_propagate_mode(state, out)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_mode, Int32, (MmsbState, Ptr{UInt32},), state, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_set_mode(state::MmsbState, mode::UInt32)::Int32
+
+Sets when derived pages are computed, an `MmsbPropagation`, until the state is closed. What is stale
+by then is computed with the next change of a page that others are computed from, or by
+`rust_propagate_run`.
+
+Errors: InvalidArgument, Reentered.
+"""
+@inline function rust_propagate_set_mode(state, mode)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_set_mode, Int32, (MmsbState, UInt32,), state, mode)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_check_purity(state::MmsbState, check::Bool)::Int32
+
+Has each callback called twice from now on, and compared, or no longer: a difference is Impure.
+"""
+@inline function rust_propagate_check_purity(state, check)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_check_purity, Int32, (MmsbState, Bool,), state, check)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_stats(state::MmsbState, out::Ptr{MmsbPropagationStats})::Int32
+
+What propagation did since the state was opened.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline function rust_propagate_stats(state, out)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_stats, Int32, (MmsbState, Ptr{MmsbPropagationStats},), state, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_propagate_set_patient(patient::Bool)::Int32
+
+Has calls that would wait for another thread's callback fail with Busy instead, in this process from
+now on, or wait, as they do at first. For languages whose collector waits for all threads to come
+back to the language: they try again.
+"""
+@inline function rust_propagate_set_patient(patient)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_set_patient, Int32, (Bool,), patient)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tlog_reader_next(reader::MmsbReader, out::Ptr{MmsbChange}, more::Ptr{Bool})::Int32
@@ -2612,8 +3751,13 @@ Errors: Corrupt with file, offset and reason; the reader is then at its end.
 `out` and `more` are null or valid for a write. What an earlier call wrote to `out` points to
 memory that this call frees.
 """
-@inline rust_tlog_reader_next(reader, out, more) =
-    ccall(FUNCTIONS.rust_tlog_reader_next, Int32, (MmsbReader, Ptr{MmsbChange}, Ptr{Bool},), reader, out, more)
+@inline function rust_tlog_reader_next(reader, out, more)
+    while true
+        status = ccall(FUNCTIONS.rust_tlog_reader_next, Int32, (MmsbReader, Ptr{MmsbChange}, Ptr{Bool},), reader, out, more)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tlog_reader_delta(reader::MmsbReader, out::Ptr{MmsbDelta})::Int32
@@ -2626,8 +3770,13 @@ Errors: InvalidArgument if the reader stands at no change of content.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_tlog_reader_delta(reader, out) =
-    ccall(FUNCTIONS.rust_tlog_reader_delta, Int32, (MmsbReader, Ptr{MmsbDelta},), reader, out)
+@inline function rust_tlog_reader_delta(reader, out)
+    while true
+        status = ccall(FUNCTIONS.rust_tlog_reader_delta, Int32, (MmsbReader, Ptr{MmsbDelta},), reader, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_tlog_reader_free(reader::Ptr{MmsbReader})::Int32
@@ -2637,8 +3786,13 @@ Frees a reader. `*reader` becomes zero. Null and zero are fine.
 # Safety
 `reader` is null or valid for a read and a write.
 """
-@inline rust_tlog_reader_free(reader) =
-    ccall(FUNCTIONS.rust_tlog_reader_free, Int32, (Ptr{MmsbReader},), reader)
+@inline function rust_tlog_reader_free(reader)
+    while true
+        status = ccall(FUNCTIONS.rust_tlog_reader_free, Int32, (Ptr{MmsbReader},), reader)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_soft_checkpoint(state::MmsbState, out::Ptr{MmsbSoftCheckpoint})::Int32
@@ -2655,8 +3809,13 @@ Cost: O(lanes), whatever the state's size.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_state_soft_checkpoint(state, out) =
-    ccall(FUNCTIONS.rust_state_soft_checkpoint, Int32, (MmsbState, Ptr{MmsbSoftCheckpoint},), state, out)
+@inline function rust_state_soft_checkpoint(state, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_soft_checkpoint, Int32, (MmsbState, Ptr{MmsbSoftCheckpoint},), state, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_revert(state::MmsbState, mark::MmsbSoftCheckpoint, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
@@ -2675,8 +3834,13 @@ Cost: O(pages that changed since, and their bytes).
 # Safety
 `note` is null or valid, `lsn` null or valid for a write.
 """
-@inline rust_state_revert(state, mark, note, lsn) =
-    ccall(FUNCTIONS.rust_state_revert, Int32, (MmsbState, MmsbSoftCheckpoint, Ptr{MmsbNote}, Ptr{UInt64},), state, mark, note, lsn)
+@inline function rust_state_revert(state, mark, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_state_revert, Int32, (MmsbState, MmsbSoftCheckpoint, Ptr{MmsbNote}, Ptr{UInt64},), state, mark, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_soft_checkpoint_lsn(mark::MmsbSoftCheckpoint, out::Ptr{UInt64})::Int32
@@ -2688,8 +3852,13 @@ Errors: CheckpointPassed.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_soft_checkpoint_lsn(mark, out) =
-    ccall(FUNCTIONS.rust_soft_checkpoint_lsn, Int32, (MmsbSoftCheckpoint, Ptr{UInt64},), mark, out)
+@inline function rust_soft_checkpoint_lsn(mark, out)
+    while true
+        status = ccall(FUNCTIONS.rust_soft_checkpoint_lsn, Int32, (MmsbSoftCheckpoint, Ptr{UInt64},), mark, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_soft_checkpoint_release(mark::Ptr{MmsbSoftCheckpoint})::Int32
@@ -2700,8 +3869,94 @@ zero. Null and zero are fine.
 # Safety
 `mark` is null or valid for a read and a write.
 """
-@inline rust_soft_checkpoint_release(mark) =
-    ccall(FUNCTIONS.rust_soft_checkpoint_release, Int32, (Ptr{MmsbSoftCheckpoint},), mark)
+@inline function rust_soft_checkpoint_release(mark)
+    while true
+        status = ccall(FUNCTIONS.rust_soft_checkpoint_release, Int32, (Ptr{MmsbSoftCheckpoint},), mark)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_semiring_add(semiring::UInt32, a::Float64, b::Float64, out::Ptr{Float64})::Int32
+
+a ⊕ b of an `MmsbSemiring`.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline function rust_semiring_add(semiring, a, b, out)
+    while true
+        status = ccall(FUNCTIONS.rust_semiring_add, Int32, (UInt32, Float64, Float64, Ptr{Float64},), semiring, a, b, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_semiring_mul(semiring::UInt32, a::Float64, b::Float64, out::Ptr{Float64})::Int32
+
+a ⊗ b of an `MmsbSemiring`.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline function rust_semiring_mul(semiring, a, b, out)
+    while true
+        status = ccall(FUNCTIONS.rust_semiring_mul, Int32, (UInt32, Float64, Float64, Ptr{Float64},), semiring, a, b, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_semiring_fold_add(semiring::UInt32, values::Ptr{Float64}, count::Csize_t, out::Ptr{Float64})::Int32
+
+⊕ over the `count` numbers at `values`, as the formula `accumulate` computes it; what changes
+nothing under ⊕ over none.
+
+# Safety
+`values` is null or points to `count` numbers, `out` is null or valid for a write.
+"""
+@inline function rust_semiring_fold_add(semiring, values, count, out)
+    while true
+        status = ccall(FUNCTIONS.rust_semiring_fold_add, Int32, (UInt32, Ptr{Float64}, Csize_t, Ptr{Float64},), semiring, values, count, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_semiring_fold_mul(semiring::UInt32, values::Ptr{Float64}, count::Csize_t, out::Ptr{Float64})::Int32
+
+⊗ over the `count` numbers at `values`; what changes nothing under ⊗ over none.
+
+# Safety
+As `rust_semiring_fold_add`.
+"""
+@inline function rust_semiring_fold_mul(semiring, values, count, out)
+    while true
+        status = ccall(FUNCTIONS.rust_semiring_fold_mul, Int32, (UInt32, Ptr{Float64}, Csize_t, Ptr{Float64},), semiring, values, count, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_semiring_accumulate(semiring::UInt32, total::Float64, values::Ptr{Float64}, count::Csize_t, out::Ptr{Float64})::Int32
+
+`total` ⊕ (⊕ over the `count` numbers at `values`): goes on with a sum that was begun before.
+
+# Safety
+As `rust_semiring_fold_add`.
+"""
+@inline function rust_semiring_accumulate(semiring, total, values, count, out)
+    while true
+        status = ccall(FUNCTIONS.rust_semiring_accumulate, Int32, (UInt32, Float64, Ptr{Float64}, Csize_t, Ptr{Float64},), semiring, total, values, count, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_snapshot_new(state::MmsbState, out::Ptr{MmsbSnapshot})::Int32
@@ -2717,8 +3972,13 @@ Cost: O(lanes).
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_snapshot_new(state, out) =
-    ccall(FUNCTIONS.rust_snapshot_new, Int32, (MmsbState, Ptr{MmsbSnapshot},), state, out)
+@inline function rust_snapshot_new(state, out)
+    while true
+        status = ccall(FUNCTIONS.rust_snapshot_new, Int32, (MmsbState, Ptr{MmsbSnapshot},), state, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_snapshot_free(snapshot::Ptr{MmsbSnapshot})::Int32
@@ -2728,8 +3988,13 @@ Frees a snapshot. `*snapshot` becomes zero. Null and zero are fine.
 # Safety
 `snapshot` is null or valid for a read and a write.
 """
-@inline rust_snapshot_free(snapshot) =
-    ccall(FUNCTIONS.rust_snapshot_free, Int32, (Ptr{MmsbSnapshot},), snapshot)
+@inline function rust_snapshot_free(snapshot)
+    while true
+        status = ccall(FUNCTIONS.rust_snapshot_free, Int32, (Ptr{MmsbSnapshot},), snapshot)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_snapshot_lsn(snapshot::MmsbSnapshot, out::Ptr{UInt64})::Int32
@@ -2739,8 +4004,13 @@ The closed LSN that a snapshot stands at.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_snapshot_lsn(snapshot, out) =
-    ccall(FUNCTIONS.rust_snapshot_lsn, Int32, (MmsbSnapshot, Ptr{UInt64},), snapshot, out)
+@inline function rust_snapshot_lsn(snapshot, out)
+    while true
+        status = ccall(FUNCTIONS.rust_snapshot_lsn, Int32, (MmsbSnapshot, Ptr{UInt64},), snapshot, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_snapshot_digest(snapshot::MmsbSnapshot, out::Ptr{NTuple{32,UInt8}})::Int32
@@ -2750,8 +4020,13 @@ Digest of a snapshot's content; as `rust_state_digest`.
 # Safety
 `out` is null or valid for writes of 32 bytes.
 """
-@inline rust_snapshot_digest(snapshot, out) =
-    ccall(FUNCTIONS.rust_snapshot_digest, Int32, (MmsbSnapshot, Ptr{NTuple{32,UInt8}},), snapshot, out)
+@inline function rust_snapshot_digest(snapshot, out)
+    while true
+        status = ccall(FUNCTIONS.rust_snapshot_digest, Int32, (MmsbSnapshot, Ptr{NTuple{32,UInt8}},), snapshot, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_snapshot_page_size(snapshot::MmsbSnapshot, page::UInt64, out::Ptr{UInt64})::Int32
@@ -2763,8 +4038,13 @@ Errors: PageNotFound if it did not exist then.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_snapshot_page_size(snapshot, page, out) =
-    ccall(FUNCTIONS.rust_snapshot_page_size, Int32, (MmsbSnapshot, UInt64, Ptr{UInt64},), snapshot, page, out)
+@inline function rust_snapshot_page_size(snapshot, page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_snapshot_page_size, Int32, (MmsbSnapshot, UInt64, Ptr{UInt64},), snapshot, page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_snapshot_page_epoch(snapshot::MmsbSnapshot, page::UInt64, out::Ptr{UInt64})::Int32
@@ -2774,8 +4054,13 @@ Epoch of a page's content in a snapshot.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_snapshot_page_epoch(snapshot, page, out) =
-    ccall(FUNCTIONS.rust_snapshot_page_epoch, Int32, (MmsbSnapshot, UInt64, Ptr{UInt64},), snapshot, page, out)
+@inline function rust_snapshot_page_epoch(snapshot, page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_snapshot_page_epoch, Int32, (MmsbSnapshot, UInt64, Ptr{UInt64},), snapshot, page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_snapshot_read(snapshot::MmsbSnapshot, page::UInt64, offset::UInt64, buf::Ptr{UInt8}, len::Csize_t)::Int32
@@ -2785,8 +4070,13 @@ Copies `len` bytes of a page in a snapshot, from `offset` on, to `buf`.
 # Safety
 `buf` is valid for `len` writes and holds initialised bytes.
 """
-@inline rust_snapshot_read(snapshot, page, offset, buf, len) =
-    ccall(FUNCTIONS.rust_snapshot_read, Int32, (MmsbSnapshot, UInt64, UInt64, Ptr{UInt8}, Csize_t,), snapshot, page, offset, buf, len)
+@inline function rust_snapshot_read(snapshot, page, offset, buf, len)
+    while true
+        status = ccall(FUNCTIONS.rust_snapshot_read, Int32, (MmsbSnapshot, UInt64, UInt64, Ptr{UInt8}, Csize_t,), snapshot, page, offset, buf, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_snapshot_metadata_get(snapshot::MmsbSnapshot, page::UInt64, key::Ptr{UInt8}, key_len::Csize_t, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2800,8 +4090,13 @@ Errors: PageNotFound if the page did not exist then, KeyNotFound, LengthMismatch
 `key` is valid for its length, `buf` null or valid for `capacity` writes, `len` null or valid
 for a write.
 """
-@inline rust_snapshot_metadata_get(snapshot, page, key, key_len, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_snapshot_metadata_get, Int32, (MmsbSnapshot, UInt64, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), snapshot, page, key, key_len, buf, capacity, len)
+@inline function rust_snapshot_metadata_get(snapshot, page, key, key_len, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_snapshot_metadata_get, Int32, (MmsbSnapshot, UInt64, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), snapshot, page, key, key_len, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_snapshot_metadata_keys(snapshot::MmsbSnapshot, page::UInt64, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2815,8 +4110,13 @@ Errors: PageNotFound if the page did not exist then, LengthMismatch.
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_snapshot_metadata_keys(snapshot, page, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_snapshot_metadata_keys, Int32, (MmsbSnapshot, UInt64, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), snapshot, page, buf, capacity, len)
+@inline function rust_snapshot_metadata_keys(snapshot, page, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_snapshot_metadata_keys, Int32, (MmsbSnapshot, UInt64, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), snapshot, page, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_snapshot_list_pages(snapshot::MmsbSnapshot, buf::Ptr{UInt64}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2827,8 +4127,13 @@ Copies the ids of all pages of a snapshot, ascending, to `buf`, which has room f
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_snapshot_list_pages(snapshot, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_snapshot_list_pages, Int32, (MmsbSnapshot, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), snapshot, buf, capacity, len)
+@inline function rust_snapshot_list_pages(snapshot, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_snapshot_list_pages, Int32, (MmsbSnapshot, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), snapshot, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_config_default(durable::Bool, out::Ptr{MmsbConfig})::Int32
@@ -2839,8 +4144,13 @@ Writes the default settings to `out`: of a state in memory if `durable` is false
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_config_default(durable, out) =
-    ccall(FUNCTIONS.rust_config_default, Int32, (Bool, Ptr{MmsbConfig},), durable, out)
+@inline function rust_config_default(durable, out)
+    while true
+        status = ccall(FUNCTIONS.rust_config_default, Int32, (Bool, Ptr{MmsbConfig},), durable, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_open(config::Ptr{MmsbConfig}, out::Ptr{MmsbState})::Int32
@@ -2856,8 +4166,13 @@ checkpoint.
 # Safety
 `config` is null or valid, `out` null or valid for a write.
 """
-@inline rust_state_open(config, out) =
-    ccall(FUNCTIONS.rust_state_open, Int32, (Ptr{MmsbConfig}, Ptr{MmsbState},), config, out)
+@inline function rust_state_open(config, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_open, Int32, (Ptr{MmsbConfig}, Ptr{MmsbState},), config, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_close(state::Ptr{MmsbState})::Int32
@@ -2870,8 +4185,13 @@ Errors: what the last flush and sync say; the state is closed all the same.
 # Safety
 `state` is null or valid for a read and a write.
 """
-@inline rust_state_close(state) =
-    ccall(FUNCTIONS.rust_state_close, Int32, (Ptr{MmsbState},), state)
+@inline function rust_state_close(state)
+    while true
+        status = ccall(FUNCTIONS.rust_state_close, Int32, (Ptr{MmsbState},), state)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_flush(state::MmsbState, lsn::Ptr{UInt64})::Int32
@@ -2882,8 +4202,13 @@ the closed LSN that covers them.
 # Safety
 `lsn` is null or valid for a write.
 """
-@inline rust_state_flush(state, lsn) =
-    ccall(FUNCTIONS.rust_state_flush, Int32, (MmsbState, Ptr{UInt64},), state, lsn)
+@inline function rust_state_flush(state, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_state_flush, Int32, (MmsbState, Ptr{UInt64},), state, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_sync(state::MmsbState, lsn::Ptr{UInt64})::Int32
@@ -2893,8 +4218,13 @@ Makes all changes made before the call durable. `lsn` may be null.
 # Safety
 `lsn` is null or valid for a write.
 """
-@inline rust_state_sync(state, lsn) =
-    ccall(FUNCTIONS.rust_state_sync, Int32, (MmsbState, Ptr{UInt64},), state, lsn)
+@inline function rust_state_sync(state, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_state_sync, Int32, (MmsbState, Ptr{UInt64},), state, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_digest(state::MmsbState, out::Ptr{NTuple{32,UInt8}})::Int32
@@ -2907,8 +4237,13 @@ Cost: one pass over all pages.
 # Safety
 `out` is null or valid for writes of 32 bytes.
 """
-@inline rust_state_digest(state, out) =
-    ccall(FUNCTIONS.rust_state_digest, Int32, (MmsbState, Ptr{NTuple{32,UInt8}},), state, out)
+@inline function rust_state_digest(state, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_digest, Int32, (MmsbState, Ptr{NTuple{32,UInt8}},), state, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_page_count(state::MmsbState, out::Ptr{UInt64})::Int32
@@ -2918,8 +4253,13 @@ Number of live pages.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_state_page_count(state, out) =
-    ccall(FUNCTIONS.rust_state_page_count, Int32, (MmsbState, Ptr{UInt64},), state, out)
+@inline function rust_state_page_count(state, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_page_count, Int32, (MmsbState, Ptr{UInt64},), state, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_list_pages(state::MmsbState, buf::Ptr{UInt64}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2930,8 +4270,13 @@ receives their number, also when the buffer is too small (LengthMismatch).
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_state_list_pages(state, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_state_list_pages, Int32, (MmsbState, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+@inline function rust_state_list_pages(state, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_state_list_pages, Int32, (MmsbState, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_is_read_only(state::MmsbState, out::Ptr{Bool})::Int32
@@ -2941,8 +4286,13 @@ Whether the state shows the past and refuses writes.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_state_is_read_only(state, out) =
-    ccall(FUNCTIONS.rust_state_is_read_only, Int32, (MmsbState, Ptr{Bool},), state, out)
+@inline function rust_state_is_read_only(state, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_is_read_only, Int32, (MmsbState, Ptr{Bool},), state, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_recovered(state::MmsbState, out::Ptr{MmsbRecovered})::Int32
@@ -2952,8 +4302,13 @@ What opening the state found.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_state_recovered(state, out) =
-    ccall(FUNCTIONS.rust_state_recovered, Int32, (MmsbState, Ptr{MmsbRecovered},), state, out)
+@inline function rust_state_recovered(state, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_recovered, Int32, (MmsbState, Ptr{MmsbRecovered},), state, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_stats(state::MmsbState, out::Ptr{MmsbStats})::Int32
@@ -2963,8 +4318,13 @@ Counts, bytes, log positions and latencies.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_state_stats(state, out) =
-    ccall(FUNCTIONS.rust_state_stats, Int32, (MmsbState, Ptr{MmsbStats},), state, out)
+@inline function rust_state_stats(state, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_stats, Int32, (MmsbState, Ptr{MmsbStats},), state, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_stats_json(state::MmsbState, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2975,8 +4335,13 @@ The stats as one JSON object, UTF-8, not terminated: copied to `buf`, which has 
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_state_stats_json(state, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_state_stats_json, Int32, (MmsbState, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+@inline function rust_state_stats_json(state, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_state_stats_json, Int32, (MmsbState, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), state, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_prometheus(state::MmsbState, name::Ptr{UInt8}, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -2989,8 +4354,13 @@ becomes the label `state` of each line; null for none.
 `name` is null or a zero-terminated string, `buf` null or valid for `capacity` writes, `len` null
 or valid for a write.
 """
-@inline rust_state_prometheus(state, name, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_state_prometheus, Int32, (MmsbState, Ptr{UInt8}, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), state, name, buf, capacity, len)
+@inline function rust_state_prometheus(state, name, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_state_prometheus, Int32, (MmsbState, Ptr{UInt8}, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), state, name, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_replay_to(state::MmsbState, lsn::UInt64, out::Ptr{MmsbState})::Int32
@@ -3005,8 +4375,13 @@ Errors: HistoryDropped, LsnInFuture, Corrupt.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_state_replay_to(state, lsn, out) =
-    ccall(FUNCTIONS.rust_state_replay_to, Int32, (MmsbState, UInt64, Ptr{MmsbState},), state, lsn, out)
+@inline function rust_state_replay_to(state, lsn, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_replay_to, Int32, (MmsbState, UInt64, Ptr{MmsbState},), state, lsn, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_replay_with(state::MmsbState, lsn::UInt64, progress::Ptr{Cvoid}, context::Ptr{Cvoid}, out::Ptr{MmsbState})::Int32
@@ -3018,8 +4393,13 @@ Errors: also Cancelled.
 # Safety
 `progress` is null or may be called with `context`; `out` is null or valid for a write.
 """
-@inline rust_state_replay_with(state, lsn, progress, context, out) =
-    ccall(FUNCTIONS.rust_state_replay_with, Int32, (MmsbState, UInt64, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{MmsbState},), state, lsn, progress, context, out)
+@inline function rust_state_replay_with(state, lsn, progress, context, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_replay_with, Int32, (MmsbState, UInt64, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{MmsbState},), state, lsn, progress, context, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_at(page::MmsbPage, lsn::UInt64, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t}, epoch::Ptr{UInt64})::Int32
@@ -3033,8 +4413,13 @@ Errors: HistoryDropped, LsnInFuture, PageNotFound (as of then), Corrupt.
 # Safety
 `buf` is null or valid for `capacity` writes, `len` and `epoch` null or valid for a write.
 """
-@inline rust_page_at(page, lsn, buf, capacity, len, epoch) =
-    ccall(FUNCTIONS.rust_page_at, Int32, (MmsbPage, UInt64, Ptr{UInt8}, Csize_t, Ptr{Csize_t}, Ptr{UInt64},), page, lsn, buf, capacity, len, epoch)
+@inline function rust_page_at(page, lsn, buf, capacity, len, epoch)
+    while true
+        status = ccall(FUNCTIONS.rust_page_at, Int32, (MmsbPage, UInt64, Ptr{UInt8}, Csize_t, Ptr{Csize_t}, Ptr{UInt64},), page, lsn, buf, capacity, len, epoch)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_verify(state::MmsbState, progress::Ptr{Cvoid}, context::Ptr{Cvoid}, out::Ptr{MmsbVerified})::Int32
@@ -3049,8 +4434,13 @@ log to be compared with.
 # Safety
 `progress` is null or may be called with `context`; `out` is null or valid for a write.
 """
-@inline rust_state_verify(state, progress, context, out) =
-    ccall(FUNCTIONS.rust_state_verify, Int32, (MmsbState, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{MmsbVerified},), state, progress, context, out)
+@inline function rust_state_verify(state, progress, context, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_verify, Int32, (MmsbState, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{MmsbVerified},), state, progress, context, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_query_default(out::Ptr{MmsbQuery})::Int32
@@ -3060,8 +4450,13 @@ Writes a query for all changes that are kept to `out`.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_query_default(out) =
-    ccall(FUNCTIONS.rust_query_default, Int32, (Ptr{MmsbQuery},), out)
+@inline function rust_query_default(out)
+    while true
+        status = ccall(FUNCTIONS.rust_query_default, Int32, (Ptr{MmsbQuery},), out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_query(state::MmsbState, query::Ptr{MmsbQuery}, out::Ptr{MmsbReader})::Int32
@@ -3076,8 +4471,13 @@ Errors: HistoryDropped, PageNotFound, Corrupt.
 # Safety
 `query` is null or valid, `out` null or valid for a write.
 """
-@inline rust_state_query(state, query, out) =
-    ccall(FUNCTIONS.rust_state_query, Int32, (MmsbState, Ptr{MmsbQuery}, Ptr{MmsbReader},), state, query, out)
+@inline function rust_state_query(state, query, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_query, Int32, (MmsbState, Ptr{MmsbQuery}, Ptr{MmsbReader},), state, query, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_create(state::MmsbState, size::UInt64, location::UInt32, note::Ptr{MmsbNote}, out::Ptr{MmsbPage})::Int32
@@ -3092,8 +4492,13 @@ Cost: O(size) for clearing.
 # Safety
 `note` is null or valid, `out` null or valid for a write.
 """
-@inline rust_page_create(state, size, location, note, out) =
-    ccall(FUNCTIONS.rust_page_create, Int32, (MmsbState, UInt64, UInt32, Ptr{MmsbNote}, Ptr{MmsbPage},), state, size, location, note, out)
+@inline function rust_page_create(state, size, location, note, out)
+    while true
+        status = ccall(FUNCTIONS.rust_page_create, Int32, (MmsbState, UInt64, UInt32, Ptr{MmsbNote}, Ptr{MmsbPage},), state, size, location, note, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_state_pooled()::Csize_t
@@ -3129,8 +4534,13 @@ Writes row `index` of the table of errors to `out`.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_error_info(index, out) =
-    ccall(FUNCTIONS.rust_error_info, Int32, (Csize_t, Ptr{MmsbErrorInfo},), index, out)
+@inline function rust_error_info(index, out)
+    while true
+        status = ccall(FUNCTIONS.rust_error_info, Int32, (Csize_t, Ptr{MmsbErrorInfo},), index, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_error_is_retryable(code::Int32)::Bool
@@ -3164,8 +4574,13 @@ Errors: ReadOnly, Poisoned.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_transaction_begin(state, read_only, out) =
-    ccall(FUNCTIONS.rust_transaction_begin, Int32, (MmsbState, Bool, Ptr{MmsbTransaction},), state, read_only, out)
+@inline function rust_transaction_begin(state, read_only, out)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_begin, Int32, (MmsbState, Bool, Ptr{MmsbTransaction},), state, read_only, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_commit(transaction::Ptr{MmsbTransaction}, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
@@ -3180,8 +4595,13 @@ Errors: Conflict, and those of the single changes; then none of them happened.
 `transaction` is null or valid for a read and a write, `note` null or valid, `lsn` null or valid
 for a write.
 """
-@inline rust_transaction_commit(transaction, note, lsn) =
-    ccall(FUNCTIONS.rust_transaction_commit, Int32, (Ptr{MmsbTransaction}, Ptr{MmsbNote}, Ptr{UInt64},), transaction, note, lsn)
+@inline function rust_transaction_commit(transaction, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_commit, Int32, (Ptr{MmsbTransaction}, Ptr{MmsbNote}, Ptr{UInt64},), transaction, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_abort(transaction::Ptr{MmsbTransaction})::Int32
@@ -3191,8 +4611,13 @@ Gives a transaction up: it leaves nothing. `*transaction` becomes zero. Null and
 # Safety
 `transaction` is null or valid for a read and a write.
 """
-@inline rust_transaction_abort(transaction) =
-    ccall(FUNCTIONS.rust_transaction_abort, Int32, (Ptr{MmsbTransaction},), transaction)
+@inline function rust_transaction_abort(transaction)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_abort, Int32, (Ptr{MmsbTransaction},), transaction)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_check(transaction::MmsbTransaction)::Int32
@@ -3201,8 +4626,13 @@ Looks whether all that the transaction has read still holds.
 
 Errors: Conflict.
 """
-@inline rust_transaction_check(transaction) =
-    ccall(FUNCTIONS.rust_transaction_check, Int32, (MmsbTransaction,), transaction)
+@inline function rust_transaction_check(transaction)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_check, Int32, (MmsbTransaction,), transaction)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_read(transaction::MmsbTransaction, page::UInt64, offset::UInt64, buf::Ptr{UInt8}, len::Csize_t)::Int32
@@ -3214,8 +4644,13 @@ Errors: PageNotFound, PageFreed, RangeOutOfBounds, Conflict.
 # Safety
 `buf` is valid for `len` writes and holds initialised bytes.
 """
-@inline rust_transaction_read(transaction, page, offset, buf, len) =
-    ccall(FUNCTIONS.rust_transaction_read, Int32, (MmsbTransaction, UInt64, UInt64, Ptr{UInt8}, Csize_t,), transaction, page, offset, buf, len)
+@inline function rust_transaction_read(transaction, page, offset, buf, len)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_read, Int32, (MmsbTransaction, UInt64, UInt64, Ptr{UInt8}, Csize_t,), transaction, page, offset, buf, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_page_size(transaction::MmsbTransaction, page::UInt64, out::Ptr{UInt64})::Int32
@@ -3225,8 +4660,13 @@ Bytes of a page.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_transaction_page_size(transaction, page, out) =
-    ccall(FUNCTIONS.rust_transaction_page_size, Int32, (MmsbTransaction, UInt64, Ptr{UInt64},), transaction, page, out)
+@inline function rust_transaction_page_size(transaction, page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_page_size, Int32, (MmsbTransaction, UInt64, Ptr{UInt64},), transaction, page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_contains(transaction::MmsbTransaction, page::UInt64, out::Ptr{Bool})::Int32
@@ -3236,8 +4676,13 @@ Whether a page exists. The transaction depends on the answer.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_transaction_contains(transaction, page, out) =
-    ccall(FUNCTIONS.rust_transaction_contains, Int32, (MmsbTransaction, UInt64, Ptr{Bool},), transaction, page, out)
+@inline function rust_transaction_contains(transaction, page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_contains, Int32, (MmsbTransaction, UInt64, Ptr{Bool},), transaction, page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_list_pages(transaction::MmsbTransaction, buf::Ptr{UInt64}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -3249,8 +4694,13 @@ is too small. Conflicts with whoever creates or frees a page before the commit.
 # Safety
 `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
 """
-@inline rust_transaction_list_pages(transaction, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_transaction_list_pages, Int32, (MmsbTransaction, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), transaction, buf, capacity, len)
+@inline function rust_transaction_list_pages(transaction, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_list_pages, Int32, (MmsbTransaction, Ptr{UInt64}, Csize_t, Ptr{Csize_t},), transaction, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_create_page(transaction::MmsbTransaction, size::UInt64, location::UInt32, id::Ptr{UInt64})::Int32
@@ -3262,8 +4712,13 @@ Errors: SizeOutOfRange, ReadOnly.
 # Safety
 `id` is null or valid for a write.
 """
-@inline rust_transaction_create_page(transaction, size, location, id) =
-    ccall(FUNCTIONS.rust_transaction_create_page, Int32, (MmsbTransaction, UInt64, UInt32, Ptr{UInt64},), transaction, size, location, id)
+@inline function rust_transaction_create_page(transaction, size, location, id)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_create_page, Int32, (MmsbTransaction, UInt64, UInt32, Ptr{UInt64},), transaction, size, location, id)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_free_page(transaction::MmsbTransaction, page::UInt64)::Int32
@@ -3272,8 +4727,13 @@ Frees a page when the transaction commits.
 
 Errors: PageNotFound, PageFreed, NotOwner, Immutable, ReadOnly; at the commit HasChildren.
 """
-@inline rust_transaction_free_page(transaction, page) =
-    ccall(FUNCTIONS.rust_transaction_free_page, Int32, (MmsbTransaction, UInt64,), transaction, page)
+@inline function rust_transaction_free_page(transaction, page)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_free_page, Int32, (MmsbTransaction, UInt64,), transaction, page)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_write(transaction::MmsbTransaction, page::UInt64, offset::UInt64, bytes::Ptr{UInt8}, len::Csize_t)::Int32
@@ -3285,8 +4745,13 @@ Errors: PageNotFound, PageFreed, RangeOutOfBounds, NotOwner, Immutable, ReadOnly
 # Safety
 `bytes` is valid for `len` reads.
 """
-@inline rust_transaction_write(transaction, page, offset, bytes, len) =
-    ccall(FUNCTIONS.rust_transaction_write, Int32, (MmsbTransaction, UInt64, UInt64, Ptr{UInt8}, Csize_t,), transaction, page, offset, bytes, len)
+@inline function rust_transaction_write(transaction, page, offset, bytes, len)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_write, Int32, (MmsbTransaction, UInt64, UInt64, Ptr{UInt8}, Csize_t,), transaction, page, offset, bytes, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_update(transaction::MmsbTransaction, page::UInt64, bytes::Ptr{UInt8}, len::Csize_t)::Int32
@@ -3298,16 +4763,26 @@ Errors: LengthMismatch, and those of `rust_transaction_write`.
 # Safety
 `bytes` is valid for `len` reads.
 """
-@inline rust_transaction_update(transaction, page, bytes, len) =
-    ccall(FUNCTIONS.rust_transaction_update, Int32, (MmsbTransaction, UInt64, Ptr{UInt8}, Csize_t,), transaction, page, bytes, len)
+@inline function rust_transaction_update(transaction, page, bytes, len)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_update, Int32, (MmsbTransaction, UInt64, Ptr{UInt8}, Csize_t,), transaction, page, bytes, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_apply(transaction::MmsbTransaction, delta::MmsbDelta)::Int32
 
 Applies a delta, which is copied. The note of the commit counts, not the delta's.
 """
-@inline rust_transaction_apply(transaction, delta) =
-    ccall(FUNCTIONS.rust_transaction_apply, Int32, (MmsbTransaction, MmsbDelta,), transaction, delta)
+@inline function rust_transaction_apply(transaction, delta)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_apply, Int32, (MmsbTransaction, MmsbDelta,), transaction, delta)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_metadata_get(transaction::MmsbTransaction, page::UInt64, key::Ptr{UInt8}, key_len::Csize_t, buf::Ptr{UInt8}, capacity::Csize_t, len::Ptr{Csize_t})::Int32
@@ -3321,8 +4796,13 @@ Errors: KeyNotFound, LengthMismatch.
 `key` is valid for its length, `buf` null or valid for `capacity` writes, `len` null or valid for
 a write.
 """
-@inline rust_transaction_metadata_get(transaction, page, key, key_len, buf, capacity, len) =
-    ccall(FUNCTIONS.rust_transaction_metadata_get, Int32, (MmsbTransaction, UInt64, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), transaction, page, key, key_len, buf, capacity, len)
+@inline function rust_transaction_metadata_get(transaction, page, key, key_len, buf, capacity, len)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_metadata_get, Int32, (MmsbTransaction, UInt64, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), transaction, page, key, key_len, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_metadata_set(transaction::MmsbTransaction, page::UInt64, key::Ptr{UInt8}, key_len::Csize_t, value::Ptr{UInt8}, value_len::Csize_t)::Int32
@@ -3332,8 +4812,13 @@ Sets a metadata key of a page.
 # Safety
 `key` and `value` are valid for their lengths.
 """
-@inline rust_transaction_metadata_set(transaction, page, key, key_len, value, value_len) =
-    ccall(FUNCTIONS.rust_transaction_metadata_set, Int32, (MmsbTransaction, UInt64, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t,), transaction, page, key, key_len, value, value_len)
+@inline function rust_transaction_metadata_set(transaction, page, key, key_len, value, value_len)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_metadata_set, Int32, (MmsbTransaction, UInt64, Ptr{UInt8}, Csize_t, Ptr{UInt8}, Csize_t,), transaction, page, key, key_len, value, value_len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_metadata_remove(transaction::MmsbTransaction, page::UInt64, key::Ptr{UInt8}, key_len::Csize_t)::Int32
@@ -3345,8 +4830,13 @@ Errors: KeyNotFound.
 # Safety
 `key` is valid for its length.
 """
-@inline rust_transaction_metadata_remove(transaction, page, key, key_len) =
-    ccall(FUNCTIONS.rust_transaction_metadata_remove, Int32, (MmsbTransaction, UInt64, Ptr{UInt8}, Csize_t,), transaction, page, key, key_len)
+@inline function rust_transaction_metadata_remove(transaction, page, key, key_len)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_metadata_remove, Int32, (MmsbTransaction, UInt64, Ptr{UInt8}, Csize_t,), transaction, page, key, key_len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_set_ownership(transaction::MmsbTransaction, page::UInt64, ownership::UInt32)::Int32
@@ -3356,8 +4846,13 @@ number.
 
 Errors: as `rust_page_set_ownership`.
 """
-@inline rust_transaction_set_ownership(transaction, page, ownership) =
-    ccall(FUNCTIONS.rust_transaction_set_ownership, Int32, (MmsbTransaction, UInt64, UInt32,), transaction, page, ownership)
+@inline function rust_transaction_set_ownership(transaction, page, ownership)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_set_ownership, Int32, (MmsbTransaction, UInt64, UInt32,), transaction, page, ownership)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_savepoint(transaction::MmsbTransaction, out::Ptr{MmsbSavepoint})::Int32
@@ -3367,8 +4862,13 @@ A place to go back to with `rust_transaction_rollback`.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_transaction_savepoint(transaction, out) =
-    ccall(FUNCTIONS.rust_transaction_savepoint, Int32, (MmsbTransaction, Ptr{MmsbSavepoint},), transaction, out)
+@inline function rust_transaction_savepoint(transaction, out)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_savepoint, Int32, (MmsbTransaction, Ptr{MmsbSavepoint},), transaction, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_rollback(transaction::MmsbTransaction, to::MmsbSavepoint)::Int32
@@ -3378,8 +4878,13 @@ stays read.
 
 Errors: InvalidArgument for one that was taken back.
 """
-@inline rust_transaction_rollback(transaction, to) =
-    ccall(FUNCTIONS.rust_transaction_rollback, Int32, (MmsbTransaction, MmsbSavepoint,), transaction, to)
+@inline function rust_transaction_rollback(transaction, to)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_rollback, Int32, (MmsbTransaction, MmsbSavepoint,), transaction, to)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transact(state::MmsbState, retry::Ptr{MmsbRetry}, note::Ptr{MmsbNote}, body::Ptr{Cvoid}, context::Ptr{Cvoid}, lsn::Ptr{UInt64})::Int32
@@ -3396,8 +4901,13 @@ that is no status; TransactionFinished if it ended the transaction.
 `retry` and `note` are null or valid, `body` is null or may be called with `context`, `lsn` null
 or valid for a write.
 """
-@inline rust_transact(state, retry, note, body, context, lsn) =
-    ccall(FUNCTIONS.rust_transact, Int32, (MmsbState, Ptr{MmsbRetry}, Ptr{MmsbNote}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), state, retry, note, body, context, lsn)
+@inline function rust_transact(state, retry, note, body, context, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_transact, Int32, (MmsbState, Ptr{MmsbRetry}, Ptr{MmsbNote}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), state, retry, note, body, context, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_transaction_after_conflict(state::MmsbState, retry::Ptr{MmsbRetry}, conflicts::UInt32)::Int32
@@ -3411,8 +4921,13 @@ Errors: RetriesExhausted if that was the last try.
 # Safety
 `retry` is null or valid for a read.
 """
-@inline rust_transaction_after_conflict(state, retry, conflicts) =
-    ccall(FUNCTIONS.rust_transaction_after_conflict, Int32, (MmsbState, Ptr{MmsbRetry}, UInt32,), state, retry, conflicts)
+@inline function rust_transaction_after_conflict(state, retry, conflicts)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_after_conflict, Int32, (MmsbState, Ptr{MmsbRetry}, UInt32,), state, retry, conflicts)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_partition_open(state::MmsbState, number::UInt32, out::Ptr{MmsbPartition})::Int32
@@ -3426,8 +4941,13 @@ Errors: PartitionInUse.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_partition_open(state, number, out) =
-    ccall(FUNCTIONS.rust_partition_open, Int32, (MmsbState, UInt32, Ptr{MmsbPartition},), state, number, out)
+@inline function rust_partition_open(state, number, out)
+    while true
+        status = ccall(FUNCTIONS.rust_partition_open, Int32, (MmsbState, UInt32, Ptr{MmsbPartition},), state, number, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_partition_free(partition::Ptr{MmsbPartition})::Int32
@@ -3437,8 +4957,13 @@ Gives a partition back. `*partition` becomes zero. Null and zero are fine.
 # Safety
 `partition` is null or valid for a read and a write.
 """
-@inline rust_partition_free(partition) =
-    ccall(FUNCTIONS.rust_partition_free, Int32, (Ptr{MmsbPartition},), partition)
+@inline function rust_partition_free(partition)
+    while true
+        status = ccall(FUNCTIONS.rust_partition_free, Int32, (Ptr{MmsbPartition},), partition)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_partition_begin(partition::MmsbPartition, out::Ptr{MmsbTransaction})::Int32
@@ -3448,8 +4973,13 @@ As `rust_transaction_begin`, of one that may change the partition's pages, too.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_partition_begin(partition, out) =
-    ccall(FUNCTIONS.rust_partition_begin, Int32, (MmsbPartition, Ptr{MmsbTransaction},), partition, out)
+@inline function rust_partition_begin(partition, out)
+    while true
+        status = ccall(FUNCTIONS.rust_partition_begin, Int32, (MmsbPartition, Ptr{MmsbTransaction},), partition, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_partition_transact(partition::MmsbPartition, retry::Ptr{MmsbRetry}, note::Ptr{MmsbNote}, body::Ptr{Cvoid}, context::Ptr{Cvoid}, lsn::Ptr{UInt64})::Int32
@@ -3459,8 +4989,13 @@ As `rust_transact`, for a partition.
 # Safety
 As `rust_transact`.
 """
-@inline rust_partition_transact(partition, retry, note, body, context, lsn) =
-    ccall(FUNCTIONS.rust_partition_transact, Int32, (MmsbPartition, Ptr{MmsbRetry}, Ptr{MmsbNote}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), partition, retry, note, body, context, lsn)
+@inline function rust_partition_transact(partition, retry, note, body, context, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_partition_transact, Int32, (MmsbPartition, Ptr{MmsbRetry}, Ptr{MmsbNote}, Ptr{Cvoid}, Ptr{Cvoid}, Ptr{UInt64},), partition, retry, note, body, context, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_ownership(page::MmsbPage, out::Ptr{UInt32})::Int32
@@ -3471,8 +5006,13 @@ may.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_page_ownership(page, out) =
-    ccall(FUNCTIONS.rust_page_ownership, Int32, (MmsbPage, Ptr{UInt32},), page, out)
+@inline function rust_page_ownership(page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_page_ownership, Int32, (MmsbPage, Ptr{UInt32},), page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_page_set_ownership(page::MmsbPage, ownership::UInt32, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
@@ -3486,8 +5026,13 @@ Errors: NotOwner, Immutable, PageNotFound, PageFreed, InvalidArgument.
 # Safety
 `note` is null or valid, `lsn` null or valid for a write.
 """
-@inline rust_page_set_ownership(page, ownership, note, lsn) =
-    ccall(FUNCTIONS.rust_page_set_ownership, Int32, (MmsbPage, UInt32, Ptr{MmsbNote}, Ptr{UInt64},), page, ownership, note, lsn)
+@inline function rust_page_set_ownership(page, ownership, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_page_set_ownership, Int32, (MmsbPage, UInt32, Ptr{MmsbNote}, Ptr{UInt64},), page, ownership, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_view_free(view::Ptr{MmsbView})::Int32
@@ -3497,8 +5042,13 @@ Frees a view. `*view` becomes zero; its data must no longer be used. Null and ze
 # Safety
 `view` is null or valid for a read and a write.
 """
-@inline rust_view_free(view) =
-    ccall(FUNCTIONS.rust_view_free, Int32, (Ptr{MmsbView},), view)
+@inline function rust_view_free(view)
+    while true
+        status = ccall(FUNCTIONS.rust_view_free, Int32, (Ptr{MmsbView},), view)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_view_data(view::MmsbView, data::Ptr{Ptr{UInt8}}, len::Ptr{Csize_t})::Int32
@@ -3508,8 +5058,13 @@ Start and length of a view's data, valid until the view is freed.
 # Safety
 `data` and `len` are null or valid for a write.
 """
-@inline rust_view_data(view, data, len) =
-    ccall(FUNCTIONS.rust_view_data, Int32, (MmsbView, Ptr{Ptr{UInt8}}, Ptr{Csize_t},), view, data, len)
+@inline function rust_view_data(view, data, len)
+    while true
+        status = ccall(FUNCTIONS.rust_view_data, Int32, (MmsbView, Ptr{Ptr{UInt8}}, Ptr{Csize_t},), view, data, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 """
     rust_view_epoch(view::MmsbView, out::Ptr{UInt64})::Int32
@@ -3519,7 +5074,12 @@ Epoch of a view's content.
 # Safety
 `out` is null or valid for a write.
 """
-@inline rust_view_epoch(view, out) =
-    ccall(FUNCTIONS.rust_view_epoch, Int32, (MmsbView, Ptr{UInt64},), view, out)
+@inline function rust_view_epoch(view, out)
+    while true
+        status = ccall(FUNCTIONS.rust_view_epoch, Int32, (MmsbView, Ptr{UInt64},), view, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
 
 end # module API

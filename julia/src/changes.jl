@@ -11,12 +11,17 @@ One change to one page, as the log tells it.
 - `prev::UInt64`: LSN of the record that changed the page before; 0 for none.
 - `kind::Symbol`: `:created`, `:freed`, `:written`, `:metadata`, `:restored` (the page, which had
   ended, began again, all zero, as the state went back to a soft checkpoint), `:owned` (it belongs to
-  somebody else), `:edge_added` or `:edge_removed` (it derives from another page, or no longer).
+  somebody else), `:edge_added` or `:edge_removed` (it derives from another page, or no longer), `:ruled`
+  (it is computed by another rule, or no longer), `:derived` or `:computed` (its formula, or a callback,
+  made another content), `:staled` (it became stale, or was found not to be).
 - `source::String`, `intent::Union{Nothing,String}`: who, and why.
 - `:created` and `:restored` only: `size::Int` (bytes), `location::Symbol`.
-- `:written` only: `runs`, a vector of `(offset, len)`, and `payload::Vector{UInt8}`, their bytes
+- `:written` and `:computed` only: `runs`, a vector of `(offset, len)`, and `payload::Vector{UInt8}`, their bytes
   one after the other.
 - `:metadata` only: `key::String`, `value::Union{Nothing,String}` (`nothing`: the key went).
+- `:owned` only: `ownership::Union{Symbol,Int}`, `:shared`, `:immutable` or a partition.
+- `:edge_added` and `:edge_removed` only: `parent::Int`, `edge::Symbol`, the kind.
+- `:ruled` only: `rule::Union{Nothing,String}`; `:staled` only: `staleness::Symbol`.
 """
 struct Change
     lsn::UInt64
@@ -33,6 +38,11 @@ struct Change
     payload::Vector{UInt8}
     key::String
     value::Union{Nothing,String}
+    ownership::Union{Symbol,Int}
+    parent::Int
+    edge::Symbol
+    rule::Union{Nothing,String}
+    staleness::Symbol
 end
 
 function Base.show(io::IO, change::Change)
@@ -89,20 +99,27 @@ const NO_RUNS = Run[]
 const NO_BYTES = UInt8[]
 
 function change(found::API.MmsbChange, reader::API.MmsbReader)
-    written = found.kind == UInt32(API.MMSB_CHANGE_KIND_WRITTEN)
+    written = found.kind in (UInt32(API.MMSB_CHANGE_KIND_WRITTEN), UInt32(API.MMSB_CHANGE_KIND_COMPUTED))
+    kind = kind_name(found.kind)
+    is_edge = kind in (:edge_added, :edge_removed)
     return Change(
         found.lsn, Int(found.time_ms), Int(found.page), Int(found.epoch), found.prev,
-        kind_name(found.kind),
+        kind,
         text_at(found.source, found.source_len),
         found.intent == C_NULL ? nothing : text_at(found.intent, found.intent_len),
         Int(found.size), location_name(found.location),
         written ? current_runs(reader) : NO_RUNS,
         written ? bytes_at(found.payload, found.payload_len) : NO_BYTES,
         text_at(found.key, found.key_len),
-        found.value == C_NULL ? nothing : text_at(found.value, found.value_len))
+        found.value == C_NULL ? nothing : text_at(found.value, found.value_len),
+        kind === :owned ? ownership_name(found.ownership) : :none,
+        Int(found.parent), is_edge ? first(EDGE_KINDS[found.edge + 1]) : :none,
+        rule_name(found.rule_kind, text_at(found.rule, found.rule_len)),
+        kind === :staled ? STALENESS[found.staleness + 1] : :none)
 end
 
-const KINDS = (:created, :freed, :written, :metadata, :restored, :owned, :edge_added, :edge_removed)
+const KINDS = (:created, :freed, :written, :metadata, :restored, :owned, :edge_added, :edge_removed,
+               :ruled, :derived, :computed, :staled)
 kind_name(number::UInt32) = KINDS[number]
 
 text_at(pointer, len) = len == 0 ? "" : unsafe_string(pointer, len)

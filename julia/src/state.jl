@@ -44,8 +44,11 @@ mutable struct MMSBState <: Handle
     handle::API.MmsbState
     "For `show` alone."
     path::Union{Nothing,String}
+    "Functions that the library calls: see `register_callback!`."
+    callbacks::Dict{String,Any}
 
-    MMSBState(handle::API.MmsbState, path) = finalizer(finalize_handle, new(handle, path))
+    MMSBState(handle::API.MmsbState, path) =
+        finalizer(finalize_handle, new(handle, path, Dict{String,Any}()))
 end
 
 free(::MMSBState, ref) = API.rust_state_close(ref)

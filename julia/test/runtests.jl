@@ -7,8 +7,8 @@ include("helpers.jl")
 
 const FILES = ["names", "interface", "errors", "states", "pages", "input", "metadata", "views",
                "allocators", "memory", "deltas", "batches", "macro", "log", "history", "progress",
-               "checkpoints", "reverts", "transactions", "graph", "events", "durable", "media", "tlog", "threads", "garbage", "costs", "snippets",
-               "example"]
+               "checkpoints", "reverts", "transactions", "graph", "events", "derived", "durable", "media",
+               "tlog", "threads", "garbage", "costs", "snippets", "example"]
 
 "(passed, failed) of a test set and all in it; what is broken or errs has failed."
 function counted(set::Test.DefaultTestSet)

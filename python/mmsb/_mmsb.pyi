@@ -17,6 +17,7 @@ from mmsb._metadata import Metadata
 
 _Durability: TypeAlias = Literal["memory", "buffered", "sync"]
 _T = TypeVar("_T")
+_F = TypeVar("_F", bound=Callable[..., Any])
 _EdgeKind: TypeAlias = Literal["data", "control", "device", "compiler"]
 _EventKind: TypeAlias = Literal[
     "created",
@@ -32,6 +33,8 @@ _EventKind: TypeAlias = Literal[
     "poisoned",
     "lost",
 ]
+_Staleness: TypeAlias = Literal["fresh", "behind", "stale"]
+_Function: TypeAlias = Callable[..., Any]
 _Location: TypeAlias = Literal["cpu", "gpu", "unified"]
 _Shape: TypeAlias = SupportsIndex | Iterable[SupportsIndex]
 _PageOrId: TypeAlias = Page | SupportsIndex
@@ -206,6 +209,43 @@ class State:
         """Take a read view of all pages at one closed LSN."""
     def compare(self, snapshot: Snapshot) -> list[Difference]:
         """Return what differs now from what a snapshot shows."""
+    def derive(
+        self,
+        page: _PageOrId,
+        parents: Sequence[_PageOrId],
+        rule: str | _Function,
+        *,
+        dtype: npt.DTypeLike | None = None,
+        name: str | None = None,
+        source: str = "",
+        intent: str | None = None,
+    ) -> int | None:
+        """Have a page computed from others, by a formula or a function. Returns the LSN."""
+    def derives(
+        self,
+        page: _PageOrId,
+        *parents: _PageOrId,
+        dtype: npt.DTypeLike | None = None,
+        name: str | None = None,
+    ) -> Callable[[_F], _F]:
+        """Have a page computed by the function below: a decorator."""
+    def register(
+        self, name: str, function: _Function, *, dtype: npt.DTypeLike | None = None
+    ) -> None:
+        """Register a function that pages can be computed by."""
+    def propagate(self, *, source: str = "", intent: str | None = None) -> int | None:
+        """Compute all that is stale, as one group. Returns its LSN, None if nothing is."""
+    @property
+    def propagation(self) -> Literal["immediate", "deferred"]:
+        """When derived pages are computed."""
+    @propagation.setter
+    def propagation(self, mode: Literal["immediate", "deferred"]) -> None: ...
+    def stale_pages(self) -> list[Page]:
+        """Return the pages that are stale, or may be."""
+    def check_purity(self, check: bool = True) -> None:
+        """Have functions that compute pages called twice, and compared, or no longer."""
+    def propagation_stats(self) -> dict[str, int]:
+        """Return counts of derived and stale pages, and of times that pages were computed."""
     def soft_checkpoint(self) -> SoftCheckpoint:
         """Mark the state as it is now, to go back to."""
     def revert(
@@ -262,6 +302,16 @@ class Page:
         """Who may change the page: anybody, nobody, or the partition of that number."""
     def share(self, *, source: str = "", intent: str | None = None) -> int | None:
         """Let anybody change the page. Returns the LSN, None if it is shared already."""
+    @property
+    def rule(self) -> str | None:
+        """What the page is computed by; None if it is not."""
+    @property
+    def staleness(self) -> _Staleness:
+        """Whether the page is what its rule makes of its parents."""
+    def underive(self, *, source: str = "", intent: str | None = None) -> int | None:
+        """Make the page an ordinary one, with the content that it has. Returns the LSN."""
+    def explain(self) -> Explanation:
+        """Tell what made the content, back to what was written by hand."""
     def freeze(self, *, source: str = "", intent: str | None = None) -> int | None:
         """Let nobody change the page any more."""
     def transfer(
@@ -449,6 +499,72 @@ class Subscription:
         _exc: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None: ...
+
+@final
+class Origin:
+    """What made a page's content."""
+
+    @property
+    def page(self) -> int:
+        """The page's id."""
+    @property
+    def epoch(self) -> int:
+        """Epoch of the content."""
+    @property
+    def lsn(self) -> int:
+        """LSN of the record that made it."""
+    @property
+    def time_ms(self) -> int:
+        """Wall clock, milliseconds since 1970-01-01 UTC."""
+    @property
+    def source(self) -> str:
+        """Label of who acted."""
+    @property
+    def intent(self) -> str | None:
+        """Why, if they said so."""
+    @property
+    def rule(self) -> str | None:
+        """What the content was computed by; None where it was written."""
+    @property
+    def parents(self) -> list[int]:
+        """What it was computed of, in order: indexes of the explanation."""
+
+@final
+class Explanation(Sequence[Origin]):
+    """What a page's content was made of, the page's own first."""
+
+    @property
+    def dropped(self) -> int:
+        """Contents that are left out, as they were made before history begins."""
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: SupportsIndex, /) -> Origin: ...  # type: ignore[override]
+
+@final
+class Semiring:
+    """Two operations that formulas fold with, over numbers of one's own."""
+
+    def __new__(cls, name: str) -> Self: ...
+    @property
+    def name(self) -> str:
+        """The name in formulas."""
+    @property
+    def zero(self) -> float:
+        """What changes nothing under add."""
+    @property
+    def one(self) -> float:
+        """What changes nothing under mul."""
+    def add(self, a: float, b: float) -> float:
+        """Return a ⊕ b."""
+    def mul(self, a: float, b: float) -> float:
+        """Return a ⊗ b."""
+    def fold_add(self, values: Iterable[float]) -> float:
+        """Return ⊕ over all values."""
+    def fold_mul(self, values: Iterable[float]) -> float:
+        """Return ⊗ over all values."""
+    def accumulate(self, total: float, values: Iterable[float]) -> float:
+        """Return total ⊕ (⊕ over all values)."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class Graph:
@@ -860,12 +976,23 @@ class Change:
     def kind(
         self,
     ) -> Literal[
-        "created", "written", "freed", "meta", "restored", "owned", "edge_added", "edge_removed"
+        "created",
+        "written",
+        "freed",
+        "meta",
+        "restored",
+        "owned",
+        "edge_added",
+        "edge_removed",
+        "ruled",
+        "derived",
+        "computed",
+        "staled",
     ]:
         """What happened."""
     @property
     def delta(self) -> Delta | None:
-        """Of "written": what changed."""
+        """Of "written" and "computed": what changed."""
     @property
     def size(self) -> int | None:
         """Of "created" and "restored": bytes of the page."""
@@ -878,6 +1005,21 @@ class Change:
     @property
     def value(self) -> bytes | None:
         """Of "meta": the key's value from then on; None if it went."""
+    @property
+    def ownership(self) -> Literal["shared", "immutable"] | int | None:
+        """Of "owned": whose it is from then on."""
+    @property
+    def parent(self) -> int | None:
+        """Of "edge_added" and "edge_removed": the parent's id."""
+    @property
+    def edge(self) -> _EdgeKind | None:
+        """Of "edge_added" and "edge_removed": the kind of the edge."""
+    @property
+    def rule(self) -> str | None:
+        """Of "ruled": what the page is computed by; None if it is no longer."""
+    @property
+    def staleness(self) -> _Staleness | None:
+        """Of "staled": what the page became."""
 
 @final
 class Changes(Iterator[Change]):
@@ -1086,6 +1228,18 @@ class PageAt:
     @property
     def metadata(self) -> dict[str, bytes]:
         """The metadata then."""
+    @property
+    def ownership(self) -> Literal["shared", "immutable"] | int:
+        """Who could change it."""
+    @property
+    def parents(self) -> list[tuple[int, _EdgeKind]]:
+        """What it derived from, in the order in which the edges were added."""
+    @property
+    def rule(self) -> str | None:
+        """What it was computed by; None if it was not."""
+    @property
+    def staleness(self) -> _Staleness:
+        """Whether it was what its rule made of the parents."""
     def __bytes__(self) -> bytes: ...
 
 @final
@@ -1274,6 +1428,27 @@ class HasChildren(ArgumentError):
 
 class EdgeNotFound(ArgumentError):
     """There is no such edge. Code 125."""
+
+class Derived(ArgumentError):
+    """The page is computed from others: nobody writes it by hand. Code 131."""
+
+class NotDerived(ArgumentError):
+    """The page is not computed from others. Code 132."""
+
+class NoCallback(ArgumentError):
+    """No callback is registered under the name by which a page is computed. Code 133."""
+
+class CallbackFailed(ArgumentError):
+    """A callback that computes a page failed: nothing was changed. Code 134."""
+
+class Impure(ArgumentError):
+    """A callback made two contents of the same parents: nothing was changed. Code 135."""
+
+class Reentered(ArgumentError):
+    """A callback that computes a page called its state. Code 136."""
+
+class Busy(ArgumentError):
+    """Another thread computes a page by a callback, and callers are not to wait. Code 137."""
 
 class Conflict(TransactionError):
     """Another transaction changed what this one read: nothing changed, try it again. Code 201."""

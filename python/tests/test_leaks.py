@@ -48,6 +48,18 @@ def batches() -> None:
         batch.create_page(1024)
 
 
+def events() -> None:
+    with mmsb.State() as state:
+        page = state.create_page(8)
+        with state.subscribe(capacity=100) as closed:
+            page.write(0, b"x")
+            assert len(closed.poll()) == 2
+        forgotten = state.subscribe(pages=[page], capacity=3)
+        page.write(0, b"y")
+        page.write(0, b"z")
+        assert next(forgotten).kind == "changed"
+
+
 def refusals() -> None:
     with mmsb.State() as state:
         page = state.create_page(1024)
@@ -91,7 +103,7 @@ def past() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
-@pytest.mark.parametrize("work", [lifecycle, views, batches, refusals, scratch, past])
+@pytest.mark.parametrize("work", [lifecycle, views, batches, events, refusals, scratch, past])
 def test_memory_does_not_grow(work: Callable[[], None]) -> None:
     for _ in range(ROUNDS // 4):
         work()

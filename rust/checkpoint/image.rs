@@ -14,7 +14,8 @@
 //!                                52 u32 checksum of the metadata       56 u64 pages with parents
 //! metadata: per page, per key    56 u8  location, 3 bytes of who owns it
 //! varint length, key, varint     60 u32 checksum of bytes 0..60
-//! length, value; under the key of no bytes the parents, if any: per edge u64 id, u8 kind
+//! length, value; under the key of no bytes what it derives from, if anything: u8 staleness, u8 kind
+//! of rule or 0, u16 length of its text, the text; then per parent u64 id, u8 kind of edge
 //! ```
 
 use crate::bail;

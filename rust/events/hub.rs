@@ -3,7 +3,7 @@
 use super::ring::Ring;
 use super::{Event, EventKind};
 use crate::stdx::sync::Mutex;
-use crate::types::{Lsn, PageId};
+use crate::types::Lsn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -44,18 +44,6 @@ impl Hub {
     pub fn tell(&self, kind: EventKind, lsn: Lsn) {
         if self.is_watched() {
             self.put(&[Event::new(kind, lsn)]);
-        }
-    }
-
-    /// Tells that the group `lsn` left derived pages stale. Before the group's locks are given
-    /// back, or under those that whoever brings these pages up to date takes: else a page's events
-    /// may come in another order than its LSNs.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for derived pages"))]
-    pub fn stale(&self, lsn: Lsn, pages: impl Iterator<Item = PageId>) {
-        if self.is_watched() {
-            let stale = |page| Event { page, ..Event::new(EventKind::Stale, lsn) };
-            let stale: Vec<Event> = pages.map(stale).collect();
-            self.put(&stale);
         }
     }
 

@@ -54,19 +54,23 @@ impl Ring {
         let passing = group.iter().filter(|event| self.filter.passes(event, group));
         let count = passing.clone().count();
         let mut waiting = self.waiting.lock();
-        if waiting.ended {
-            return false;
-        }
-        if count == 0 || group.iter().any(|event| event.is_at_or_below(waiting.after)) {
+        let Some(first) = group.first().filter(|_| count > 0 && !waiting.ended) else {
+            return !waiting.ended;
+        };
+        if first.is_at_or_below(waiting.after) {
             return true;
         }
+        // Nobody waits for what is there already.
+        let is_awaited = waiting.events.is_empty();
         if waiting.events.len() + count > self.filter.capacity {
-            waiting.lose(group.first().map_or(Lsn::ZERO, |event| event.lsn), count as u64);
+            waiting.lose(first.lsn, count as u64);
         } else {
             waiting.events.extend(passing);
         }
         drop(waiting);
-        self.arrived.notify_all();
+        if is_awaited {
+            self.arrived.notify_all();
+        }
         true
     }
 

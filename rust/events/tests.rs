@@ -107,7 +107,6 @@ fn filters_choose_by_kind_and_page() {
     let edge =
         Event { page: PageId(8), other: PageId(7), ..Event::new(EventKind::EdgeAdded, Lsn(3)) };
     hub.put(&[edge, Event::new(EventKind::Committed, Lsn(3))]);
-    hub.stale(Lsn(3), [PageId(7)].into_iter());
     hub.tell(EventKind::Poisoned, Lsn(1));
     assert_eq!(lsns(&commits.poll(9).unwrap()), [1, 2, 3]);
     assert_eq!(lsns(&commits_of_7.poll(9).unwrap()), [1, 3]);

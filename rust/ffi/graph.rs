@@ -217,7 +217,7 @@ pub unsafe extern "C" fn rust_graph_order(
     len: *mut usize,
 ) -> MmsbStatus {
     call_state(state.id, |state| {
-        let order = state.topological_order().into_iter();
+        let order = state.topological_order()?.into_iter();
         let ranks: Vec<MmsbRank> =
             order.map(|(page, height)| MmsbRank { page: page.0, height }).collect();
         // SAFETY: the caller's promise.
@@ -233,7 +233,7 @@ pub unsafe extern "C" fn rust_graph_order(
 pub unsafe extern "C" fn rust_graph_edge_count(state: MmsbState, out: *mut u64) -> MmsbStatus {
     call_state(state.id, |state| {
         // SAFETY: the caller's promise.
-        unsafe { Out::new(out, "out") }?.set(state.edge_count());
+        unsafe { Out::new(out, "out") }?.set(state.edge_count()?);
         Ok(())
     })
 }
@@ -252,7 +252,7 @@ pub unsafe extern "C" fn rust_graph_dot(
 ) -> MmsbStatus {
     call_state(state.id, |state| {
         // SAFETY: the caller's promise.
-        unsafe { copy_out(state.graph_dot().as_bytes(), buf, capacity, len) }
+        unsafe { copy_out(state.graph_dot()?.as_bytes(), buf, capacity, len) }
     })
 }
 

@@ -47,6 +47,7 @@ pub enum Kind {
     Executor = 14,
     Tickets = 15,
     Events = 16,
+    Explanation = 17,
 }
 
 /// A type that handles stand for.
@@ -75,6 +76,7 @@ const KINDS: &[&str] = &[
     "executor",
     "tickets",
     "subscription",
+    "explanation",
 ];
 const PLACE_BITS: u32 = 24;
 const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;

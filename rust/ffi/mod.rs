@@ -20,14 +20,17 @@ pub mod compare;
 pub mod delta;
 pub mod events;
 pub mod executor;
+pub mod explain;
 pub mod graph;
 mod handle;
 pub mod log;
 pub mod memory;
 pub mod page;
 mod pointer;
+pub mod propagate;
 pub mod reader;
 pub mod revert;
+pub mod semiring;
 pub mod snapshot;
 pub mod state;
 pub mod status;
@@ -38,8 +41,8 @@ pub use pointer::MmsbNote;
 
 use crate::events::Subscription;
 use crate::state::{
-    Allocator, Batch, Changes, Executor, Partition, ScratchView, Snapshot, SoftCheckpoint, State,
-    TLog, Tickets, Transaction, View,
+    Allocator, Batch, Changes, Executor, Explanation, Partition, ScratchView, Snapshot,
+    SoftCheckpoint, State, TLog, Tickets, Transaction, View,
 };
 use crate::txn::Program;
 use crate::types::Lsn;
@@ -102,6 +105,14 @@ pub struct MmsbSnapshot {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct MmsbComparison {
+    /// The handle's bits.
+    pub id: u64,
+}
+
+/// What a page's content was made of. Zero is null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MmsbExplanation {
     /// The handle's bits.
     pub id: u64,
 }
@@ -266,6 +277,11 @@ unsafe impl Object for Mutex<Tickets<Option<Lsn>>> {
 // SAFETY: the only type of its kind.
 unsafe impl Object for Subscription {
     const KIND: Kind = Kind::Events;
+}
+
+// SAFETY: the only type of its kind.
+unsafe impl Object for Explanation {
+    const KIND: Kind = Kind::Explanation;
 }
 
 /// Takes the object behind a caller's handle out and zeroes the handle; null and zero are fine.

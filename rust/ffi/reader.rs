@@ -5,6 +5,7 @@ use super::status::{MmsbStatus, call};
 use super::{Current, MmsbDelta, MmsbReader, ReaderObject, handle, take};
 use crate::bail;
 use crate::state::Change;
+use crate::types::Rule;
 use std::ffi::c_char;
 use std::ptr;
 
@@ -28,6 +29,14 @@ pub enum MmsbChangeKind {
     EdgeAdded = 7,
     /// The page derives from another no longer.
     EdgeRemoved = 8,
+    /// The content is computed by another rule from then on, or no longer computed.
+    Ruled = 9,
+    /// Content was computed anew by the page's formula; `rust_state_page_at` tells what it came to.
+    Derived = 10,
+    /// Content was computed anew by a callback: the runs and bytes that changed.
+    Computed = 11,
+    /// Content became stale, or was found not to be.
+    Staled = 12,
 }
 
 /// One change to one page. Pointers belong to the reader and are valid until its next change or its
@@ -67,9 +76,9 @@ pub struct MmsbChange {
     pub value: *const u8,
     /// Bytes of the value.
     pub value_len: usize,
-    /// `Written`: runs.
+    /// `Written`, `Computed`: runs.
     pub runs: usize,
-    /// `Written`: bytes of new content, one run after the other.
+    /// `Written`, `Computed`: bytes of new content, one run after the other.
     pub payload: *const u8,
     /// Bytes of new content.
     pub payload_len: usize,
@@ -79,6 +88,14 @@ pub struct MmsbChange {
     pub edge: u32,
     /// `Owned`: 0 for shared, 1 for immutable, else 2 and the partition's number.
     pub ownership: u32,
+    /// `Ruled`: the formula, or the callback's name; null if the page is no longer computed.
+    pub rule: *const c_char,
+    /// Bytes of it.
+    pub rule_len: usize,
+    /// `Ruled`: an `MmsbRuleKind`, 0 if the page is no longer computed.
+    pub rule_kind: u32,
+    /// `Staled`: an `MmsbStaleness`.
+    pub staleness: u32,
 }
 
 fn view(current: &Current) -> MmsbChange {
@@ -107,6 +124,10 @@ fn view(current: &Current) -> MmsbChange {
         parent: 0,
         edge: 0,
         ownership: 0,
+        rule: ptr::null(),
+        rule_len: 0,
+        rule_kind: 0,
+        staleness: 0,
     };
     match &changed.change {
         Change::Freed => {}
@@ -130,8 +151,23 @@ fn view(current: &Current) -> MmsbChange {
             out.kind = MmsbChangeKind::EdgeRemoved;
             (out.parent, out.edge) = (link.page.0, link.kind as u32);
         }
-        Change::Written(delta) => {
-            out.kind = MmsbChangeKind::Written;
+        Change::Ruled(rule) => {
+            out.kind = MmsbChangeKind::Ruled;
+            if let Some((kind, text)) = rule.as_ref().map(Rule::parts) {
+                (out.rule, out.rule_len) = (text.as_ptr().cast(), text.len());
+                out.rule_kind = kind.into();
+            }
+        }
+        Change::Derived => out.kind = MmsbChangeKind::Derived,
+        Change::Staled(staleness) => {
+            out.kind = MmsbChangeKind::Staled;
+            out.staleness = *staleness as u32;
+        }
+        Change::Written(delta) | Change::Computed(delta) => {
+            out.kind = match &changed.change {
+                Change::Computed(_) => MmsbChangeKind::Computed,
+                _ => MmsbChangeKind::Written,
+            };
             out.runs = delta.as_runs().len();
             (out.payload, out.payload_len) = (delta.payload().as_ptr(), delta.payload_len());
         }
@@ -193,7 +229,7 @@ pub unsafe extern "C" fn rust_tlog_reader_delta(
         let delta =
             handle::with::<ReaderObject, _>(reader.id, |reader| match &reader.changes.lock().1 {
                 Some(Current { changed }) => match &changed.change {
-                    Change::Written(delta) => Ok(delta.clone()),
+                    Change::Written(delta) | Change::Computed(delta) => Ok(delta.clone()),
                     _ => bail!(InvalidArgument, "the reader stands at a change without content"),
                 },
                 None => bail!(InvalidArgument, "the reader stands at no change"),

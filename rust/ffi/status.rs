@@ -64,6 +64,20 @@ pub enum MmsbStatus {
     HasChildren = 124,
     /// There is no such edge.
     EdgeNotFound = 125,
+    /// The page is computed from others: nobody writes it by hand.
+    Derived = 131,
+    /// The page is not computed from others.
+    NotDerived = 132,
+    /// No callback is registered under the name by which a page is computed.
+    NoCallback = 133,
+    /// A callback that computes a page failed: nothing was changed.
+    CallbackFailed = 134,
+    /// A callback made two contents of the same parents: nothing was changed.
+    Impure = 135,
+    /// A callback that computes a page called its state.
+    Reentered = 136,
+    /// Another thread computes a page by a callback, and callers are not to wait for that.
+    Busy = 137,
     /// Another transaction changed what this one read: nothing was changed, it is to be tried again.
     Conflict = 201,
     /// A transaction met others in every one of its tries.
@@ -136,6 +150,13 @@ impl From<ErrorKind> for MmsbStatus {
             ErrorKind::Cycle => S::Cycle,
             ErrorKind::HasChildren => S::HasChildren,
             ErrorKind::EdgeNotFound => S::EdgeNotFound,
+            ErrorKind::Derived => S::Derived,
+            ErrorKind::NotDerived => S::NotDerived,
+            ErrorKind::NoCallback => S::NoCallback,
+            ErrorKind::CallbackFailed => S::CallbackFailed,
+            ErrorKind::Impure => S::Impure,
+            ErrorKind::Reentered => S::Reentered,
+            ErrorKind::Busy => S::Busy,
             ErrorKind::Conflict => S::Conflict,
             ErrorKind::RetriesExhausted => S::RetriesExhausted,
             ErrorKind::TransactionFinished => S::TransactionFinished,

@@ -3,6 +3,7 @@
 //! ```text
 //!   order     a list of places with growing labels; who must come later is moved, no more
 //!   mod       edges, cycles, walks          picture   DOT and SVG
+//!   dirty     what has to be computed anew, in waves
 //! ```
 //!
 //! It is an index: what is true stands with each page (its parents are part of it as its metadata
@@ -14,6 +15,7 @@
 //! - A page has a place as long as it has an edge.
 //! - Nothing here is recursive: chains may be as long as there are pages.
 
+mod dirty;
 mod order;
 mod picture;
 
@@ -22,7 +24,11 @@ use crate::types::{EdgeKind, Link, PageId};
 use order::Order;
 use smallvec::SmallVec;
 
+pub use dirty::Dirty;
 pub use picture::PICTURE_PAGES_MAX;
+
+/// The tag of a place that is not derived.
+pub const NO_TAG: u32 = u32::MAX;
 
 /// Pages whose ids share the high bits have their places in one block.
 const BLOCK_BITS: u32 = 12;
@@ -54,13 +60,20 @@ impl End {
 
 type Ends = SmallVec<[End; 4]>;
 
-#[derive(Default)]
 struct Node {
     id: u64,
     /// The last walk that came here.
     seen: u64,
+    /// What the state has of a derived page.
+    tag: u32,
     parents: Ends,
     children: Ends,
+}
+
+impl Default for Node {
+    fn default() -> Node {
+        Node { id: 0, seen: 0, tag: NO_TAG, parents: Ends::new(), children: Ends::new() }
+    }
 }
 
 /// Which way a walk goes.
@@ -160,11 +173,29 @@ impl Graph {
         self.edges == 0
     }
 
+    /// Where a page with edges stands, as long as it has any.
     #[inline]
-    fn place(&self, id: PageId) -> Option<u32> {
+    pub fn place(&self, id: PageId) -> Option<u32> {
         let block = self.blocks.get((id.0 >> BLOCK_BITS) as usize)?.as_ref()?;
         let place = block[id.0 as usize & ((1 << BLOCK_BITS) - 1)];
         (place != NO_PLACE).then_some(place)
+    }
+
+    /// The page at a place.
+    #[inline]
+    pub fn page(&self, place: u32) -> PageId {
+        PageId(self.nodes[place as usize].id)
+    }
+
+    /// What the state calls the derived page at a place, [`NO_TAG`] for other pages.
+    #[inline]
+    pub fn tag(&self, place: u32) -> u32 {
+        self.nodes[place as usize].tag
+    }
+
+    /// Marks a place as derived, or no longer.
+    pub fn set_tag(&mut self, place: u32, tag: u32) {
+        self.nodes[place as usize].tag = tag;
     }
 
     fn seat(&mut self, id: u64) -> &mut u32 {
@@ -263,6 +294,14 @@ impl Graph {
             children.contains(&End::new(to, kind))
         } else {
             parents.contains(&End::new(from, kind))
+        }
+    }
+
+    /// Whether the edge is there.
+    pub fn contains(&self, parent: PageId, child: PageId, kind: EdgeKind) -> bool {
+        match (self.place(parent), self.place(child)) {
+            (Some(from), Some(to)) => self.has(from, to, kind),
+            _ => false,
         }
     }
 

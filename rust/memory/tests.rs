@@ -51,7 +51,7 @@ impl Filled {
         // SAFETY: `len` bytes of ours.
         let bytes = unsafe { std::slice::from_raw_parts_mut(block.as_ptr(), len) };
         if zero {
-            assert!(bytes.iter().all(|&byte| byte == 0), "{len} bytes that are not zero");
+            assert!(all_are(bytes, 0), "{len} bytes that are not zero");
         }
         let byte = random.below(256) as u8;
         bytes.fill(byte);
@@ -61,13 +61,34 @@ impl Filled {
     fn check(&self) {
         // SAFETY: `len` bytes that nobody changes.
         let bytes = unsafe { std::slice::from_raw_parts(self.block.as_ptr(), self.len) };
-        assert!(bytes.iter().all(|&byte| byte == self.byte), "a block of {} changed", self.len);
+        assert!(all_are(bytes, self.byte), "a block of {} changed", self.len);
     }
 
     fn free(self, cache: &ThreadCache<'_>) {
         self.check();
         // SAFETY: from a cache of the arena, for this class; nobody else has it.
         unsafe { cache.free(self.class, self.block) };
+    }
+}
+
+/// Whether each byte is `byte`, at the speed of a comparison: the first is, and each is as the next.
+fn all_are(bytes: &[u8], byte: u8) -> bool {
+    match bytes {
+        [first, rest @ ..] => *first == byte && bytes[..rest.len()] == *rest,
+        [] => true,
+    }
+}
+
+#[test]
+fn one_byte_that_differs_is_seen_wherever_it_stands() {
+    for len in [1, 2, 15, 16, 100] {
+        let mut bytes = vec![7; len];
+        assert!(all_are(&bytes, 7) && !all_are(&bytes, 8));
+        for at in 0..len {
+            bytes[at] = 6;
+            assert!(!all_are(&bytes, 7), "{at} of {len}");
+            bytes[at] = 7;
+        }
     }
 }
 
@@ -162,27 +183,28 @@ fn in_use(arena: &Arena) -> u64 {
     blocks + counts.spans
 }
 
-/// `MMSB_HEAP_OPS`: operations of the long form, on 1, 2 and 8 threads each.
-fn ops() -> usize {
-    std::env::var("MMSB_HEAP_OPS").ok().and_then(|ops| ops.parse().ok()).unwrap_or(60_000)
+/// `MMSB_HEAP_OPS`: operations of the long form, in each of the two tests.
+fn ops(short: usize) -> usize {
+    std::env::var("MMSB_HEAP_OPS").ok().and_then(|ops| ops.parse().ok()).unwrap_or(short)
 }
 
 #[test]
 fn no_block_is_lost_shared_or_changed_on_1_2_and_8_threads() {
     for threads in [1, 2, 8] {
-        stress_on(threads, ops() / threads, 42);
+        stress_on(threads, ops(180_000) / 3 / threads, 42);
     }
 }
 
 #[test]
 fn memory_stays_constant_over_many_operations() {
+    const ROUNDS: usize = 10;
     let arena = Arena::reserve(1 << 30).unwrap();
     let cache = cache_of(&arena);
     let mut random = Prng::new(7);
     let mut slots: Vec<Option<Filled>> = (0..1000).map(|_| None).collect();
     let mut used = Vec::new();
-    for round in 0..10 {
-        for _ in 0..ops() / 2 {
+    for round in 0..ROUNDS {
+        for _ in 0..ops(300_000) / ROUNDS {
             let at = random.below(slots.len() as u64) as usize;
             match slots[at].take() {
                 Some(block) => block.free(&cache),

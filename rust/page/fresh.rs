@@ -28,9 +28,22 @@ impl<'a> Fresh<'a> {
         Ok(fresh)
     }
 
+    /// A frame of any content, all of which the caller is to fill.
+    #[inline]
+    pub fn raw(table: &'a Table, size: u32) -> Result<Fresh<'a>> {
+        Ok(Fresh { table, frame: table.raw_frame(size)?, size })
+    }
+
+    /// The frame's content, to change.
+    #[inline]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: frames are initialised memory of at least `size` bytes, and nobody else has it.
+        unsafe { std::slice::from_raw_parts_mut(self.frame.as_ptr(), self.size as usize) }
+    }
+
     /// The frame's content.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: both constructors fill `size` bytes, and nobody else has the frame.
+        // SAFETY: frames are initialised memory of at least `size` bytes, and nobody else has it.
         unsafe { std::slice::from_raw_parts(self.frame.as_ptr(), self.size as usize) }
     }
 
@@ -42,6 +55,11 @@ impl<'a> Fresh<'a> {
         frame
     }
 }
+
+// SAFETY: owned memory, whichever thread has it; a table may be used by all.
+unsafe impl Send for Fresh<'_> {}
+// SAFETY: a shared one is only read.
+unsafe impl Sync for Fresh<'_> {}
 
 impl Drop for Fresh<'_> {
     fn drop(&mut self) {

@@ -1,23 +1,29 @@
-//! A page's metadata: a small ordered map of bytes to bytes, and the pages that it derives from.
+//! A page's metadata: a small ordered map of bytes to bytes, the pages that it derives from, and how.
 
 use crate::bail;
 use crate::error::Result;
 use crate::limits::{META_BYTES_MAX, META_KEY_BYTES_MAX, META_VALUE_BYTES_MAX};
-use crate::types::{EdgeKind, Link, PageId};
+use crate::stdx::codec::{Dec, Enc};
+use crate::types::{EdgeKind, Link, PageId, Rule, Staleness};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// What a page has beside its content: keys and values, ascending by key, and its parents in the
-/// order in which the edges were added.
+/// What a page has beside its content: keys and values, ascending by key, its parents in the
+/// order in which the edges were added, and the rule that it is computed by.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Meta {
     pairs: BTreeMap<Box<[u8]>, Box<[u8]>>,
     parents: SmallVec<[Link; 1]>,
+    rule: Option<Rule>,
+    /// Of the content, as the rule goes.
+    pub staleness: Staleness,
 }
 
-/// In digests and images the parents stand under this key, which no caller can use.
-pub const PARENTS_KEY: &[u8] = b"";
+/// In digests and images rule and parents stand under this key, which no caller can use.
+pub const ORIGIN_KEY: &[u8] = b"";
+/// Staleness, kind of the rule, length of its text.
+const RULE_BYTES: usize = 4;
 const LINK_BYTES: usize = 9;
 
 impl Meta {
@@ -72,9 +78,29 @@ impl Meta {
         self.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
     }
 
-    /// Whether there is neither a key nor a parent.
+    /// Whether there is neither a key nor a parent nor a rule.
     pub fn is_empty(&self) -> bool {
-        self.pairs.is_empty() && self.parents.is_empty()
+        self.pairs.is_empty() && self.has_no_origin()
+    }
+
+    fn has_no_origin(&self) -> bool {
+        self.parents.is_empty() && self.rule.is_none()
+    }
+
+    /// How the content is computed, if it is.
+    pub fn rule(&self) -> Option<&Rule> {
+        self.rule.as_ref()
+    }
+
+    /// Has the content computed by `rule` from now on, or no longer computed.
+    pub fn set_rule(&mut self, rule: Option<Rule>) {
+        self.rule = rule;
+        self.staleness = Staleness::Fresh;
+    }
+
+    /// The pages that a rule computes from, in order: parents over edges for data.
+    pub fn sources(&self) -> impl Iterator<Item = PageId> {
+        self.parents.iter().filter(|link| link.kind == EdgeKind::Data).map(|link| link.page)
     }
 
     /// The pages that this one derives from, in the order in which the edges were added.
@@ -93,36 +119,55 @@ impl Meta {
         true
     }
 
-    /// Keys and values as digests and images hold them, ascending: the parents first, if there are
-    /// any, under [`PARENTS_KEY`], 9 bytes each: u64 id, u8 kind.
+    /// Keys and values as digests and images hold them, ascending: where the page derives from
+    /// others first, under [`ORIGIN_KEY`]: u8 staleness, u8 kind of rule or 0, u16 length of its
+    /// text, the text; then per parent u64 id, u8 kind.
     pub fn stored(&self) -> impl ExactSizeIterator<Item = (&[u8], Cow<'_, [u8]>)> {
-        let mut links = Vec::with_capacity(self.parents.len() * LINK_BYTES);
-        for link in &self.parents {
-            links.extend(link.page.0.to_le_bytes());
-            links.push(link.kind as u8);
-        }
-        let parents = (!links.is_empty()).then_some((PARENTS_KEY, Cow::from(links)));
+        let origin = (!self.has_no_origin()).then(|| (ORIGIN_KEY, Cow::from(self.encode_origin())));
         let pairs = self.iter().map(|(key, value)| (key, Cow::from(value)));
-        let stored: SmallVec<[_; 4]> = parents.into_iter().chain(pairs).collect();
+        let stored: SmallVec<[_; 4]> = origin.into_iter().chain(pairs).collect();
         stored.into_iter()
+    }
+
+    fn encode_origin(&self) -> Vec<u8> {
+        let (kind, text) = self.rule.as_ref().map_or((0, ""), Rule::parts);
+        let mut bytes = vec![0; RULE_BYTES + text.len() + self.parents.len() * LINK_BYTES];
+        let mut enc = Enc::new(&mut bytes);
+        enc.u8(self.staleness as u8);
+        enc.u8(kind);
+        enc.u16(text.len() as u16);
+        enc.bytes(text.as_bytes());
+        for link in &self.parents {
+            enc.u64(link.page.0);
+            enc.u8(link.kind as u8);
+        }
+        bytes
     }
 
     /// Takes in one of what [`stored`](Self::stored) gave; `false` if it is no such thing.
     pub fn take_stored(&mut self, key: &[u8], value: &[u8]) -> bool {
-        if key != PARENTS_KEY {
+        if key != ORIGIN_KEY {
             self.set(key, Some(value));
             return true;
         }
-        let links = value.chunks(LINK_BYTES).map(|link| {
-            let (&kind, id) = link.split_last()?;
-            let page = PageId(u64::from_le_bytes(id.try_into().ok()?));
-            Some(Link { page, kind: EdgeKind::from_u8(kind)? })
-        });
-        match links.collect::<Option<_>>() {
-            Some(links) => self.parents = links,
-            None => return false,
+        self.decode_origin(value).is_some()
+    }
+
+    fn decode_origin(&mut self, bytes: &[u8]) -> Option<()> {
+        let mut dec = Dec::new(bytes);
+        let staleness = Staleness::from_u8(dec.u8()?)?;
+        let (kind, len) = (dec.u8()?, dec.u16()?);
+        let text = std::str::from_utf8(dec.bytes(len.into())?).ok()?;
+        self.rule = match kind {
+            0 => None,
+            _ => Some(Rule::from_parts(kind, text)?),
+        };
+        self.staleness = staleness;
+        while !dec.rest().is_empty() {
+            let page = PageId(dec.u64()?);
+            self.parents.push(Link { page, kind: EdgeKind::from_u8(dec.u8()?)? });
         }
-        true
+        Some(())
     }
 
     /// Bytes of keys and values.

@@ -57,6 +57,9 @@ pub struct Body {
     unverified: bool,
     /// The page has, or had, parents or children: the graph has to be asked before it goes.
     pub linked: bool,
+    /// Its content is, or was, computed from others or what others are computed from: who changes it
+    /// propagates that.
+    pub bound: bool,
     /// Who may change it.
     pub ownership: Ownership,
     /// Bytes of content.
@@ -290,15 +293,20 @@ impl Body {
         }
     }
 
-    /// Adds or takes away an edge from a parent; whether that changed anything.
-    pub fn set_parent(&mut self, link: Link, there: bool) -> bool {
+    /// Changes the metadata in place, unless a version shares it.
+    pub fn change_meta<R>(&mut self, change: impl FnOnce(&mut Meta) -> R) -> R {
         let extra = self.extra.get_or_insert_default();
         let meta = Arc::make_mut(extra.meta.get_or_insert_default());
-        let changed = meta.set_parent(link, there);
+        let changed = change(meta);
         if meta.is_empty() {
             extra.meta = None;
         }
         changed
+    }
+
+    /// Adds or takes away an edge from a parent; whether that changed anything.
+    pub fn set_parent(&mut self, link: Link, there: bool) -> bool {
+        self.change_meta(|meta| meta.set_parent(link, there))
     }
 
     /// Makes a vacant slot a live page whose frame is `data`.
@@ -537,6 +545,7 @@ impl Body {
             owner: Owner::Memory,
             unverified: false,
             linked: false,
+            bound: false,
             ownership: Ownership::Shared,
             size: 0,
             pins: 0,

@@ -7,9 +7,11 @@
 use super::State;
 use super::allocator::no_key;
 use super::apply::overwrite;
-use super::commit::{Writer, add_changed, check_range, wrong_length};
+use super::commit::{Authority, Writer, add_changed, check_by_hand, check_range, wrong_length};
 use super::core::Core;
+use super::graph::Edges;
 use super::op::{self, Pieces, kind};
+use super::propagate::{Derived, Made, Propagation};
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::record::{self, check_note};
@@ -17,9 +19,9 @@ use crate::log::{Append, EntryHead, Log};
 use crate::page::Delta;
 use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
-use crate::page::slot::SlotGuard;
+use crate::page::slot::{Body, SlotGuard};
 use crate::page::table::check_size;
-use crate::types::{Link, Location, Lsn, Note, Ownership, PageId};
+use crate::types::{Link, Location, Lsn, Note, Ownership, PageId, Rule, Staleness};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Seat;
@@ -62,6 +64,10 @@ pub(super) struct Change<'a> {
     pub ownership: Option<Ownership>,
     /// What its parents become, if they change.
     pub parents: Option<Vec<Link>>,
+    /// How it is computed from then on, if that changes.
+    pub rule: Option<Option<Rule>>,
+    /// What it is marked as, if that changes.
+    pub staleness: Option<Staleness>,
 }
 
 /// What becomes of a page's content.
@@ -75,6 +81,15 @@ pub(super) enum Write<'a> {
 }
 
 impl<'a> Write<'a> {
+    /// Whether it writes all of a page of `size` bytes.
+    fn covers(&self, size: u32) -> bool {
+        match self {
+            Write::Nothing => false,
+            Write::Piece(offset, bytes) => *offset == 0 && bytes.len() == size as usize,
+            Write::Delta(delta) => delta.is_dense(),
+        }
+    }
+
     /// What comes of it when more bytes are written after it.
     pub fn then(self, id: PageId, offset: u32, bytes: &'a [u8]) -> Result<Write<'a>> {
         let piece = |offset: u32, bytes| Delta::from_runs(id, &[(offset as usize, bytes)]);
@@ -98,15 +113,68 @@ pub(super) struct Begin {
 
 impl Change<'_> {
     /// Whether edges may have to follow it, or forbid it.
-    fn concerns_edges(&self) -> bool {
-        self.free || self.parents.is_some()
+    pub fn concerns_edges(&self) -> bool {
+        self.free || self.parents.is_some() || self.rule.is_some() || self.staleness.is_some()
+    }
+
+    /// Whether it changes what its page is computed by, or of.
+    pub fn is_computed_anew(&self) -> bool {
+        (self.parents.is_some() || matches!(self.rule, Some(Some(_)))) && !self.is_of_state()
+    }
+
+    /// Whether the page derives from `parent` afterwards, as it did before.
+    pub fn keeps_parent(&self, parent: PageId) -> bool {
+        let stays = |parents: &Vec<Link>| parents.iter().any(|link| link.page == parent);
+        !self.free && self.parents.as_ref().is_none_or(stays)
+    }
+
+    /// Whether it leaves the content as it is.
+    pub fn has_no_write(&self) -> bool {
+        matches!(self.write, Write::Nothing)
+    }
+
+    /// Whether the state itself makes it, going back: of derived pages, too, and as they were.
+    pub fn is_of_state(&self) -> bool {
+        self.writer.authority == Authority::State
+    }
+
+    /// Refuses a write that is not to be made to the page, or does not fit it.
+    #[inline]
+    fn check_write(&self, page: &Body) -> Result<()> {
+        if page.bound && !self.has_no_write() && !self.is_of_state() {
+            check_by_hand(self.id, page)?;
+        }
+        let size = self.begin.map_or(page.size, |begin| begin.size);
+        match &self.write {
+            Write::Nothing => Ok(()),
+            &Write::Piece(offset, bytes) => check_range(self.id, size, offset.into(), bytes.len()),
+            Write::Delta(delta) => {
+                if delta.is_dense() && delta.payload_len() != size as usize {
+                    return Err(wrong_length(self.id, size, "content", delta.payload_len()));
+                }
+                delta.validate(size as usize)
+            }
+        }
     }
 
     /// What leaves a page as it is.
     pub fn nothing(id: PageId) -> Self {
         let (writer, begin, write, meta) = (Writer::ANYBODY, None, Write::Nothing, Vec::new());
-        let (read_only, free, ownership, parents) = (false, false, None, None);
-        Change { id, writer, read_only, begin, free, write, meta, ownership, parents }
+        let (read_only, free) = (false, false);
+        let (ownership, parents, rule, staleness) = (None, None, None, None);
+        Change {
+            id,
+            writer,
+            read_only,
+            begin,
+            free,
+            write,
+            meta,
+            ownership,
+            parents,
+            rule,
+            staleness,
+        }
     }
 }
 
@@ -246,11 +314,13 @@ pub(super) struct Group<'a> {
 }
 
 /// One locked page of a batch, and what really happens to it. Built in its place: it is large.
-struct Planned<'a> {
+pub(super) struct Planned<'a> {
     change: &'a Change<'a>,
     page: SlotGuard<'a>,
     /// A new page's frame, or the copy in which a page goes on that somebody looks at.
     fresh: Option<Fresh<'a>>,
+    /// The frame has the new content already.
+    is_filled: bool,
     written: Pieces<'a>,
     /// Whose the page is after the group, if that changes.
     ownership: Option<Ownership>,
@@ -260,7 +330,7 @@ struct Planned<'a> {
     bodies: usize,
 }
 
-/// What changes of a page's metadata and edges.
+/// What changes of a page's metadata, edges and rule.
 #[derive(Default)]
 struct Beside<'a> {
     /// Metadata and parents after the group.
@@ -268,12 +338,47 @@ struct Beside<'a> {
     meta_changes: Vec<(&'a [u8], Option<&'a [u8]>)>,
     /// Edges that go and come, in this order.
     edge_changes: Vec<(Link, bool)>,
+    /// How the content is computed after the group, if that changes.
+    rule: Option<Option<&'a Rule>>,
+    staleness: Option<Staleness>,
 }
 
 impl<'a> Planned<'a> {
     fn new(change: &'a Change<'a>, page: SlotGuard<'a>, fresh: Option<Fresh<'a>>) -> Planned<'a> {
-        let (written, ownership, beside) = (Pieces::new(), None, None);
-        Planned { change, page, fresh, written, ownership, beside, entries: 0, bodies: 0 }
+        let (written, ownership, beside, is_filled) = (Pieces::new(), None, None, false);
+        let (entries, bodies) = (0, 0);
+        Planned { change, page, fresh, is_filled, written, ownership, beside, entries, bodies }
+    }
+
+    /// The new content of a bound page that a change gives another one, in a frame of its own.
+    pub fn preview<'f>(core: &'f Core, change: &Change<'_>) -> Result<Option<Fresh<'f>>> {
+        if change.has_no_write() || change.begin.is_some() || change.is_of_state() {
+            return Ok(None);
+        }
+        let page = core.lock_for(change.writer, change.id)?;
+        if !page.bound {
+            return Ok(None);
+        }
+        change.check_write(&page)?;
+        let size = page.size;
+        let mut fresh = Fresh::raw(&core.table, size)?;
+        if !change.write.covers(size) {
+            fresh.bytes_mut().copy_from_slice(page.bytes());
+        }
+        match &change.write {
+            Write::Nothing => {}
+            &Write::Piece(offset, bytes) => overwrite(fresh.bytes_mut(), [(offset, bytes)]),
+            Write::Delta(delta) => {
+                let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
+                overwrite(fresh.bytes_mut(), pieces);
+            }
+        }
+        Ok((fresh.bytes() != page.bytes()).then_some(fresh))
+    }
+
+    /// Has the page go on in a frame that has its new content.
+    fn go_on_in(&mut self, fresh: Fresh<'a>) {
+        (self.fresh, self.is_filled) = (Some(fresh), true);
     }
 
     /// Locks a change's page.
@@ -296,10 +401,13 @@ impl<'a> Planned<'a> {
             self.plan_meta()?;
         }
         if self.change.ownership.is_some() {
-            self.plan_ownership();
+            self.plan_ownership()?;
         }
         if self.change.parents.is_some() {
             self.plan_parents();
+        }
+        if self.change.rule.is_some() || self.change.staleness.is_some() {
+            self.plan_rule();
         }
         if self.change.free {
             self.count(0);
@@ -325,20 +433,14 @@ impl<'a> Planned<'a> {
     }
 
     fn plan_write(&mut self) -> Result<()> {
-        let id = self.change.id;
-        let size = self.change.begin.map_or(self.page.size, |begin| begin.size);
+        self.change.check_write(&self.page)?;
         let old = self.fresh.as_ref().map_or(self.page.bytes(), Fresh::bytes);
         match &self.change.write {
             Write::Nothing => return Ok(()),
             &Write::Piece(offset, bytes) => {
-                check_range(id, size, offset.into(), bytes.len())?;
                 add_changed(&mut self.written, old, (offset, bytes));
             }
             Write::Delta(delta) => {
-                if delta.is_dense() && delta.payload_len() != size as usize {
-                    return Err(wrong_length(id, size, "content", delta.payload_len()));
-                }
-                delta.validate(size as usize)?;
                 for (offset, bytes) in delta.runs() {
                     add_changed(&mut self.written, old, (offset as u32, bytes));
                 }
@@ -366,19 +468,26 @@ impl<'a> Planned<'a> {
         self.beside().meta.check_total()
     }
 
-    fn plan_ownership(&mut self) {
+    fn plan_ownership(&mut self) -> Result<()> {
+        let frozen = self.change.ownership == Some(Ownership::Immutable);
+        if frozen && self.page.bound && !self.change.is_of_state() {
+            check_by_hand(self.change.id, &self.page)?;
+        }
         let now = self.change.begin.map_or(self.page.ownership, |_| Ownership::Shared);
         self.ownership = self.change.ownership.filter(|&ownership| ownership != now);
         if self.ownership.is_some() {
             self.count(op::OWN_LEN);
         }
+        Ok(())
     }
 
+    /// Parents from the first on that is another go and come anew: they have an order.
     fn plan_parents(&mut self) {
-        let coming = self.change.parents.iter().flatten().map(|&link| (link, true));
+        let coming = self.change.parents.as_deref().unwrap_or_default();
         let Beside { meta, edge_changes, .. } = self.beside();
-        edge_changes.extend(meta.parents().iter().map(|&link| (link, false)));
-        edge_changes.extend(coming);
+        let same = meta.parents().iter().zip(coming).take_while(|(a, b)| a == b).count();
+        edge_changes.extend(meta.parents()[same..].iter().map(|&link| (link, false)));
+        edge_changes.extend(coming[same..].iter().map(|&link| (link, true)));
         for &(link, there) in &*edge_changes {
             meta.set_parent(link, there);
         }
@@ -387,12 +496,45 @@ impl<'a> Planned<'a> {
         self.bodies += count * op::EDGE_LEN;
     }
 
-    /// Whether metadata or parents change.
+    fn plan_rule(&mut self) {
+        let change = self.change;
+        let beside = self.beside();
+        if let Some(rule) = &change.rule
+            && beside.meta.rule() != rule.as_ref()
+        {
+            beside.meta.set_rule(rule.clone());
+            beside.rule = Some(rule.as_ref());
+            self.count(op::rule_len(rule.as_ref()));
+        }
+        if let Some(staleness) = change.staleness {
+            self.mark(staleness);
+        }
+    }
+
+    /// Has the page marked, whatever its rule becomes.
+    fn mark(&mut self, staleness: Staleness) {
+        let beside = self.beside();
+        if beside.meta.staleness != staleness {
+            beside.meta.staleness = staleness;
+            beside.staleness = Some(staleness);
+            self.count(op::STALE_LEN);
+        }
+    }
+
+    /// Whether metadata, parents or rule change.
     fn changes_beside(&self) -> bool {
         let changes = |beside: &Beside<'_>| {
-            !beside.meta_changes.is_empty() || !beside.edge_changes.is_empty()
+            !beside.meta_changes.is_empty()
+                || !beside.edge_changes.is_empty()
+                || beside.rule.is_some()
+                || beside.staleness.is_some()
         };
         self.beside.as_deref().is_some_and(changes)
+    }
+
+    /// Whether a bound page changes in a way that others have to follow.
+    fn is_to_be_propagated(&self) -> bool {
+        !self.written.is_empty() || self.change.free
     }
 
     /// Whether the page's frame must be copied before it changes.
@@ -426,6 +568,12 @@ impl<'a> Planned<'a> {
             let enc = entries.entry(head(op::edge_kind(there), epoch), op::EDGE_LEN);
             op::encode_edge(enc, link);
         }
+        if let Some(rule) = self.beside.as_ref().and_then(|beside| beside.rule) {
+            op::encode_rule(entries.entry(head(kind::RULE, epoch), op::rule_len(rule)), rule);
+        }
+        if let Some(staleness) = self.beside.as_ref().and_then(|beside| beside.staleness) {
+            entries.entry(head(kind::STALE, epoch), op::STALE_LEN).u8(staleness as u8);
+        }
         if self.change.free {
             entries.entry(head(kind::FREE, epoch), 0);
         }
@@ -448,7 +596,9 @@ impl<'a> Planned<'a> {
             return;
         }
         if !self.written.is_empty() {
-            overwrite(page.bytes_mut(), self.written.iter().copied());
+            if !self.is_filled {
+                overwrite(page.bytes_mut(), self.written.iter().copied());
+            }
             page.epoch += 1;
         }
         if let Some(beside) = self.beside.take().filter(|_| changes_beside) {
@@ -483,47 +633,105 @@ pub(super) fn listed_no_more() -> Error {
 }
 
 impl Core {
-    /// Makes all changes, ascending by page, as one group, which `begin` lets begin.
+    /// Makes all changes, ascending by page, as one group, which `begin` lets begin, with all that
+    /// has to be computed for it.
     pub(super) fn commit_batch<'a>(
         &'a self,
         group: Group<'_>,
         begin: impl Fn(&'a Log, usize) -> Result<Append<'a>>,
     ) -> Result<Option<Lsn>> {
         if !group.changes.iter().any(Change::concerns_edges) {
-            return self.commit_group(group, Lsn::ZERO, begin);
+            match self.commit_group(group, None, &begin) {
+                Err(error) if error.is_bound() => {}
+                done => return done,
+            }
         }
-        let mut edges = self.edges.lock();
+        self.commit_bound(group, begin)
+    }
+
+    /// As [`commit_batch`](Self::commit_batch), where edges are concerned.
+    pub(super) fn commit_bound<'a>(
+        &'a self,
+        group: Group<'_>,
+        begin: impl Fn(&'a Log, usize) -> Result<Append<'a>>,
+    ) -> Result<Option<Lsn>> {
+        let mut edges = self.lock_edges()?;
         edges.check_frees(group.changes)?;
-        let done = self.commit_group(group, edges.last, begin)?;
+        self.commit_held(&mut edges, group, begin)
+    }
+
+    /// As [`commit_bound`](Self::commit_bound), with the edges held.
+    pub(super) fn commit_held<'a>(
+        &'a self,
+        edges: &mut Edges,
+        group: Group<'_>,
+        begin: impl Fn(&'a Log, usize) -> Result<Append<'a>>,
+    ) -> Result<Option<Lsn>> {
+        self.commit_as(edges, group, self.propagation(), begin)
+    }
+
+    /// As [`commit_held`](Self::commit_held), whatever the state's mode of propagation is.
+    pub(super) fn commit_as<'a>(
+        &'a self,
+        edges: &mut Edges,
+        group: Group<'_>,
+        mode: Propagation,
+        begin: impl Fn(&'a Log, usize) -> Result<Append<'a>>,
+    ) -> Result<Option<Lsn>> {
+        let mut derived = self.derive(edges, group.changes, mode)?;
+        let done = self.commit_group(group, Some((edges.last, &mut derived)), begin)?;
         if let Some(lsn) = done {
-            edges.follow(group.changes, lsn);
+            edges.follow(self, group.changes, &derived.made, lsn)?;
         }
         Ok(done)
     }
 
-    /// As [`commit_batch`](Self::commit_batch), above `after` in the log, with edges as they are.
-    pub(super) fn commit_group<'a>(
+    /// Makes all changes, with what they make of derived pages, above an LSN; with neither, of pages
+    /// that are not bound.
+    fn commit_group<'a>(
         &'a self,
         group: Group<'_>,
-        after: Lsn,
+        bound: Option<(Lsn, &mut Derived<'a>)>,
         begin: impl Fn(&'a Log, usize) -> Result<Append<'a>>,
     ) -> Result<Option<Lsn>> {
         let Group { changes, note, listed } = group;
+        let mut none = Derived::default();
+        let is_bound = bound.is_some();
+        let (after, derived) = bound.unwrap_or((Lsn::ZERO, &mut none));
         let mut plan: SmallVec<[Planned<'_>; 4]> = SmallVec::with_capacity(changes.len());
-        for change in changes {
+        let mut inputs = derived.inputs.drain(..).peekable();
+        let mut locking = Locking::new(&mut derived.made);
+        for (at, change) in changes.iter().enumerate() {
+            locking.lock_below(self, change.id, at)?;
             let zeroed = |begin: Begin| Fresh::zeroed(&self.table, begin.size);
             let (page, fresh) = (Planned::lock(self, change)?, change.begin.map(zeroed));
             plan.push(Planned::new(change, page, fresh.transpose()?));
-            plan.last_mut().map_or(Ok(()), Planned::plan)?;
+            let Some(planned) = plan.last_mut() else { continue };
+            planned.plan()?;
+            if planned.page.bound && !is_bound && planned.is_to_be_propagated() {
+                return Err(Error::bound());
+            }
+            if let Some(staleness) = locking.mark_of(at) {
+                planned.mark(staleness);
+            }
+            if let Some((_, fresh)) = inputs.next_if(|&(input, _)| input as usize == at) {
+                planned.go_on_in(fresh);
+            }
         }
+        locking.lock_below(self, PageId(u64::MAX), changes.len())?;
+        drop(inputs);
+        let made = &mut derived.made;
         let comes_or_goes = |change: &&Change<'_>| change.begin.is_some() || change.free;
         let own = changes.iter().filter(comes_or_goes).map(|_| self.table.lives.note()).count();
-        let entries: usize = plan.iter().map(|planned| planned.entries).sum();
+        let made_entries = made.iter().filter(|made| made.is_entry()).count();
+        let entries = made_entries + plan.iter().map(|planned| planned.entries).sum::<usize>();
         if entries == 0 {
             return Ok(None);
         }
-        let bodies: usize = plan.iter().map(|planned| planned.bodies).sum();
-        let after = plan.iter().map(|planned| planned.page.lsn).fold(after, Lsn::max);
+        let bodies = made.iter().map(Made::body_len).sum::<usize>()
+            + plan.iter().map(|planned| planned.bodies).sum::<usize>();
+        let lsns = made.iter().filter_map(|made| made.page.as_ref()).map(|page| page.lsn);
+        let after = plan.iter().map(|planned| planned.page.lsn).chain(lsns).fold(after, Lsn::max);
         let (time_ms, len_max) = (self.wall.wall_ms(), record::len_max(note, entries, bodies));
         let (mut append, lsn) = loop {
             let mut append = begin(&self.log, len_max)?;
@@ -531,20 +739,84 @@ impl Core {
             if listed.is_some_and(|n| self.table.lives.count_after_own() != n + own as u64) {
                 return Err(listed_no_more());
             }
-            if !plan.iter().any(|planned| planned.needs_copy(self)) {
+            let needs_copy = plan.iter().any(|planned| planned.needs_copy(self))
+                || made.iter().any(|made| made.needs_copy(self));
+            if !needs_copy {
                 break (append, lsn);
             }
             drop(append);
             for planned in plan.iter_mut().filter(|planned| planned.needs_copy(self)) {
                 planned.fresh = Some(Fresh::copy_of(&self.table, &planned.page)?);
             }
+            for made in made.iter_mut().filter(|made| made.needs_copy(self)) {
+                made.copy(self)?;
+            }
         };
         let len = record::write(append.buf(), lsn, time_ms, note, entries, |enc| {
             plan.iter().for_each(|planned| planned.encode(enc));
+            for made in &*made {
+                let own = made.own.and_then(|at| plan.get(at as usize)).map(|own| &own.page);
+                if let Some(page) = own.or(made.page.as_ref()) {
+                    made.encode(enc, page);
+                }
+            }
         });
         // Before the group is published: a snapshot above it finds what it displaced.
         plan.iter_mut().for_each(|planned| planned.apply(self, lsn));
+        for made in &mut *made {
+            match (made.own.and_then(|at| plan.get_mut(at as usize)), made.page.take()) {
+                (Some(own), _) => made.apply(self, &mut own.page, lsn),
+                (None, Some(mut page)) => {
+                    made.apply(self, &mut page, lsn);
+                    made.page = Some(page);
+                }
+                (None, None) => {}
+            }
+        }
         self.publish(append, len);
+        made.iter_mut().for_each(|made| made.page = None);
         Ok(Some(lsn))
+    }
+}
+
+/// Locks the derived pages of a group, ascending, between its own pages.
+struct Locking<'m, 'a> {
+    made: &'m mut [Made<'a>],
+    /// Ascending by page.
+    order: SmallVec<[u32; 8]>,
+    next: usize,
+}
+
+impl<'m, 'a> Locking<'m, 'a> {
+    fn new(made: &'m mut [Made<'a>]) -> Self {
+        let mut order: SmallVec<[u32; 8]> = (0..made.len() as u32).collect();
+        if !made.is_sorted_by_key(|made| made.id) {
+            order.sort_unstable_by_key(|&at| made[at as usize].id);
+        }
+        Locking { made, order, next: 0 }
+    }
+
+    /// Locks what comes before `id`. If that is derived itself, it is locked as the group's own
+    /// change, which stands at `own`.
+    fn lock_below(&mut self, core: &'a Core, id: PageId, own: usize) -> Result<()> {
+        while let Some(&at) = self.order.get(self.next) {
+            let made = &mut self.made[at as usize];
+            if made.id > id {
+                break;
+            }
+            self.next += 1;
+            match made.id == id {
+                true => made.own = Some(own as u32),
+                false => made.page = Some(core.table.lock(made.id)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// What the page of the group's own change at `own`, which was locked last, is marked as.
+    fn mark_of(&mut self, own: usize) -> Option<Staleness> {
+        let &at = self.order.get(self.next.checked_sub(1)?)?;
+        let made = &mut self.made[at as usize];
+        if made.own == Some(own as u32) { made.merge_mark() } else { None }
     }
 }

@@ -7,13 +7,14 @@
 use super::State;
 use super::allocator::no_key;
 use super::apply::overwrite;
+use super::batch::{Change, Group, Write};
 use super::core::Core;
 use super::op::{self, Pieces, kind};
 use crate::bail;
 use crate::config::Durability;
 use crate::error::{Error, ErrorKind, Result};
-use crate::log::EntryHead;
 use crate::log::record::{self, EntryEnc, check_note};
+use crate::log::{EntryHead, Log};
 use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
 use crate::page::slot::{Body, SlotGuard};
@@ -101,6 +102,14 @@ impl Writer {
 #[cold]
 pub fn conflict(id: PageId) -> Error {
     Error::new(ErrorKind::Conflict, format!("{id} was changed after the transaction read it"))
+}
+
+/// Refuses to write a page that is computed.
+pub(super) fn check_by_hand(id: PageId, page: &Body) -> Result<()> {
+    match page.meta().and_then(|meta| meta.rule()) {
+        None => Ok(()),
+        Some(rule) => bail!(Derived, "{id} is computed ({rule}): it is not written by hand"),
+    }
 }
 
 /// The one entry of a group.
@@ -253,6 +262,11 @@ impl Core {
         let mut page = self.lock_for(writer, id)?;
         check_range(id, page.size, offset, bytes.len())?;
         let (at, base) = (offset as usize, offset as u32);
+        if page.bound {
+            let changes = page.bytes()[at..at + bytes.len()] != *bytes;
+            return self
+                .write_bound(id, page, writer, changes, note, || Ok(Write::Piece(base, bytes)));
+        }
         let mut runs = Runs::new();
         diff_at(&page.bytes()[at..at + bytes.len()], bytes, base, &mut runs);
         self.write_runs(id, &mut page, base, bytes, &runs, note)
@@ -266,13 +280,40 @@ impl Core {
     ) -> Result<Option<Lsn>> {
         let id = delta.page();
         let lsn = self.in_turn(|| {
-            let mut page = self.lock_for(Writer { authority, read: None }, id)?;
+            let writer = Writer { authority, read: None };
+            let mut page = self.lock_for(writer, id)?;
             delta.validate(page.size as usize)?;
             let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
             let changed = changed_pieces(page.bytes(), pieces);
+            if page.bound {
+                let note = delta.note();
+                return self.write_bound(id, page, writer, !changed.is_empty(), note, || {
+                    Ok(Write::Delta(Box::new(delta.clone())))
+                });
+            }
             self.write_pieces(id, &mut page, changed.iter().copied(), delta.note())
         })?;
         self.acknowledged(lsn)
+    }
+
+    /// Writes to a locked page that is bound, if that `changes` it.
+    #[inline(never)]
+    fn write_bound<'w>(
+        &self,
+        id: PageId,
+        page: SlotGuard<'_>,
+        writer: Writer,
+        changes: bool,
+        note: Note<'_>,
+        write: impl FnOnce() -> Result<Write<'w>>,
+    ) -> Result<Option<Lsn>> {
+        check_by_hand(id, &page)?;
+        drop(page);
+        if !changes {
+            return Ok(None);
+        }
+        let changes = [Change { writer, write: write()?, ..Change::nothing(id) }];
+        self.commit_bound(Group { changes: &changes, note, listed: None }, Log::begin)
     }
 
     /// Frees a page as one record.
@@ -317,6 +358,7 @@ impl Core {
     /// before anything changed, with nothing locked any more.
     #[inline]
     pub fn in_turn<R>(&self, mut change: impl FnMut() -> Result<R>) -> Result<R> {
+        self.check_not_calling()?;
         loop {
             match change() {
                 Err(error) if error.is_held() => self.marks.wait(),
@@ -495,6 +537,12 @@ impl State {
             if content.len() != page.size as usize {
                 return Err(wrong_length(id, page.size, "content", content.len()));
             }
+            if page.bound {
+                let changes = page.bytes() != content;
+                return core.write_bound(id, page, Writer::ANYBODY, changes, note, || {
+                    Ok(Write::Piece(0, content))
+                });
+            }
             let mut runs = Runs::new();
             diff_at(page.bytes(), content, 0, &mut runs);
             core.write_runs(id, &mut page, 0, content, &runs, note)
@@ -543,6 +591,18 @@ impl State {
             mask_runs(mask, 0, &mut runs);
             let pieces = runs.iter().map(|run| (run.offset, &content[run.range()]));
             let changed = changed_pieces(page.bytes(), pieces);
+            if page.bound {
+                let pieces: Vec<_> =
+                    changed.iter().map(|&(at, bytes)| (at as usize, bytes)).collect();
+                return core.write_bound(
+                    id,
+                    page,
+                    Writer::ANYBODY,
+                    !changed.is_empty(),
+                    note,
+                    || Ok(Write::Delta(Box::new(Delta::from_runs(id, &pieces)?))),
+                );
+            }
             core.write_pieces(id, &mut page, changed.iter().copied(), note)
         })?;
         core.acknowledged(lsn)

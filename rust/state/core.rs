@@ -17,7 +17,7 @@ use crate::stdx::thread;
 use crate::txn::Meter;
 use crate::types::Lsn;
 use crate::version::Snapshots;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 use std::sync::{Arc, LazyLock};
 
 #[cfg(test)]
@@ -94,6 +94,14 @@ pub struct Core {
     pub meter: Meter,
     /// What derives from what. Locked before pages.
     pub edges: Mutex<Edges>,
+    /// When derived pages are computed: a `Propagation`.
+    pub propagation: AtomicU8,
+    /// A callback was registered.
+    pub has_callbacks: AtomicBool,
+    /// Callbacks are called twice, and compared.
+    pub check_purity: AtomicBool,
+    /// The thread that a callback is called on; 0 for none.
+    pub caller: AtomicUsize,
     pub events: Arc<Hub>,
     pub config: Config,
     pub storage: Arc<dyn Storage>,
@@ -136,7 +144,7 @@ pub fn log_options(config: &Config) -> LogOptions {
 }
 
 impl Core {
-    fn blank() -> Core {
+    pub(super) fn blank() -> Core {
         let storage: Arc<dyn Storage> = Arc::new(MemStorage::new());
         let config = Config::memory();
         let identity = [0; 16];
@@ -149,6 +157,10 @@ impl Core {
             partitions: Partitions::default(),
             meter: Meter::default(),
             edges: Mutex::default(),
+            propagation: AtomicU8::new(0),
+            has_callbacks: AtomicBool::new(false),
+            check_purity: AtomicBool::new(false),
+            caller: AtomicUsize::new(0),
             events: Arc::default(),
             config,
             storage,
@@ -210,6 +222,9 @@ impl Core {
         self.partitions.reset();
         self.meter.reset();
         *self.edges.get_mut() = Edges::default();
+        *self.propagation.get_mut() = 0;
+        *self.has_callbacks.get_mut() = false;
+        *self.check_purity.get_mut() = false;
         if !memory {
             self.wall = wall();
         }

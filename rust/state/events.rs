@@ -2,15 +2,18 @@
 
 use super::State;
 use super::core::Core;
-use super::op::{Op, kind};
+use super::op::Op;
 use crate::error::Result;
 use crate::events::{Event, EventFilter, EventKind, Ring, Subscription};
 use crate::log::{Append, Entry, Record};
-use crate::types::Lsn;
+use crate::types::{Lsn, Staleness};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-type Told = SmallVec<[Event; 8]>;
+#[cfg(test)]
+mod tests;
+
+type Told = SmallVec<[Event; 2]>;
 
 impl State {
     /// Tells of everything that happens from now on and passes the filter.
@@ -31,7 +34,7 @@ impl State {
     /// `InvalidArgument`, `SizeOutOfRange` and `TooLarge` for the filter, `OutOfMemory`, `Closed`.
     ///
     /// Cost: memory for all events that may wait, and closing the log once. A writer pays about
-    /// 50 ns for each subscription.
+    /// 60 ns for the first subscription, and 30 for each other.
     ///
     /// ```
     /// # use mmsb::{Config, EventFilter, EventKind, Note, State};
@@ -66,25 +69,24 @@ impl Core {
         let told = self.events.is_watched().then(|| told(append.buf(), len));
         append.publish(len);
         if let Some(told) = told {
-            self.tell(told);
+            self.tell(&told);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn tell(&self, told: Box<Told>) {
-        self.events.put(&told);
+    fn tell(&self, told: &Told) {
+        self.events.put(told);
     }
 }
 
-/// The events of a group, of the record in the first `len` bytes of `buf`. In a box, so that a writer
-/// whom nobody watches sets no place aside for them.
+/// The events of a group, of the record in the first `len` bytes of `buf`.
 #[cold]
 #[inline(never)]
-fn told(buf: &[u8], len: usize) -> Box<Told> {
-    let Ok(record) = Record::just_written(&buf[..len]) else { return Box::default() };
-    let entries = record.entries().filter_map(|entry| event(record.lsn, &entry.ok()?));
-    let mut told: Box<Told> = Box::new(entries.collect());
+fn told(buf: &[u8], len: usize) -> Told {
+    let mut told = Told::new();
+    let Ok(record) = Record::just_written(&buf[..len]) else { return told };
+    told.extend(record.entries().filter_map(|entry| event(record.lsn, &entry.ok()?)));
     let count = told.len() as u64;
     told.push(Event { count, ..Event::new(EventKind::Committed, record.lsn) });
     told
@@ -92,22 +94,20 @@ fn told(buf: &[u8], len: usize) -> Box<Told> {
 
 /// What an entry tells; `None` if that is nothing.
 fn event(lsn: Lsn, entry: &Entry<'_>) -> Option<Event> {
-    let happened = match entry.head.kind {
-        kind::CREATE | kind::RESTORE => EventKind::Created,
-        kind::FREE => EventKind::Freed,
-        kind::WRITE => EventKind::Changed,
-        kind::META => EventKind::Metadata,
-        kind::OWN => EventKind::Ownership,
-        kind::EDGE => EventKind::EdgeAdded,
-        kind::NO_EDGE => EventKind::EdgeRemoved,
-        _ => return None,
-    };
-    let mut event = Event::new(happened, lsn);
+    let mut event = Event::new(EventKind::Changed, lsn);
     (event.page.0, event.epoch) = (entry.head.object, entry.head.epoch);
-    if let (EventKind::EdgeAdded | EventKind::EdgeRemoved, Ok(Op::Edge { link, .. })) =
-        (happened, Op::decode(entry))
-    {
-        (event.other, event.edge) = (link.page, link.kind);
-    }
+    event.kind = match Op::decode(entry).ok()? {
+        Op::Create { .. } | Op::Restore { .. } => EventKind::Created,
+        Op::Free => EventKind::Freed,
+        Op::Write(_) | Op::Derive | Op::Result(_) => EventKind::Changed,
+        Op::Stale(Staleness::Fresh) | Op::Rule(_) => return None,
+        Op::Stale(_) => EventKind::Stale,
+        Op::Meta { .. } => EventKind::Metadata,
+        Op::Own(_) => EventKind::Ownership,
+        Op::Edge { link, there } => {
+            (event.other, event.edge) = (link.page, link.kind);
+            if there { EventKind::EdgeAdded } else { EventKind::EdgeRemoved }
+        }
+    };
     Some(event)
 }

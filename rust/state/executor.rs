@@ -24,6 +24,7 @@ use crate::stdx::sync::{Condvar, Mutex};
 use crate::stdx::thread::{self, JoinHandle};
 use crate::txn::{Machine, Place, Program, Retry};
 use crate::types::{Lsn, Note, Ownership, PageId};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -237,8 +238,18 @@ impl State {
     }
 }
 
+thread_local! {
+    static IS_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the calling thread is an executor's.
+pub fn is_worker() -> bool {
+    IS_WORKER.get()
+}
+
 /// A worker's life.
 fn work(desk: &Desk, mut hands: Hands) {
+    IS_WORKER.set(true);
     loop {
         let mut queue = desk.queue.lock();
         let next = loop {

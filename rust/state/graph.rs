@@ -13,58 +13,100 @@ use super::batch::{Change, Group};
 use super::commit::{OneEntry, Writer};
 use super::core::Core;
 use super::op;
+use super::propagate::{Counts, Made, Slots};
+use super::rules::Rules;
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, Way};
+use crate::graph::{Dirty, Graph, NO_TAG, Way};
 use crate::log::Log;
 use crate::log::record::check_note;
 use crate::page::table::Table;
+use crate::stdx::sync::{Backoff, MutexGuard};
 use crate::types::{EdgeKind, Link, Lsn, Note, PageId};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The index of a state's edges.
+/// Whether threads wait for callbacks of other threads.
+static IS_PATIENT: AtomicBool = AtomicBool::new(true);
+
+/// Has calls that would wait for another thread's callback fail with `Busy` instead, in this process
+/// from now on, or wait. For languages whose callbacks can wait for all other threads to come back to
+/// the language: its collector does.
+pub fn set_patient(patient: bool) {
+    IS_PATIENT.store(patient, Ordering::Relaxed);
+}
+
+/// The index of a state's edges and of what is computed along them.
 #[derive(Default)]
 pub struct Edges {
     pub graph: Graph,
-    /// The last group that changed an edge, or freed a page that had any.
+    pub rules: Rules,
+    /// The last group that changed an edge or a bound page, or freed a page that had edges.
     pub last: Lsn,
+    pub(super) dirty: Dirty,
+    /// Room for the places of a wave.
+    pub(super) wave: Vec<u32>,
+    pub(super) slots: Slots,
+    pub(super) counts: Counts,
 }
 
 impl Edges {
     /// The edges of a table's pages.
     pub fn of(table: &Table) -> Result<Edges> {
-        let graph = Graph::build(table.edges()?.into_iter());
-        let graph = graph.map_err(|error| Error::new(ErrorKind::Corrupt, error.message()))?;
-        Ok(Edges { graph, last: Lsn::ZERO })
+        let links = table.edges()?;
+        let corrupt = |error: Error| Error::new(ErrorKind::Corrupt, error.message());
+        let graph = Graph::build(links.iter().copied()).map_err(corrupt)?;
+        let mut edges = Edges { graph, ..Edges::default() };
+        let mut last = PageId(0);
+        for (child, _) in links {
+            if std::mem::replace(&mut last, child) != child {
+                edges.rules.refresh(&mut edges.graph, table, child).map_err(corrupt)?;
+            }
+        }
+        Ok(edges)
     }
 
     /// Refuses changes that free a page and leave a child of it.
     pub(super) fn check_frees(&self, changes: &[Change<'_>]) -> Result<()> {
-        let is_freed = |id: PageId| match changes.binary_search_by_key(&id, |change| change.id) {
-            Ok(at) => changes[at].free || changes[at].parents.is_some(),
-            Err(_) => false,
-        };
         for change in changes.iter().filter(|change| change.free) {
+            let keeps = |child: &Link| match changes.binary_search_by_key(&child.page, |c| c.id) {
+                Ok(at) => changes[at].keeps_parent(change.id),
+                Err(_) => true,
+            };
             let children = self.graph.links(change.id, Way::Down);
-            if let Some(child) = children.iter().find(|child| !is_freed(child.page)) {
+            if let Some(child) = children.iter().find(|child| keeps(child)) {
                 return Err(has_children(change.id, child.page, children.len()));
             }
         }
         Ok(())
     }
 
-    /// Follows changes that were made as the group `lsn`.
-    pub(super) fn follow(&mut self, changes: &[Change<'_>], lsn: Lsn) {
+    /// Follows changes, and what was made of them, which were the group `lsn`.
+    pub(super) fn follow(
+        &mut self,
+        core: &Core,
+        changes: &[Change<'_>],
+        made: &[Made<'_>],
+        lsn: Lsn,
+    ) -> Result<()> {
         self.last = lsn;
         // All that go first: on the way there may be what would be cycles.
         for change in changes.iter().filter(|change| change.free || change.parents.is_some()) {
+            self.rules.forget(&mut self.graph, change.id);
             self.graph.remove_parents(change.id);
         }
         for change in changes {
             for link in change.parents.iter().flatten() {
-                // The edges were there together before: they close no cycle.
+                // The edges were there together before, or were tried: they close no cycle.
                 let _ = self.graph.insert(link.page, change.id, link.kind);
             }
         }
+        for change in changes.iter().filter(|change| !change.free && change.concerns_edges()) {
+            self.rules.refresh(&mut self.graph, &core.table, change.id)?;
+        }
+        for made in made {
+            self.rules.mark(&self.graph, made.id, made.staleness());
+        }
+        Ok(())
     }
 }
 
@@ -74,7 +116,37 @@ fn has_children(id: PageId, child: PageId, count: usize) -> Error {
     Error::new(ErrorKind::HasChildren, message)
 }
 
+impl Edges {
+    /// Whether the child is computed, and the edge one for data.
+    fn is_source(&self, child: PageId, link: Link) -> bool {
+        let place = self.graph.place(child).filter(|_| link.kind == EdgeKind::Data);
+        place.is_some_and(|place| self.graph.tag(place) != NO_TAG)
+    }
+}
+
 impl Core {
+    /// The edges, held alone.
+    ///
+    /// # Errors
+    /// `Reentered` on a thread that computes a page by a callback; `Busy` while another one does, if
+    /// callers are not to wait for that.
+    pub(super) fn lock_edges(&self) -> Result<MutexGuard<'_, Edges>> {
+        self.check_not_calling()?;
+        if IS_PATIENT.load(Ordering::Relaxed) {
+            return Ok(self.edges.lock());
+        }
+        let mut backoff = Backoff::default();
+        loop {
+            if let Some(edges) = self.edges.try_lock() {
+                return Ok(edges);
+            }
+            if self.caller.load(Ordering::Relaxed) != 0 {
+                bail!(Busy, "another thread computes a page by a callback");
+            }
+            backoff.wait();
+        }
+    }
+
     fn add_edge(
         &self,
         parent: PageId,
@@ -82,12 +154,20 @@ impl Core {
         kind: EdgeKind,
         note: Note<'_>,
     ) -> Result<Option<Lsn>> {
-        let mut edges = self.edges.lock();
+        let mut edges = self.lock_edges()?;
         let after = self.mark_linked(parent)?.max(self.mark_linked(child)?);
         if !edges.graph.insert(parent, child, kind)? {
             return Ok(None);
         }
+        edges.last = edges.last.max(after);
         let link = Link { page: parent, kind };
+        if edges.is_source(child, link) {
+            let recorded = self.rebind(&mut edges, child, (link, true), note);
+            if recorded.is_err() {
+                edges.graph.remove(parent, child, kind);
+            }
+            return recorded;
+        }
         let recorded = self.record_edge(&mut edges, child, (link, true), after, note);
         if recorded.is_err() {
             edges.graph.remove(parent, child, kind);
@@ -102,12 +182,19 @@ impl Core {
         kind: EdgeKind,
         note: Note<'_>,
     ) -> Result<Lsn> {
-        let mut edges = self.edges.lock();
-        drop((self.table.lock(parent)?, self.table.lock(child)?));
-        if !edges.graph.remove(parent, child, kind) {
+        let mut edges = self.lock_edges()?;
+        // One after the other: they may be one page.
+        drop(self.table.lock(parent)?);
+        drop(self.table.lock(child)?);
+        let link = Link { page: parent, kind };
+        if !edges.graph.contains(parent, child, kind) {
             bail!(EdgeNotFound, "there is no {} edge from {parent} to {child}", kind.name());
         }
-        let link = Link { page: parent, kind };
+        if edges.is_source(child, link) {
+            let recorded = self.rebind(&mut edges, child, (link, false), note)?;
+            return recorded.ok_or_else(|| Error::new(ErrorKind::Internal, "an edge stayed"));
+        }
+        edges.graph.remove(parent, child, kind);
         let recorded = self.record_edge(&mut edges, child, (link, false), Lsn::ZERO, note);
         if recorded.is_err() {
             // It was there: it closes no cycle.
@@ -116,8 +203,26 @@ impl Core {
         recorded
     }
 
+    /// Adds an edge to a page that is computed over it, or takes it away: it is computed anew in the
+    /// same group.
+    fn rebind(
+        &self,
+        edges: &mut Edges,
+        child: PageId,
+        (link, there): (Link, bool),
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        let meta = self.table.lock(child)?.meta().cloned().unwrap_or_default();
+        let mut parents = meta.parents().to_vec();
+        match there {
+            true => parents.push(link),
+            false => parents.retain(|&other| other != link),
+        }
+        self.commit_rule(edges, child, parents, meta.rule().cloned(), note)
+    }
+
     /// Has whoever frees the page look at its edges first. Returns its last record.
-    fn mark_linked(&self, id: PageId) -> Result<Lsn> {
+    pub(super) fn mark_linked(&self, id: PageId) -> Result<Lsn> {
         let mut page = self.table.lock(id)?;
         page.linked = true;
         Ok(page.lsn)
@@ -150,42 +255,38 @@ impl Core {
 
     /// Frees a page that has or had edges.
     pub(super) fn free_linked(&self, id: PageId, note: Note<'_>) -> Result<Lsn> {
-        let mut edges = self.edges.lock();
+        let mut edges = self.lock_edges()?;
         let page = self.lock_for(Writer::ANYBODY, id)?;
         let children = edges.graph.links(id, Way::Down);
         if let Some(child) = children.first() {
             return Err(has_children(id, child.page, children.len()));
         }
         let lsn = self.free_locked(id, page, edges.last, note)?;
-        edges.graph.remove_parents(id);
+        let Edges { graph, rules, .. } = &mut *edges;
+        rules.forget(graph, id);
+        graph.remove_parents(id);
         edges.last = lsn;
         Ok(lsn)
     }
 
     fn free_cascade(&self, id: PageId, note: Note<'_>) -> Result<(Vec<PageId>, Lsn)> {
-        let mut edges = self.edges.lock();
+        let mut edges = self.lock_edges()?;
         drop(self.table.lock(id)?);
         let mut pages = edges.graph.reach(id, Way::Down);
         let place = pages.partition_point(|&page| page < id);
         pages.insert(place, id);
         let freed = |&page: &PageId| Change { free: true, ..Change::nothing(page) };
         let changes: Vec<Change<'_>> = pages.iter().map(freed).collect();
-        match self.commit_group(
-            Group { changes: &changes, note, listed: None },
-            edges.last,
-            Log::begin,
-        )? {
-            Some(lsn) => {
-                edges.follow(&changes, lsn);
-                Ok((pages, lsn))
-            }
+        let group = Group { changes: &changes, note, listed: None };
+        match self.commit_held(&mut edges, group, Log::begin)? {
+            Some(lsn) => Ok((pages, lsn)),
             None => bail!(Internal, "freeing {id} changed nothing"),
         }
     }
 
     /// Asks the edges of a page that exists.
     fn ask<R>(&self, id: PageId, question: impl FnOnce(&mut Graph) -> R) -> Result<R> {
-        let mut edges = self.edges.lock();
+        let mut edges = self.lock_edges()?;
         drop(self.table.lock(id)?);
         Ok(question(&mut edges.graph))
     }
@@ -265,7 +366,7 @@ impl State {
 
     /// The pages that a page derives from, in the order in which the edges were added.
     pub fn parents(&self, id: PageId) -> Result<Vec<Link>> {
-        let page = self.core().table.lock(id)?;
+        let page = self.core().lock_page(id)?;
         Ok(page.meta().map(|meta| meta.parents().to_vec()).unwrap_or_default())
     }
 
@@ -293,18 +394,18 @@ impl State {
     /// for the same edges.
     ///
     /// Cost: O(pages with edges + edges), about 10 ns each.
-    pub fn topological_order(&self) -> Vec<(PageId, u32)> {
-        self.core().edges.lock().graph.levels()
+    pub fn topological_order(&self) -> Result<Vec<(PageId, u32)>> {
+        Ok(self.core().lock_edges()?.graph.levels())
     }
 
     /// Number of edges.
-    pub fn edge_count(&self) -> u64 {
-        self.core().edges.lock().graph.edges()
+    pub fn edge_count(&self) -> Result<u64> {
+        Ok(self.core().lock_edges()?.graph.edges())
     }
 
     /// All edges in the DOT language.
-    pub fn graph_dot(&self) -> String {
-        self.core().edges.lock().graph.to_dot()
+    pub fn graph_dot(&self) -> Result<String> {
+        Ok(self.core().lock_edges()?.graph.to_dot())
     }
 
     /// All edges as an SVG picture, in layers from top to bottom.
@@ -313,6 +414,6 @@ impl State {
     /// `TooLarge` for more than [`PICTURE_PAGES_MAX`](crate::graph::PICTURE_PAGES_MAX) pages with
     /// edges.
     pub fn graph_svg(&self) -> Result<String> {
-        self.core().edges.lock().graph.to_svg()
+        self.core().lock_edges()?.graph.to_svg()
     }
 }

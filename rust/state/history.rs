@@ -5,11 +5,12 @@
 //! newest image at or below its target, or from nothing.
 
 use super::State;
-use super::apply::{apply, overwrite};
+use super::apply::{Applier, overwrite};
 use super::core::Core;
 use super::ending;
 use super::graph::Edges;
 use super::op::{Op, Written};
+use super::rules::Formulas;
 use crate::bail;
 use crate::checkpoint::{Image, ImageCopy, ImageRef};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,10 +19,11 @@ use crate::log::segment::{INDEX_EVERY, SEGMENT_HEADER_BYTES, Segment};
 use crate::log::{EntryHead, Reader, Record, gate};
 use crate::page::meta::Meta;
 use crate::page::{Delta, Stamp};
-use crate::types::{Epoch, Link, Location, Lsn, Ownership, PageId};
+use crate::types::{Epoch, Link, Location, Lsn, Ownership, PageId, Rule, Staleness};
 use smallvec::SmallVec;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -60,6 +62,14 @@ pub enum Change {
     EdgeAdded(Link),
     /// The page derives from another no longer.
     EdgeRemoved(Link),
+    /// The content is computed by this rule from then on, or no longer computed (`None`).
+    Ruled(Option<Rule>),
+    /// Content was computed anew by the page's formula; [`State::page_at`] tells what it came to.
+    Derived,
+    /// Content was computed anew by a callback; what changed.
+    Computed(Delta),
+    /// Content became stale, or was found not to be.
+    Staled(Staleness),
 }
 
 /// One change to one page, read back from the log.
@@ -130,6 +140,10 @@ pub struct PageAt {
     pub ownership: Ownership,
     /// The pages that it derived from, in the order in which the edges were added.
     pub parents: Vec<Link>,
+    /// How its content was computed, if it was.
+    pub rule: Option<Rule>,
+    /// Whether it was what the rule made of the parents.
+    pub staleness: Staleness,
 }
 
 /// Changes that a query found, in LSN order. An error ends it.
@@ -211,6 +225,10 @@ fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed
             Op::Edge { link, there: true } => Change::EdgeAdded(link),
             Op::Edge { link, there: false } => Change::EdgeRemoved(link),
             Op::Write(runs) => Change::Written(read_delta(record, id, epoch, runs)?),
+            Op::Result(runs) => Change::Computed(read_delta(record, id, epoch, runs)?),
+            Op::Rule(rule) => Change::Ruled(rule),
+            Op::Derive => Change::Derived,
+            Op::Stale(staleness) => Change::Staled(staleness),
         };
         let changed = Changed {
             lsn: record.lsn,
@@ -481,15 +499,24 @@ impl Core {
         }
         past.log.clock.gate.fetch_or(gate::READ_ONLY, Ordering::SeqCst);
         let mut reader = self.log.reader(after, lsn)?;
+        let mut applier = Applier::new(&mut past.table);
         while let Some(record) = reader.next_record()? {
             progress(record.lsn)?;
-            apply(&mut past.table, &record)?;
+            applier.apply(&record)?;
         }
         *past.edges.get_mut() = Edges::of(&past.table)?;
         Ok(State::from_core(core))
     }
 
     fn page_at(&self, id: PageId, lsn: Lsn) -> Result<PageAt> {
+        match self.past(id, lsn)? {
+            Some(past) => Ok(self.settle(id, past)?.into_page()),
+            None => bail!(PageNotFound, "{id} does not exist as of {lsn}"),
+        }
+    }
+
+    /// The page as its own records tell: computed content may be [pending](Past::pending).
+    fn past(&self, id: PageId, lsn: Lsn) -> Result<Option<Past>> {
         let base = self.base(lsn)?;
         let after = base.as_ref().map_or(Lsn::ZERO, |image| image.lsn);
         let mut past = match &base {
@@ -513,10 +540,68 @@ impl Core {
                 past = Past::through(past, id, &record)?;
             }
         }
-        match past {
-            Some(past) => Ok(past.into_page()),
-            None => bail!(PageNotFound, "{id} does not exist as of {lsn}"),
+        Ok(past)
+    }
+
+    /// What a page was computed by, and from, when everything up to `lsn` had happened.
+    pub(super) fn rule_at(&self, id: PageId, lsn: Lsn) -> Result<(Option<Rule>, Vec<PageId>)> {
+        let meta = self.past(id, lsn)?.map(|past| past.meta).unwrap_or_default();
+        Ok((meta.rule().cloned(), meta.sources().collect()))
+    }
+
+    /// Computes what is pending: from the parents as they were, which may be pending, too. Not
+    /// recursive: pages may derive from each other over any number of edges.
+    fn settle(&self, id: PageId, past: Past) -> Result<Past> {
+        let mut known = HashMap::new();
+        let mut formulas = Formulas::default();
+        let mut waiting = vec![Waiting { asked: (id, past.lsn), past, next: 0 }];
+        loop {
+            let Some(top) = waiting.last_mut() else { bail!(Internal, "nothing was asked for") };
+            if let Some(asked) = top.next_unknown(&known) {
+                let (parent, at) = asked;
+                let Some(past) = self.past(parent, at)? else {
+                    return Err(unreadable(at, &format!("it computes from {parent}, which ended")));
+                };
+                match known.get(&(parent, past.lsn)) {
+                    Some(bytes) => drop(known.insert(asked, Rc::clone(bytes))),
+                    None => waiting.push(Waiting { asked, past, next: 0 }),
+                }
+                continue;
+            }
+            let Some(mut done) = waiting.pop() else { continue };
+            done.past.compute(&known, &mut formulas)?;
+            if waiting.is_empty() {
+                return Ok(done.past);
+            }
+            let (asked, made) = (done.asked, (done.asked.0, done.past.lsn));
+            let bytes: Rc<[u8]> = done.past.bytes.into();
+            known.insert(asked, bytes.clone());
+            known.insert(made, bytes);
         }
+    }
+}
+
+/// Contents by page and LSN.
+type Known = HashMap<(PageId, Lsn), Rc<[u8]>>;
+
+/// A page whose parents, as they were, are looked for.
+struct Waiting {
+    asked: (PageId, Lsn),
+    past: Past,
+    /// The parent to look for next.
+    next: usize,
+}
+
+impl Waiting {
+    fn next_unknown(&mut self, known: &Known) -> Option<(PageId, Lsn)> {
+        let pending = self.past.pending.as_ref()?;
+        while let Some(&source) = pending.sources.get(self.next) {
+            if !known.contains_key(&(source, pending.at)) {
+                return Some((source, pending.at));
+            }
+            self.next += 1;
+        }
+        None
     }
 }
 
@@ -532,9 +617,20 @@ fn not_kept(lsn: Lsn, floor: Lsn, oldest: Option<&ImageRef>) -> Error {
     Error::new(ErrorKind::HistoryDropped, message)
 }
 
+/// Content that a formula made, by the record `at`, of what its parents were then.
+struct Pending {
+    at: Lsn,
+    formula: Arc<str>,
+    sources: Vec<PageId>,
+    /// What was written over it since.
+    over: Vec<(u32, Box<[u8]>)>,
+}
+
 /// A page on its way through its records.
 struct Past {
     bytes: Vec<u8>,
+    /// What `bytes` do not show yet.
+    pending: Option<Pending>,
     epoch: Epoch,
     lsn: Lsn,
     meta: Meta,
@@ -544,7 +640,7 @@ struct Past {
 impl From<ImageCopy> for Past {
     fn from(copy: ImageCopy) -> Past {
         let ImageCopy { bytes, epoch, lsn, meta, ownership } = copy;
-        Past { bytes, epoch, lsn, meta, ownership }
+        Past { bytes, pending: None, epoch, lsn, meta, ownership }
     }
 }
 
@@ -564,32 +660,73 @@ impl Past {
 
     fn after(past: Option<Past>, op: Op<'_>, lsn: Lsn, epoch: Epoch) -> Result<Option<Past>> {
         if let Op::Create { size, .. } | Op::Restore { size, .. } = op {
-            let (bytes, meta) = (vec![0; size as usize], Meta::default());
-            return Ok(Some(Past { bytes, epoch, lsn, meta, ownership: Ownership::Shared }));
+            let (bytes, meta, pending) = (vec![0; size as usize], Meta::default(), None);
+            let ownership = Ownership::Shared;
+            return Ok(Some(Past { bytes, pending, epoch, lsn, meta, ownership }));
         }
         let Some(mut past) = past else {
             return Err(unreadable(lsn, "it changes a page that does not exist"));
         };
         match op {
             Op::Free => return Ok(None),
-            Op::Write(runs) if runs.end() > past.bytes.len() as u64 => {
+            Op::Write(runs) | Op::Result(runs) if runs.end() > past.bytes.len() as u64 => {
                 return Err(unreadable(lsn, "it writes beyond the page's end"));
             }
-            Op::Write(runs) => overwrite(&mut past.bytes, runs),
+            Op::Write(runs) => past.write(runs),
+            Op::Result(runs) => {
+                past.write(runs);
+                past.meta.staleness = Staleness::Fresh;
+            }
+            Op::Derive => past.derive(lsn)?,
             Op::Meta { key, value } => past.meta.set(key, value),
             Op::Own(ownership) => past.ownership = ownership,
             Op::Edge { link, there } => {
                 past.meta.set_parent(link, there);
             }
+            Op::Rule(rule) => past.meta.set_rule(rule),
+            Op::Stale(staleness) => past.meta.staleness = staleness,
             Op::Create { .. } | Op::Restore { .. } => {}
         }
         (past.lsn, past.epoch) = (lsn, epoch);
         Ok(Some(past))
     }
 
+    fn write(&mut self, runs: Written<'_>) {
+        match &mut self.pending {
+            Some(pending) => pending.over.extend(runs.map(|(at, bytes)| (at, bytes.into()))),
+            None => overwrite(&mut self.bytes, runs),
+        }
+    }
+
+    fn derive(&mut self, at: Lsn) -> Result<()> {
+        let Some(Rule::Formula(formula)) = self.meta.rule() else {
+            return Err(unreadable(at, "it computes a page that has no formula"));
+        };
+        let (formula, sources) = (formula.clone(), self.meta.sources().collect());
+        self.pending = Some(Pending { at, formula, sources, over: Vec::new() });
+        self.meta.staleness = Staleness::Fresh;
+        Ok(())
+    }
+
+    /// Makes what is pending of parents that are all known.
+    fn compute(&mut self, known: &Known, formulas: &mut Formulas) -> Result<()> {
+        let Some(Pending { at, formula, sources, over }) = self.pending.take() else {
+            return Ok(());
+        };
+        let parent = |source: &PageId| known.get(&(*source, at)).map_or(&[][..], |bytes| bytes);
+        let parents: SmallVec<[&[u8]; 4]> = sources.iter().map(parent).collect();
+        let sizes: SmallVec<[usize; 4]> = parents.iter().map(|bytes| bytes.len()).collect();
+        let formula = formulas.get(&formula)?;
+        formula.check(&sizes, self.bytes.len())?;
+        formula.eval(&parents, &mut self.bytes)?;
+        overwrite(&mut self.bytes, over.iter().map(|(at, bytes)| (*at, &**bytes)));
+        Ok(())
+    }
+
     fn into_page(self) -> PageAt {
         let (meta, parents) = (self.meta.pairs(), self.meta.parents().to_vec());
+        let (rule, staleness) = (self.meta.rule().cloned(), self.meta.staleness);
         let Past { bytes, epoch, lsn, ownership, .. } = self;
-        PageAt { bytes, epoch, lsn, meta, ownership, parents }
+        PageAt { bytes, epoch, lsn, meta, ownership, parents, rule, staleness }
     }
 }

@@ -9,9 +9,10 @@
 //!   apply              record -> table                              recovery, replay
 //!   read, snapshot     copies, views, cuts, digest
 //!   graph              edges between pages, and the order that they give
+//!   rules, propagate   pages that are computed from others, and kept so
 //!   events             what happens, told to subscriptions
 //!   compare, revert    what differs between two cuts; back to a soft checkpoint
-//!   history            queries, page_at, replay_to
+//!   history, explain   queries, page_at, replay_to; what made a page
 //!   checkpoint         image + manifest, retention
 //! ```
 //!
@@ -29,12 +30,15 @@ mod core;
 mod digest;
 mod events;
 mod executor;
+mod explain;
 mod graph;
 mod history;
 mod op;
 mod partition;
+mod propagate;
 mod read;
 mod revert;
+mod rules;
 mod snapshot;
 mod stats;
 mod tlog;
@@ -64,10 +68,15 @@ pub use batch::Batch;
 pub use checkpoint::{CheckpointInfo, Verified};
 pub use compare::{Difference, PageDifference};
 pub use executor::{Executor, ExecutorConfig, Ticket, Tickets, WORKERS_MAX};
+pub use explain::{Explanation, Origin};
+pub use graph::set_patient;
 pub use history::{Change, Changed, Changes, PageAt, Query};
 pub use partition::Partition;
+pub use propagate::{Propagation, PropagationStats};
 pub use read::View;
 pub use revert::SoftCheckpoint;
+pub(crate) use rules::Callback;
+pub use rules::Recompute;
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use tlog::{TLog, TLogSummary};
@@ -285,11 +294,12 @@ impl Core {
         if self.closed.load(Ordering::Relaxed) {
             bail!(Closed, "the state is closed");
         }
-        Ok(())
+        self.check_not_calling()
     }
 
     /// Fails as a change would: read-only, poisoned, closed.
     fn check_writable(&self) -> Result<()> {
+        self.check_not_calling()?;
         match self.log.clock.gate.load(Ordering::Acquire) & !gate::HELD {
             0 => Ok(()),
             _ => self.log.refuse(),
@@ -324,13 +334,13 @@ impl Core {
             must: manifest.durable,
             clean,
         };
-        let table = &mut self.table;
+        let mut applier = apply::Applier::new(&mut self.table);
         let (log, recovered) = Log::open(
             self.storage.clone(),
             self.wall.clone(),
             known,
             log_options(&self.config),
-            |record| apply::apply(table, &record),
+            |record| applier.apply(&record),
         )?;
         if let Some(newest) = manifest.images.last() {
             log.note_image(newest.bytes);
@@ -367,6 +377,8 @@ impl Core {
     /// Ends the log and says so in the manifest.
     fn shut(&self) -> Result<()> {
         self.closed.store(true, Ordering::Release);
+        let callbacks = self.edges.lock().rules.take_callbacks();
+        drop(callbacks);
         if self.config.path.is_none() {
             self.log.clock.gate.fetch_or(gate::CLOSED, Ordering::SeqCst);
             return Ok(());

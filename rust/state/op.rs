@@ -9,12 +9,20 @@
 //! kind 6 own       u32 ownership: 0 shared, 1 immutable, else 2 and the partition
 //! kind 7 edge      u64 parent, u8 kind of edge: the page derives from the parent from now on
 //! kind 8 no edge   as edge: no longer
+//! kind 9 rule      u8 kind: 1 a formula, 2 a callback, 0 none; its text in UTF-8: the content is
+//!                  computed by it from now on
+//! kind 10 derive   nothing: the content is what the rule, a formula, makes of the parents
+//! kind 11 result   as write: the content is what the rule, a callback, made of the parents
+//! kind 12 stale    u8 staleness: 0 it is what the rule makes, 1 a page further up is stale, 2 a parent
+//!                  changed since
 //! ```
+//!
+//! After 10 and 11 the page is not stale.
 
 use crate::log::record::EntryEnc;
 use crate::log::{Entry, EntryHead};
 use crate::stdx::codec::{Dec, Enc};
-use crate::types::{EdgeKind, Link, Location, Ownership, PageId};
+use crate::types::{EdgeKind, Link, Location, Ownership, PageId, Rule, Staleness};
 use smallvec::SmallVec;
 
 /// Entry kinds; permanent numbers.
@@ -35,6 +43,14 @@ pub mod kind {
     pub const EDGE: u8 = 7;
     /// An edge from a parent is taken away.
     pub const NO_EDGE: u8 = 8;
+    /// Content is computed in another way.
+    pub const RULE: u8 = 9;
+    /// Content is computed anew by a formula.
+    pub const DERIVE: u8 = 10;
+    /// Content was computed anew by a callback.
+    pub const RESULT: u8 = 11;
+    /// Content becomes stale, or is found not to be.
+    pub const STALE: u8 = 12;
 }
 
 /// Pieces of new content: offset in the page, bytes. Ascending, not overlapping, none empty.
@@ -50,6 +66,10 @@ pub enum Op<'a> {
     Meta { key: &'a [u8], value: Option<&'a [u8]> },
     Own(Ownership),
     Edge { link: Link, there: bool },
+    Rule(Option<Rule>),
+    Derive,
+    Result(Written<'a>),
+    Stale(Staleness),
 }
 
 /// The runs of a write.
@@ -89,6 +109,22 @@ impl<'a> Op<'a> {
                 Op::Edge { link: Link { page, kind: of }, there: edge == kind::EDGE }
             }
             kind::WRITE => return Written::decode(dec).map(Op::Write),
+            kind::RESULT => return Written::decode(dec).map(Op::Result),
+            kind::DERIVE => Op::Derive,
+            kind::STALE => {
+                let staleness = dec.u8().and_then(Staleness::from_u8);
+                Op::Stale(staleness.ok_or("a staleness that there is not")?)
+            }
+            kind::RULE => {
+                let kind = dec.u8().ok_or(SHORT)?;
+                let text = std::str::from_utf8(dec.rest());
+                let text = text.map_err(|_| "a rule that is not UTF-8")?;
+                return match (kind, Rule::from_parts(kind, text)) {
+                    (0, _) if text.is_empty() => Ok(Op::Rule(None)),
+                    (_, Some(rule)) => Ok(Op::Rule(Some(rule))),
+                    _ => Err("a rule of unknown kind"),
+                };
+            }
             kind::META => {
                 let len = dec.u8().ok_or(SHORT)?;
                 let key = dec.bytes(len.into()).ok_or(SHORT)?;
@@ -200,6 +236,21 @@ pub fn encode_edge(enc: &mut Enc<'_>, link: Link) {
     enc.u64(link.page.0);
     enc.u8(link.kind as u8);
 }
+
+/// Bytes of the body of a change of rule.
+pub fn rule_len(rule: Option<&Rule>) -> usize {
+    1 + rule.map_or(0, |rule| rule.parts().1.len())
+}
+
+/// Writes the body of a change of rule.
+pub fn encode_rule(enc: &mut Enc<'_>, rule: Option<&Rule>) {
+    let (kind, text) = rule.map_or((0, ""), Rule::parts);
+    enc.u8(kind);
+    enc.bytes(text.as_bytes());
+}
+
+/// Bytes of the body of a change of staleness.
+pub const STALE_LEN: usize = 1;
 
 /// Bytes of a metadata change's body.
 pub fn meta_len(key: &[u8], value: Option<&[u8]>) -> usize {

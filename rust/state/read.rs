@@ -75,10 +75,11 @@ impl State {
     /// `RangeOutOfBounds`; then `buf` is unchanged.
     #[inline]
     pub fn read(&self, id: PageId, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.core().check_not_calling()?;
         if self.core().table.glimpse(id, offset, buf).is_some() {
             return Ok(());
         }
-        let mut page = self.core().table.lock(id)?;
+        let mut page = self.core().lock_page(id)?;
         check_range(id, page.size, offset, buf.len())?;
         let range = offset as usize..offset as usize + buf.len();
         if buf.len() <= COPY_LOCKED_BYTES_MAX {
@@ -101,7 +102,7 @@ impl State {
     /// Cost: about 20 ns, whatever the page's size.
     pub fn view(&self, id: PageId) -> Result<View> {
         self.check_open()?;
-        let mut page = self.core().table.lock(id)?;
+        let mut page = self.core().lock_page(id)?;
         Ok(self.pin(id, &mut page))
     }
 
@@ -111,25 +112,25 @@ impl State {
 
     /// Bytes of a page.
     pub fn page_size(&self, id: PageId) -> Result<u64> {
-        Ok(self.core().table.lock(id)?.size.into())
+        Ok(self.core().lock_page(id)?.size.into())
     }
 
     /// How often a page's content has changed.
     pub fn epoch(&self, id: PageId) -> Result<Epoch> {
-        Ok(self.core().table.lock(id)?.epoch)
+        Ok(self.core().lock_page(id)?.epoch)
     }
 
     /// The record that changed a page last.
     pub fn page_lsn(&self, id: PageId) -> Result<Lsn> {
         match self.core().table.glimpse(id, 0, &mut []) {
             Some(page) => Ok(page.lsn),
-            None => Ok(self.core().table.lock(id)?.lsn),
+            None => Ok(self.core().lock_page(id)?.lsn),
         }
     }
 
     /// Where a page should live.
     pub fn location(&self, id: PageId) -> Result<Location> {
-        Ok(self.core().table.lock(id)?.location)
+        Ok(self.core().lock_page(id)?.location)
     }
 
     /// The value of a metadata key.
@@ -137,7 +138,7 @@ impl State {
     /// # Errors
     /// `KeyNotFound`.
     pub fn meta(&self, id: PageId, key: &[u8]) -> Result<Vec<u8>> {
-        let page = self.core().table.lock(id)?;
+        let page = self.core().lock_page(id)?;
         match page.meta().and_then(|meta| meta.get(key)) {
             Some(value) => Ok(value.to_vec()),
             None => Err(no_key(id, key)),
@@ -146,7 +147,7 @@ impl State {
 
     /// All metadata of a page, ascending by key.
     pub fn meta_list(&self, id: PageId) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        Ok(self.core().table.lock(id)?.meta_pairs())
+        Ok(self.core().lock_page(id)?.meta_pairs())
     }
 
     /// Whether the page exists now.

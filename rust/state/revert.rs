@@ -217,6 +217,14 @@ impl Core {
                 change.meta = meta_back(&then, now.as_ref());
                 change.ownership = Some(then.ownership);
                 change.parents = parents_back(&then, now.as_ref());
+                let rule = |seen: &Seen| seen.meta.as_ref().and_then(|meta| meta.rule().cloned());
+                let mark = |seen: &Seen| seen.meta.as_ref().map(|meta| meta.staleness);
+                if rule(&then) != now.as_ref().and_then(rule) {
+                    change.rule = Some(rule(&then));
+                }
+                if mark(&then).is_some() || now.as_ref().and_then(mark).is_some() {
+                    change.staleness = Some(mark(&then).unwrap_or_default());
+                }
             }
         }
         Ok(Some(change))

@@ -82,6 +82,7 @@ impl Snapshot {
     /// Fails if it was ended. With a page locked the answer holds for that page; after what was
     /// read, for all of it.
     pub(super) fn check(&self) -> Result<()> {
+        self.core.check_not_calling()?;
         match self.is_too_old() {
             false => Ok(()),
             true => Err(self.too_old()),

@@ -198,7 +198,7 @@ impl State {
     /// # Errors
     /// `PageNotFound`, `PageFreed`.
     pub fn ownership(&self, id: PageId) -> Result<Ownership> {
-        Ok(self.core().table.lock(id)?.ownership)
+        Ok(self.core().lock_page(id)?.ownership)
     }
 
     /// Makes a shared page somebody's, or nobody's: see [`Ownership`]. A partition's page is given
@@ -406,10 +406,12 @@ impl<'a> Transaction<'a> {
             return self.lose(conflict(page.id));
         }
         self.list_from_here();
-        match self.core.table.contains(page.id) {
-            true => self.lose(conflict(page.id)),
-            false => Err(error),
+        if self.core.table.contains(page.id) {
+            return self.lose(conflict(page.id));
         }
+        // What it has read and that the page is not there are to be of one moment.
+        self.check_reads(usize::MAX)?;
+        Err(error)
     }
 
     fn list_from_here(&mut self) {
@@ -635,7 +637,8 @@ impl<'a> Transaction<'a> {
         self.check_writing()?;
         let size = check_size(size)?;
         let id = self.core.table.reserve_id();
-        let at = self.draft.add(id);
+        // It may have been asked for when it was not there, or created before and taken back.
+        let at = self.draft.find(id).unwrap_or_else(|| self.draft.add(id));
         let page = self.draft.page(at);
         (page.size, page.admitted, page.created) = (size, true, true);
         self.draft.push(at, What::Create { size, location });

@@ -204,7 +204,9 @@ impl Draft {
     /// The pages that it creates, newest first.
     #[inline]
     pub fn created(&self) -> impl Iterator<Item = PageId> {
-        self.pages.iter().rev().filter(|page| page.created).map(|page| page.id)
+        let created = |step: &Step| matches!(step.what, What::Create { .. });
+        let steps = self.steps.iter().rev().filter(move |step| created(step));
+        steps.map(|step| self.pages[step.page as usize].id)
     }
 
     /// The only step, if all that was touched is the page that it changes.

@@ -602,6 +602,63 @@ void the_heap() {
     state.create_page(1000);
 }
 
+void derivations() {
+    auto state = mmsb::State::memory();
+    auto page = [&] { return state.create_page(8).id(); };
+    mmsb::PageId a = page(), b = page(), c = page();
+    auto put = [&](double value) { state.page(a).update(mmsb::Bytes(&value, 8)); };
+    auto number = [&](mmsb::PageId id) {
+        double value;
+        std::memcpy(&value, state.page(id).read().data(), 8);
+        return value;
+    };
+    auto derived = state.derivations();
+    CHECK(derived.derive(b, {a}, "f64: p0 * 2", "rule") > 0);
+    EQ(derived.derive(b, {a}, "f64: p0 * 2"), 0);
+    derived.define("plus one", [](auto, const auto &parents, std::uint8_t *out, std::size_t len) {
+        double value;
+        std::memcpy(&value, parents.at(0).data(), len);
+        if (value == 14) throw std::domain_error("no fourteens");
+        value += 1;
+        std::memcpy(out, &value, len);
+    });
+    derived.derive_by(c, {b}, "plus one");
+    put(3);
+    CHECK(number(b) == 6 && number(c) == 7);
+    throws(MMSB_STATUS_CALLBACK_FAILED, "no fourteens", [&] { put(7); });
+    CHECK(number(a) == 3);
+    CHECK(derived.rule(b)->text == "f64: p0 * 2" && !derived.rule(a));
+    EQ(derived.rule(c)->kind, MMSB_RULE_KIND_CALLBACK);
+    auto told = derived.explain(c);
+    EQ(told.origins.size(), 3);
+    CHECK(told.origins[0].parents == std::vector<std::size_t>{1} && !told.origins[2].rule);
+    CHECK(told.text.find("callback plus one of 2@1") != std::string::npos);
+    derived.set_mode(MMSB_PROPAGATION_DEFERRED);
+    EQ(derived.mode(), MMSB_PROPAGATION_DEFERRED);
+    put(4);
+    EQ(derived.staleness(c), MMSB_STALENESS_BEHIND);
+    CHECK(derived.stale_pages() == std::vector<mmsb::PageId>({b, c}));
+    derived.check_purity();
+    CHECK(derived.run("now") > 0);
+    EQ(derived.run(), 0);
+    derived.check_purity(false);
+    derived.set_mode(MMSB_PROPAGATION_IMMEDIATE);
+    EQ(derived.stats().derived, 2);
+    derived.set_formula(c, "f64: p0 - 1");
+    CHECK(number(c) == 7);
+    derived.set_callback(c, "plus one");
+    CHECK(number(c) == 9);
+    derived.underive(c);
+    throws(MMSB_STATUS_NOT_DERIVED, "page 3", [&] { derived.underive(c); });
+    throws(MMSB_STATUS_INVALID_ARGUMENT, "zero byte",
+           [&] { derived.derive(c, {a}, std::string("f64\0", 4)); });
+    mmsb::set_patient(true);
+    mmsb::Semiring shortest(MMSB_SEMIRING_MIN_PLUS);
+    CHECK(shortest.add(2, 3) == 2 && shortest.mul(2, 3) == 5);
+    CHECK(shortest.fold_add({3, 1}) == 1 && shortest.fold_mul({3, 1}) == 4);
+    CHECK(shortest.accumulate(0.5, {3, 1}) == 0.5);
+}
+
 mmsb::State global; // destroyed after main
 
 void a_global_is_closed() {
@@ -633,7 +690,7 @@ int main(int argc, char **argv) {
         TEST(pages),   TEST(errors),       TEST(moves),       TEST(batches),
         TEST(deltas),  TEST(the_past),     TEST(there_and_back), TEST(history), TEST(verification),
         TEST(threads), TEST(directories),  TEST(allocators_and_logs),
-        TEST(long_calls_stop), TEST(a_global_is_closed), TEST(blocks), TEST(the_heap), TEST(transactions), TEST(workers), TEST(edges), TEST(events),
+        TEST(long_calls_stop), TEST(a_global_is_closed), TEST(blocks), TEST(the_heap), TEST(transactions), TEST(workers), TEST(edges), TEST(events), TEST(derivations),
     };
     self = argv[0];
     return argc == 3 ? leave_a_global(argv[2]) : RUN(tests);

@@ -2,9 +2,11 @@
 
 use crate::args;
 use crate::delta::Delta;
+use crate::derive::staleness_name;
 use crate::errors::Failure;
 use crate::state::State;
 use crate::tlog::TLog;
+use crate::transaction::ownership_of;
 use mmsb::{Changed, Error, ErrorKind, PageId, Query};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
@@ -49,19 +51,22 @@ pub struct Change {
     changed: Changed,
     /// The content's change, taken out of `changed`.
     delta: Option<Py<Delta>>,
+    /// A callback made it.
+    computed: bool,
 }
 
 impl Change {
     pub fn new(py: Python<'_>, mut changed: Changed) -> PyResult<Change> {
+        let computed = matches!(changed.change, mmsb::Change::Computed(_));
         let delta = match std::mem::replace(&mut changed.change, mmsb::Change::Freed) {
-            mmsb::Change::Written(delta) => Some(delta),
+            mmsb::Change::Written(delta) | mmsb::Change::Computed(delta) => Some(delta),
             other => {
                 changed.change = other;
                 None
             }
         };
         let delta = delta.map(|delta| stamped(py, delta, &changed)).transpose()?;
-        Ok(Change { changed, delta })
+        Ok(Change { changed, delta, computed })
     }
 
     fn created(&self) -> Option<(u64, &'static str)> {
@@ -70,6 +75,15 @@ impl Change {
             | mmsb::Change::Restored { size, location } => {
                 Some((*size, args::location_name(*location)))
             }
+            _ => None,
+        }
+    }
+}
+
+impl Change {
+    fn link(&self) -> Option<mmsb::Link> {
+        match self.changed.change {
+            mmsb::Change::EdgeAdded(link) | mmsb::Change::EdgeRemoved(link) => Some(link),
             _ => None,
         }
     }
@@ -139,11 +153,18 @@ impl Change {
 
     /// "created", "written", "freed", "meta"; "restored": the page, which had ended, began again, all
     /// zero, as the state went back to a soft checkpoint; "owned": it belongs to somebody else;
-    /// "edge_added", "edge_removed": it derives from another page, or no longer.
+    /// "edge_added", "edge_removed": it derives from another page, or no longer; "ruled": it is computed by
+    /// another rule, or no longer; "derived", "computed": its formula, or a callback, made another
+    /// content; "staled": it became stale, or was found not to be.
     #[getter]
     fn kind(&self) -> &'static str {
         match (&self.delta, &self.changed.change) {
+            (Some(_), _) if self.computed => "computed",
             (Some(_), _) | (None, mmsb::Change::Written(_)) => "written",
+            (None, mmsb::Change::Computed(_)) => "computed",
+            (None, mmsb::Change::Derived) => "derived",
+            (None, mmsb::Change::Ruled(_)) => "ruled",
+            (None, mmsb::Change::Staled(_)) => "staled",
             (None, mmsb::Change::Created { .. }) => "created",
             (None, mmsb::Change::Freed) => "freed",
             (None, mmsb::Change::Restored { .. }) => "restored",
@@ -154,7 +175,7 @@ impl Change {
         }
     }
 
-    /// Of "written": what changed. Else `None`.
+    /// Of "written" and "computed": what changed. Else `None`.
     #[getter]
     fn delta(&self, py: Python<'_>) -> Option<Py<Delta>> {
         self.delta.as_ref().map(|delta| delta.clone_ref(py))
@@ -186,6 +207,46 @@ impl Change {
     fn value<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         match &self.changed.change {
             mmsb::Change::Meta { value, .. } => value.as_ref().map(|value| PyBytes::new(py, value)),
+            _ => None,
+        }
+    }
+
+    /// Of "owned": whose it is from then on, "shared", "immutable" or a partition's number. Else `None`.
+    #[getter]
+    fn ownership(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        match self.changed.change {
+            mmsb::Change::Owned(ownership) => ownership_of(py, ownership).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Of "edge_added" and "edge_removed": the parent's id. Else `None`.
+    #[getter]
+    fn parent(&self) -> Option<u64> {
+        self.link().map(|link| link.page.0)
+    }
+
+    /// Of "edge_added" and "edge_removed": the kind of the edge. Else `None`.
+    #[getter]
+    fn edge(&self) -> Option<&'static str> {
+        self.link().map(|link| link.kind.name())
+    }
+
+    /// Of "ruled": the formula, or "callback" and its name, `None` if the page is no longer computed. Else
+    /// `None`.
+    #[getter]
+    fn rule(&self) -> Option<String> {
+        match &self.changed.change {
+            mmsb::Change::Ruled(rule) => rule.as_ref().map(ToString::to_string),
+            _ => None,
+        }
+    }
+
+    /// Of "staled": "fresh", "behind" or "stale". Else `None`.
+    #[getter]
+    fn staleness(&self) -> Option<&'static str> {
+        match self.changed.change {
+            mmsb::Change::Staled(staleness) => Some(staleness_name(staleness)),
             _ => None,
         }
     }
@@ -267,7 +328,7 @@ impl Stream {
 
 fn weight(changed: &Changed) -> usize {
     match &changed.change {
-        mmsb::Change::Written(delta) => delta.payload_len(),
+        mmsb::Change::Written(delta) | mmsb::Change::Computed(delta) => delta.payload_len(),
         _ => 0,
     }
 }

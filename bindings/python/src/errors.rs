@@ -18,6 +18,7 @@ use pyo3::exceptions::{PyBaseException, PyException};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
+use std::cell::Cell;
 use std::error::Error as _;
 
 /// What a call into the engine can end with: its error, or an exception of a callback.
@@ -212,7 +213,21 @@ fn raised(py: Python<'_>, error: &Error) -> PyErr {
     {
         return other;
     }
-    PyErr::from_value(exception)
+    let exception = PyErr::from_value(exception);
+    if let Some(cause) = CAUSE.take().filter(|_| error.kind() == ErrorKind::CallbackFailed) {
+        exception.set_cause(py, Some(cause));
+    }
+    exception
+}
+
+thread_local! {
+    /// What a callback raised last on this thread.
+    static CAUSE: Cell<Option<PyErr>> = const { Cell::new(None) };
+}
+
+/// Keeps an exception of a callback, as the cause of the error that its group ends with.
+pub fn keep_cause(error: PyErr) {
+    CAUSE.set(Some(error));
 }
 
 /// Every kind of error that the engine has: code, name, family, meaning, retryable, fatal.

@@ -174,7 +174,7 @@ impl Graph {
     /// True
     fn order<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let state = self.state.bind(py);
-        let order = self.ask(py, |state| Ok(state.topological_order()))?;
+        let order = self.ask(py, |state| state.topological_order())?;
         let ranks = order.into_iter().map(|(id, height)| (Page::unsized_of(state, id), height));
         PyList::new(py, ranks.collect::<Vec<_>>())
     }
@@ -208,7 +208,7 @@ impl Graph {
     /// ...     "1 -> 2" in state.graph.dot(), "<svg" in state.graph.svg()
     /// (True, True)
     fn dot(&self, py: Python<'_>) -> Result<String, Failure> {
-        self.ask(py, |state| Ok(state.graph_dot()))
+        self.ask(py, |state| state.graph_dot())
     }
 
     /// All edges as an SVG picture, in layers from top to bottom. Raises `TooLarge` for more pages than
@@ -222,7 +222,7 @@ impl Graph {
     }
 
     fn __len__(&self, py: Python<'_>) -> Result<usize, Failure> {
-        self.ask(py, |state| Ok(state.edge_count() as usize))
+        self.ask(py, |state| Ok(state.edge_count()? as usize))
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

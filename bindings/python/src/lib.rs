@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   state  page  batch  snapshot  tlog     one file per Python class
-//!   events  view  delta  changes  records  revert  allocator  block  memory
+//!   events  view  delta  changes  records  revert  allocator  block  memory  derive
 //!      |
 //!   args  buffer  typed                    what comes in
 //!   errors  shared                         what goes wrong, who may use what until when
@@ -19,6 +19,7 @@ mod block;
 mod buffer;
 mod changes;
 mod delta;
+mod derive;
 mod errors;
 mod events;
 mod executor;
@@ -46,6 +47,9 @@ fn _mmsb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<page::Page>()?;
     module.add_class::<batch::Batch>()?;
     module.add_class::<graph::Graph>()?;
+    module.add_class::<derive::Explanation>()?;
+    module.add_class::<derive::Origin>()?;
+    module.add_class::<derive::Semiring>()?;
     module.add_class::<events::Subscription>()?;
     module.add_class::<events::Event>()?;
     module.add_class::<transaction::Transaction>()?;

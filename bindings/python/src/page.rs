@@ -3,6 +3,7 @@
 use crate::args::{self, DETACH_BYTES, note};
 use crate::buffer::{new_bytes, with_bytes, with_bytes_mut};
 use crate::changes::Change;
+use crate::derive::{Explanation, staleness_name};
 use crate::errors::raise;
 use crate::records::{MetaPairs, meta_pairs};
 use crate::shared::Shared;
@@ -517,6 +518,49 @@ impl Page {
         let note = note(source, intent);
         let lsn = self.change(py, |state, id| state.free_page(id, note).map(Some))?;
         Ok(lsn.unwrap_or(0))
+    }
+
+    /// What the page is computed by: a formula, or "callback" and a name; `None` if it is not. Example: see
+    /// `State.register`.
+    #[getter]
+    fn rule(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.ask(py, mmsb::State::rule)?.map(|rule| rule.to_string()))
+    }
+
+    /// Whether the page is what its rule makes of its parents: "fresh"; "stale" if a parent changed since
+    /// it was computed, "behind" if a page further up is stale. Example: see `State.propagate`.
+    #[getter]
+    fn staleness(&self, py: Python<'_>) -> PyResult<&'static str> {
+        Ok(staleness_name(self.ask(py, mmsb::State::staleness)?))
+    }
+
+    /// Makes the page an ordinary one, with the content that it has. Its edges stay. Returns the LSN.
+    /// Raises `NotDerived`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     a, b = state.create_page(1), state.create_page(1)
+    /// ...     lsn = state.derive(b, [a], "u8: p0 + 7")
+    /// ...     lsn = b.underive()
+    /// ...     b.rule, b.read()
+    /// (None, b'\x07')
+    #[pyo3(signature = (*, source = "", intent = None))]
+    fn underive(
+        &self,
+        py: Python<'_>,
+        source: &str,
+        intent: Option<&str>,
+    ) -> PyResult<Option<u64>> {
+        let note = note(source, intent);
+        self.change(py, |state, id| state.underive(id, note))
+    }
+
+    /// Tells what made the content, which parents at which epochs, and what made those, back to what was
+    /// written by hand. Of a stale page: what it was made of when it was computed. Cost: a few µs for each
+    /// content in the answer. Example: see `Explanation`.
+    fn explain(slf: &Bound<'_, Self>) -> PyResult<Explanation> {
+        let page = slf.get();
+        Ok(Explanation::of(page.state.bind(slf.py()), page.id()?)?)
     }
 
     /// All changes of the page that are kept, oldest first. Example: see `State.history`.

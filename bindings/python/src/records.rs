@@ -1,5 +1,7 @@
 //! What calls return beside numbers and bytes: small records of named values.
 
+use crate::derive::staleness_name;
+use crate::transaction::ownership_of;
 use mmsb::PageId;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -33,13 +35,13 @@ pub struct PageAt {
     /// LSN of the last record that changed the page by then.
     #[pyo3(get)]
     lsn: u64,
-    meta: Vec<(Vec<u8>, Vec<u8>)>,
+    inner: mmsb::PageAt,
 }
 
 impl PageAt {
-    pub fn new(py: Python<'_>, id: PageId, at: mmsb::PageAt) -> PageAt {
-        let data = PyBytes::new(py, &at.bytes).unbind();
-        PageAt { page: id.0, data, epoch: at.epoch, lsn: at.lsn.0, meta: at.meta }
+    pub fn new(py: Python<'_>, id: PageId, mut at: mmsb::PageAt) -> PageAt {
+        let data = PyBytes::new(py, &std::mem::take(&mut at.bytes)).unbind();
+        PageAt { page: id.0, data, epoch: at.epoch, lsn: at.lsn.0, inner: at }
     }
 }
 
@@ -49,11 +51,35 @@ impl PageAt {
     #[getter]
     fn metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let metadata = PyDict::new(py);
-        for (key, value) in &self.meta {
+        for (key, value) in &self.inner.meta {
             let key = PyBytes::new(py, key).call_method1("decode", ("utf-8", "surrogateescape"))?;
             metadata.set_item(key, PyBytes::new(py, value))?;
         }
         Ok(metadata)
+    }
+
+    /// Who could change it: "shared", "immutable" or a partition's number.
+    #[getter]
+    fn ownership(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        ownership_of(py, self.inner.ownership)
+    }
+
+    /// The pages that it derived from, in the order in which the edges were added: ids and kinds.
+    #[getter]
+    fn parents(&self) -> Vec<(u64, &'static str)> {
+        self.inner.parents.iter().map(|link| (link.page.0, link.kind.name())).collect()
+    }
+
+    /// What it was computed by: a formula, or "callback" and a name; `None` if it was not.
+    #[getter]
+    fn rule(&self) -> Option<String> {
+        self.inner.rule.as_ref().map(ToString::to_string)
+    }
+
+    /// Whether it was what its rule made of the parents: "fresh", "behind" or "stale".
+    #[getter]
+    fn staleness(&self) -> &'static str {
+        staleness_name(self.inner.staleness)
     }
 
     fn __bytes__(&self, py: Python<'_>) -> Py<PyBytes> {

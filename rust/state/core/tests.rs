@@ -2,11 +2,11 @@
 
 use super::Core;
 use crate::config::Config;
-use crate::state::State;
+use crate::state::{State, Transaction};
 use crate::stdx::hist::Latency;
 use crate::stdx::prng::Prng;
-use crate::types::{Location, Lsn, Note, PageId};
-use crate::{Delta, EventFilter, Stats};
+use crate::types::{EdgeKind, Location, Lsn, Note, Ownership, PageId};
+use crate::{Delta, EventFilter, Stats, TransactionStats};
 use std::sync::Arc;
 
 /// Lives of the short form; `MMSB_LIVES` for more.
@@ -28,7 +28,7 @@ fn step(state: &State, random: &mut Prng, shown: &mut Shown) {
     let id = PageId(1 + random.below(state.stats().unwrap().next_page_id));
     let bytes = vec![random.below(256) as u8; 1 + random.below(200) as usize];
     let answer = |result: crate::Result<Option<Lsn>>| result.map_err(|error| error.to_string());
-    match random.below(12) {
+    match random.below(16) {
         0..3 => {
             let location = [Location::Cpu, Location::Unified][random.below(2) as usize];
             shown.note(state.create_page_at(1 + random.below(3000), location, note).ok());
@@ -48,7 +48,48 @@ fn step(state: &State, random: &mut Prng, shown: &mut Shown) {
             shown.note(batch.apply(Delta::from_runs(id, &[(1, &bytes)]).unwrap()).is_ok());
             shown.note(answer(batch.commit(note)));
         }
-        _ => shown.note(state.flush().unwrap()),
+        11 => shown.note(state.flush().unwrap()),
+        12 => {
+            let ownership = [Ownership::Owned(3), Ownership::Immutable, Ownership::Shared];
+            let ownership = ownership[random.below(3) as usize];
+            shown.note(answer(state.set_ownership(id, ownership, note)));
+        }
+        13 => {
+            let mut partition = state.partition(3).unwrap();
+            transact(partition.begin().unwrap(), id, &bytes, random, shown);
+        }
+        14 => {
+            let other = PageId(1 + random.below(id.0));
+            shown.note(answer(state.add_edge(other, id, EdgeKind::Data, note)));
+            shown.note((state.topological_order(), state.parents(id).ok()));
+        }
+        _ => transact(state.begin().unwrap(), id, &bytes, random, shown),
+    }
+}
+
+/// A random transaction, which ends as it may.
+fn transact(
+    mut transaction: Transaction<'_>,
+    id: PageId,
+    bytes: &[u8],
+    random: &mut Prng,
+    shown: &mut Shown,
+) {
+    let start = transaction.savepoint();
+    for _ in 0..random.below(6) {
+        let told = match random.below(6) {
+            0 => transaction.create_page(64, Location::Cpu).map(|id| vec![id.0]),
+            1 => transaction.read_all(id).map(|bytes| vec![bytes.len() as u64]),
+            2 => transaction.list_pages().map(|ids| ids.iter().map(|id| id.0).collect()),
+            3 => transaction.free_page(id).map(|()| Vec::new()),
+            4 => transaction.rollback(start).map(|()| Vec::new()),
+            _ => transaction.write(id, random.below(100), bytes).map(|()| Vec::new()),
+        };
+        shown.note(told.map_err(|error| error.to_string()));
+    }
+    match random.below(4) {
+        0 => transaction.abort(),
+        _ => shown.note(transaction.commit(Note::NONE).map_err(|error| error.to_string())),
     }
 }
 
@@ -57,6 +98,8 @@ fn counts(state: &State) -> Stats {
     let stats = state.stats().unwrap();
     let count = |latency: Latency| Latency { count: latency.count, ..Latency::default() };
     Stats {
+        // Which are timed is a matter of the thread.
+        transactions: TransactionStats { time: Latency::default(), ..stats.transactions },
         flush: count(stats.flush),
         sync: count(stats.sync),
         commit: count(stats.commit),
@@ -80,7 +123,7 @@ fn live(state: State, seed: u64) -> Shown {
         let capacity = 1 + random.below(30) as usize;
         state.subscribe(EventFilter { capacity, ..EventFilter::default() }).unwrap()
     });
-    for _ in 0..random.below(12) {
+    for _ in 0..random.below(14) {
         step(&state, &mut random, &mut shown);
     }
     if random.below(20) == 0 {

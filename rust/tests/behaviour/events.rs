@@ -4,9 +4,9 @@ use crate::common::{Prng, random_op};
 use crate::{Stop, memory, ramp};
 use mmsb::{
     Batch, Change, Config, EdgeKind, ErrorKind, Event, EventFilter, EventKind, Location, Lsn, Note,
-    PageId, Query, State,
+    PageId, Propagation, Query, State,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 const NOTE: Note<'static> = Note { source: "events", intent: None };
@@ -80,6 +80,31 @@ fn a_group_is_told_in_the_order_of_its_entries() {
 }
 
 #[test]
+fn derived_pages_are_told_with_the_group_that_makes_them_new_or_stale() {
+    use EventKind::*;
+    let state = memory();
+    let page = || state.create_page(8, NOTE).unwrap();
+    let (input, twice, four) = (page(), page(), page());
+    state.derive(twice, &[input], "f64: p0 + p0", NOTE).unwrap();
+    state.derive(four, &[twice], "f64: p0 + p0", NOTE).unwrap();
+    let events = all(&state);
+    let write = |value: f64| {
+        state.update(input, &value.to_le_bytes(), NOTE).unwrap().unwrap();
+        let told = events.poll(100).unwrap();
+        assert!(told.iter().all(|event| event.lsn == told[0].lsn));
+        told.iter().map(|event| (event.kind, event.page)).collect::<Vec<_>>()
+    };
+    let committed = (Committed, PageId(0));
+    assert_eq!(write(1.0), [(Changed, input), (Changed, twice), (Changed, four), committed]);
+    state.set_propagation(Propagation::Deferred).unwrap();
+    assert_eq!(write(2.0), [(Changed, input), (Stale, twice), (Stale, four), committed]);
+    assert_eq!(write(3.0), [(Changed, input), committed], "they are stale already");
+    state.propagate(NOTE).unwrap();
+    let told = kinds(&events.poll(100).unwrap());
+    assert_eq!(told, [Changed, Changed, Committed]);
+}
+
+#[test]
 fn checkpoints_and_poison_are_told_to_all_who_ask_for_a_page_only() {
     let dir = tempfile::tempdir().unwrap();
     let state = State::open(Config::durable(dir.path().join("state"))).unwrap();
@@ -104,14 +129,31 @@ fn events_are_the_log() {
     let state = memory();
     let (mut prng, mut pages) = (Prng(11), Vec::new());
     let events = all(&state);
-    for _ in 0..2000 {
-        random_op(&state, &mut prng, &mut pages).unwrap();
+    let mut mark = state.soft_checkpoint().unwrap();
+    for round in 1..=2000 {
+        if let Err(error) = random_op(&state, &mut prng, &mut pages) {
+            assert_eq!(error.kind(), ErrorKind::HasChildren);
+        }
+        let (parent, child) = (*prng.pick(&pages).unwrap(), *prng.pick(&pages).unwrap());
+        match prng.below(8) {
+            0 => drop(state.add_edge(parent, child, EdgeKind::Device, NOTE)),
+            1 => drop(state.remove_edge(parent, child, EdgeKind::Device, NOTE)),
+            _ => {}
+        }
+        if round % 100 == 50 {
+            mark = state.soft_checkpoint().unwrap();
+        }
+        if round % 100 == 0 {
+            state.revert(&mark, NOTE).unwrap();
+            pages = state.list_pages().unwrap();
+        }
     }
     let logged: Vec<_> = state.query(Query::default()).unwrap().map(Result::unwrap).collect();
     let told = events.poll(usize::MAX).unwrap();
     let told: Vec<_> =
         told.into_iter().filter(|event| event.kind != EventKind::Committed).collect();
     assert_eq!(told.len(), logged.len());
+    let mut kinds = BTreeSet::new();
     for (event, change) in told.iter().zip(&logged) {
         assert_eq!((event.lsn, event.page, event.epoch), (change.lsn, change.page, change.epoch));
         let kind = match change.change {
@@ -119,10 +161,18 @@ fn events_are_the_log() {
             Change::Written(_) => EventKind::Changed,
             Change::Freed => EventKind::Freed,
             Change::Meta { .. } => EventKind::Metadata,
-            _ => panic!("{change:?}"),
+            Change::Owned(_) => EventKind::Ownership,
+            Change::EdgeAdded(link) | Change::EdgeRemoved(link) => {
+                assert_eq!((event.other, event.edge), (link.page, link.kind));
+                let added = matches!(change.change, Change::EdgeAdded(_));
+                if added { EventKind::EdgeAdded } else { EventKind::EdgeRemoved }
+            }
+            ref other => panic!("nothing is computed here: {other:?}"),
         };
         assert_eq!(event.kind, kind);
+        kinds.insert(kind);
     }
+    assert_eq!(kinds.len(), 6, "{kinds:?}");
 }
 
 #[test]

@@ -343,7 +343,7 @@ fn parents_are_not_freed_under_their_children() {
     transaction.free_page(parent).unwrap();
     transaction.free_page(child).unwrap();
     transaction.commit(NOTE).unwrap();
-    assert_eq!((state.page_count(), state.edge_count()), (0, 0));
+    assert_eq!((state.page_count(), state.edge_count().unwrap()), (0, 0));
 }
 
 #[test]
@@ -463,4 +463,60 @@ fn ownership_is_part_of_the_past_and_comes_back() {
     state.revert(&mark, NOTE).unwrap();
     assert_eq!((state.ownership(a).unwrap(), value(&state, a)), (Ownership::Shared, 1));
     replay_agrees(&state);
+}
+
+/// Whether the id was asked for before, or given out and taken back.
+#[test]
+fn a_page_is_created_under_an_id_that_the_transaction_knows_already() {
+    let state = memory();
+    let next = PageId(state.stats().unwrap().next_page_id);
+    let mut transaction = state.begin().unwrap();
+    let start = transaction.savepoint();
+    assert!(!transaction.contains(next).unwrap());
+    assert_eq!(kind(transaction.write(next, 0, &[1])), ErrorKind::PageNotFound);
+    let create = |transaction: &mut mmsb::Transaction<'_>| {
+        let id = transaction.create_page(8, Location::Cpu).unwrap();
+        transaction.write(id, 0, &[9]).unwrap();
+        assert_eq!((id, transaction.read_u64(id, 0).unwrap()), (next, 9));
+        assert_eq!(transaction.list_pages().unwrap(), [next]);
+    };
+    create(&mut transaction);
+    transaction.rollback(start).unwrap();
+    assert!(!transaction.contains(next).unwrap());
+    create(&mut transaction);
+    transaction.commit(NOTE).unwrap();
+    assert_eq!(value(&state, next), 9);
+    replay_agrees(&state);
+}
+
+#[test]
+fn ids_of_pages_that_are_not_created_are_given_out_again() {
+    let state = memory();
+    let next = state.stats().unwrap().next_page_id;
+    let mut transaction = state.begin().unwrap();
+    // Asked for in another order than that in which they are created.
+    for ahead in [1, 0, 2] {
+        assert!(!transaction.contains(PageId(next + ahead)).unwrap());
+    }
+    for ahead in 0..3 {
+        let id = transaction.create_page(8, Location::Cpu).unwrap();
+        assert_eq!(id, PageId(next + ahead));
+    }
+    transaction.abort();
+    assert_eq!(state.stats().unwrap().next_page_id, next);
+}
+
+#[test]
+fn that_a_page_is_gone_is_of_the_moment_of_all_that_was_read() {
+    let state = memory();
+    let (kept, gone) = (page(&state, 1), page(&state, 2));
+    let mut reader = state.begin_read().unwrap();
+    assert_eq!(reader.read_u64(kept, 0).unwrap(), 1);
+    state.update(kept, &3u64.to_le_bytes(), NOTE).unwrap();
+    state.free_page(gone, NOTE).unwrap();
+    assert_eq!(kind(reader.contains(gone)), ErrorKind::Conflict);
+    let mut writer = state.begin().unwrap();
+    assert_eq!(writer.read_u64(kept, 0).unwrap(), 3);
+    assert!(!writer.contains(gone).unwrap());
+    writer.check().unwrap();
 }

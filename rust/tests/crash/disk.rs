@@ -2,7 +2,7 @@
 
 use crate::open;
 use mmsb::env::sim::{Fault, PowerLoss, SimStorage};
-use mmsb::{Durability, ErrorKind, Note};
+use mmsb::{Durability, ErrorKind, EventFilter, EventKind, Note};
 
 #[test]
 fn a_full_disk_is_an_error_before_anything_changes() {
@@ -43,6 +43,7 @@ fn a_failed_sync_poisons_and_nothing_after_it_is_acknowledged() {
     let page = state.create_page(100, Note::NONE).unwrap();
     state.write(page, 0, b"durable", Note::NONE).unwrap();
     let durable = state.digest().unwrap();
+    let events = state.subscribe(EventFilter::of(&[EventKind::Poisoned])).unwrap();
     disk.plan(Fault::failing_sync(disk.op_count()));
     let error = state.write(page, 10, b"lost", Note::NONE).unwrap_err();
     assert!(error.is_fatal(), "{error:?}");
@@ -50,6 +51,8 @@ fn a_failed_sync_poisons_and_nothing_after_it_is_acknowledged() {
     assert_eq!(refused.kind(), ErrorKind::Poisoned);
     assert_eq!(&state.read_all(page).unwrap()[..7], b"durable", "reads go on");
     assert_eq!(state.sync().unwrap_err().kind(), ErrorKind::Poisoned);
+    let told = events.poll(10).unwrap();
+    assert_eq!((told.len(), told[0].lsn), (1, state.stats().unwrap().durable_lsn));
     assert_eq!(state.close().unwrap_err().kind(), ErrorKind::Poisoned);
     let state = open(&disk.crash(PowerLoss::DropUnsynced), Durability::Sync).unwrap();
     assert_eq!(state.digest().unwrap(), durable);

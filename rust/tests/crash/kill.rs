@@ -6,13 +6,14 @@
 use crate::common::Prng;
 use mmsb::{Batch, Config, Durability, Note, PageId, State};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const CHILD: &str = "MMSB_KILL_CHILD";
 
-fn open(path: &Path) -> State {
+/// Opens a state whose groups are durable when they are acknowledged.
+pub fn open(path: &Path) -> State {
     let durability = Durability::Sync;
     let config = Config { durability, history_bytes: 1 << 20, ..Config::durable(path) };
     State::open(config).unwrap()
@@ -59,35 +60,51 @@ fn work(path: &Path) {
     });
 }
 
+/// How often a child is killed.
+pub fn kills() -> u64 {
+    std::env::var("MMSB_KILLS").map_or(20, |kills| kills.parse().unwrap())
+}
+
+/// Where the child works, in the child.
+pub fn is_child() -> Option<PathBuf> {
+    std::env::var_os(CHILD).map(PathBuf::from)
+}
+
+/// Has this program's test `test` work at `path` for some time, and kills it. Returns what it said.
+pub fn killed(test: &str, path: &Path, prng: &mut Prng) -> Vec<String> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env(CHILD, path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let wait = Duration::from_micros(20_000 + prng.below(80_000));
+    let killer = std::thread::spawn(move || {
+        std::thread::sleep(wait);
+        child.kill().unwrap();
+        child.wait().unwrap()
+    });
+    let said = lines.map_while(Result::ok).collect();
+    assert!(killer.join().unwrap().code().is_none(), "the child ended by itself");
+    said
+}
+
 #[test]
 fn what_was_acknowledged_survives_sigkill() {
-    if let Some(path) = std::env::var_os(CHILD) {
-        work(Path::new(&path));
+    if let Some(path) = is_child() {
+        work(&path);
         return;
     }
-    let kills = std::env::var("MMSB_KILLS").map_or(20, |kills| kills.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
     let mut prng = Prng(std::process::id().into());
     let mut last = 0;
-    for round in 0..kills {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["kill::what_was_acknowledged_survives_sigkill", "--exact", "--nocapture"])
-            .env(CHILD, &path)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let wait = Duration::from_micros(20_000 + prng.below(80_000));
-        let killer = std::thread::spawn(move || {
-            std::thread::sleep(wait);
-            child.kill().unwrap();
-            child.wait().unwrap()
-        });
-        let acknowledged = lines.map_while(Result::ok).filter_map(|line| line.parse().ok());
-        let acknowledged = acknowledged.last().unwrap_or(last);
-        assert!(killer.join().unwrap().code().is_none(), "the child ended by itself");
+    for round in 0..kills() {
+        let said = killed("kill::what_was_acknowledged_survives_sigkill", &path, &mut prng);
+        let mut acknowledged = said.iter().rev().filter_map(|line| line.parse().ok());
+        let acknowledged = acknowledged.next().unwrap_or(last);
         let state = open(&path);
         if state.page_count() > 0 {
             let found = group(&state);

@@ -11,6 +11,7 @@ mod every_operation;
 mod found;
 mod images;
 mod kill;
+mod kill_transfers;
 mod torn;
 
 use mmsb::env::sim::{SimClock, SimStorage};

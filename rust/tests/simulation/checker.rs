@@ -6,18 +6,22 @@
 //!   metadata that the model has, under the label that it was asked for with;
 //! - damage is reported with place and reason and never returned as data; what is undamaged is
 //!   never refused, and no call fails without a cause;
-//! - what was seen while writers worked (snapshots, views, replays, queries) is what the model had.
+//! - what was seen while writers worked (snapshots, views, replays, queries) is what the model had;
+//! - a page is changed by whom it belongs to, and nobody is refused what is everybody's; edges make no
+//!   cycle, lead to pages that are there, and stand in the order that the index tells;
+//! - there is one order of groups, transactions and snapshots in which each saw what it was told
+//!   (`order.rs`), and no transaction meets another that is not there.
 //!
 //! Progress is checked by the scheduler: a wait that nobody ends, and a run without an end, fail.
 //!
-//! Not checked: memory that is lost, how long anything takes, and weak memory orders.
+//! Not checked: whether a cycle or a child was there that an edge, or a free, was refused for; memory that is lost, how long anything takes, and weak memory orders.
 
 use crate::history::{History, Named, Naming, between};
-use crate::model::{Effect, Fate, Group, Model, Observation, Page, Seen};
+use crate::model::{Effect, Fate, Group, Model, Observation, Seen};
 use crate::workload::{Setup, groups_of};
 use mmsb::env::sim::{SimClock, SimStorage};
-use mmsb::{Durability, Error, ErrorKind, Lsn, Note, PageId, Query, State};
-use std::collections::BTreeMap;
+use mmsb::{Durability, EdgeKind, Error, ErrorKind, Lsn, Note, Ownership, PageId, Query, State};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -136,6 +140,7 @@ fn compare(state: &State, history: &History, loss: Loss) -> Result<Survivors, Wr
         return Err(difference(state, &model, reach)?.into());
     }
     check_ids(state, &model)?;
+    check_edges(state, &model)?;
     let verified = state.verify()?;
     if verified.digest != digest {
         return Err("verify tells another digest".to_owned().into());
@@ -244,11 +249,47 @@ fn difference(state: &State, model: &Model, reach: Lsn) -> Result<String, Error>
         if meta != page.meta {
             said += &format!(" {id} has other metadata;");
         }
+        let (ownership, parents) = bonds(state, *id)?;
+        if ownership != page.ownership {
+            said += &format!(" {id} is {ownership:?}, not {:?};", page.ownership);
+        }
+        if parents != page.parents {
+            said += &format!(" {id} derives from {parents:?}, not {:?};", page.parents);
+        }
     }
     for id in model.pages.keys().filter(|id| !there.contains(&PageId(**id))) {
         said += &format!(" page {id} is missing;");
     }
     Ok(said)
+}
+
+/// Who may change a page, and what it derives from.
+pub fn bonds(state: &State, id: PageId) -> mmsb::Result<(Ownership, Vec<(u64, EdgeKind)>)> {
+    let parents = state.parents(id)?.into_iter().map(|link| (link.page.0, link.kind)).collect();
+    Ok((state.ownership(id)?, parents))
+}
+
+/// The index of edges has those of the pages, and an order in which none goes backwards.
+fn check_edges(state: &State, model: &Model) -> Result<(), Wrong> {
+    let order = state.topological_order()?;
+    let height: BTreeMap<u64, u32> = order.iter().map(|(id, height)| (id.0, *height)).collect();
+    let edges: BTreeSet<(u64, u64, EdgeKind)> = model.edges().collect();
+    let told = |id: &u64| -> Result<Vec<(u64, u64, EdgeKind)>, Error> {
+        let children = state.children(PageId(*id))?;
+        Ok(children.iter().map(|link| (*id, link.page.0, link.kind)).collect())
+    };
+    let children: Vec<_> = model.pages.keys().map(told).collect::<Result<_, _>>()?;
+    let linked: BTreeSet<u64> = edges.iter().flat_map(|&(a, b, _)| [a, b]).collect();
+    let forward =
+        |&(parent, child, _): &(u64, u64, EdgeKind)| height.get(&parent) < height.get(&child);
+    let right = children.concat().into_iter().collect::<BTreeSet<_>>() == edges
+        && state.edge_count()? == edges.len() as u64
+        && height.keys().eq(&linked)
+        && edges.iter().all(forward);
+    match right {
+        true => Ok(()),
+        false => Err(format!("edges in the order {order:?}, must be {edges:?}").into()),
+    }
 }
 
 fn check_ids(state: &State, model: &Model) -> Result<(), Wrong> {
@@ -344,12 +385,14 @@ pub fn check_seen(history: &History) -> Result<u64, String> {
 /// Whether an observation depends on a group.
 fn may_show(observation: &Observation, group: &Group) -> bool {
     let page = match &observation.seen {
-        Seen::Page { page, .. } | Seen::Meta { page, .. } | Seen::Absent { page } => Some(*page),
-        Seen::Unchanged { effect, .. } => effect.page(),
-        Seen::Digest(_) | Seen::Groups { .. } => None,
+        Seen::Page { page, .. }
+        | Seen::Meta { page, .. }
+        | Seen::Bonds { page, .. }
+        | Seen::Absent { page } => Some(*page),
+        Seen::Unchanged { effect, .. } | Seen::Refused { effect, .. } => effect.page(),
+        Seen::Digest(_) | Seen::Differing { .. } | Seen::Groups { .. } => None,
     };
-    let touches =
-        |effect: &Effect| page.is_none() || effect.page().is_none_or(|id| Some(id) == page);
+    let touches = |effect: &Effect| page.is_none_or(|page| effect.touches(page));
     observation.when > group.asked && group.effects.iter().any(touches)
 }
 
@@ -366,7 +409,10 @@ fn is_right(
             page_of(page).is_some_and(|page| page.bytes == *bytes && page.epoch == *epoch)
         }
         Seen::Meta { page, meta } => page_of(page).is_some_and(|page| page.meta == *meta),
+        Seen::Bonds { page, ownership, parents } => page_of(page)
+            .is_some_and(|page| (page.ownership, &page.parents) == (*ownership, parents)),
         Seen::Absent { page } => page_of(page).is_none(),
+        Seen::Differing { from, pages } => *pages == differing(&history.model_at(*from)?, model),
         Seen::Groups { after, found } => {
             let mut range = between(known, *after, observation.lsn);
             let same = found.iter().all(|(lsn, _)| range.next().is_some_and(|(at, _)| at == lsn));
@@ -376,23 +422,41 @@ fn is_right(
             });
             same && range.next().is_none() && tagged
         }
-        Seen::Unchanged { from, effect } => was_unchanged(history, *from, observation.lsn, effect)?,
+        Seen::Unchanged { from, effect } => {
+            was_ever(history, *from, observation.lsn, |model| changes_nothing(model, effect))?
+        }
+        Seen::Refused { from, effect } => {
+            let is_owned = |model: &Model| {
+                let page = effect.page().and_then(|page| model.pages.get(&page));
+                page.is_some_and(|page| page.ownership != Ownership::Shared)
+            };
+            was_ever(history, *from, observation.lsn, is_owned)?
+        }
     })
 }
 
-/// Whether there was a moment, from the page's record `from` on and up to `to`, at which the
-/// effect would have changed nothing.
-fn was_unchanged(history: &History, from: Lsn, to: Lsn, effect: &Effect) -> Result<bool, String> {
+/// The pages that are not the same in both.
+fn differing(from: &Model, to: &Model) -> Vec<u64> {
+    let ids: BTreeSet<u64> = from.pages.keys().chain(to.pages.keys()).copied().collect();
+    let same = |id: &u64| match (from.pages.get(id), to.pages.get(id)) {
+        (Some(before), Some(after)) => before.is_as(after),
+        _ => false,
+    };
+    ids.into_iter().filter(|id| !same(id)).collect()
+}
+
+/// Whether there was a moment, from the page's record `from` on and up to `to`, at which it was so.
+fn was_ever(
+    history: &History,
+    from: Lsn,
+    to: Lsn,
+    is_so: impl Fn(&Model) -> bool,
+) -> Result<bool, String> {
     let mut model = history.model_at(from)?;
     let known = history.known_groups()?;
     let mut later = between(&known, from, to);
     loop {
-        let (mut after, page) = (model.clone(), effect.page().unwrap_or(0));
-        after.at = Lsn::ZERO;
-        let content = |page: &Arc<Page>| (page.bytes.clone(), page.meta.clone());
-        if after.apply(std::slice::from_ref(effect), Lsn::MAX).is_ok()
-            && after.pages.get(&page).map(content) == model.pages.get(&page).map(content)
-        {
+        if is_so(&model) {
             return Ok(true);
         }
         match later.next() {
@@ -402,16 +466,30 @@ fn was_unchanged(history: &History, from: Lsn, to: Lsn, effect: &Effect) -> Resu
     }
 }
 
+/// Whether the effect leaves its page as it is.
+fn changes_nothing(model: &Model, effect: &Effect) -> bool {
+    let (mut after, page) = (model.clone(), effect.page().unwrap_or(0));
+    after.at = Lsn::ZERO;
+    let applied = after.apply(std::slice::from_ref(effect), Lsn::MAX);
+    match (applied, after.pages.get(&page), model.pages.get(&page)) {
+        (Ok(()), Some(after), Some(before)) => after.is_as(before),
+        (Ok(()), None, None) => true,
+        _ => false,
+    }
+}
+
 fn brief(seen: &Seen) -> String {
     match seen {
         Seen::Page { page, bytes, epoch } => {
             format!("page {page}, epoch {epoch}, {} bytes", bytes.len())
         }
         Seen::Meta { page, .. } => format!("metadata of page {page}"),
+        Seen::Bonds { .. } | Seen::Differing { .. } => format!("{seen:?}"),
         Seen::Digest(_) => "a digest".to_owned(),
         Seen::Absent { page } => format!("no page {page}"),
         Seen::Groups { after, found } => format!("groups after {after}: {found:?}"),
         Seen::Unchanged { from, effect } => format!("{effect:?} changes nothing since {from}"),
+        Seen::Refused { from, effect } => format!("{effect:?} is nobody's to do since {from}"),
     }
 }
 

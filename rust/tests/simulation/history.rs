@@ -38,6 +38,39 @@ pub struct Promise {
     pub written: Lsn,
 }
 
+/// Something that a transaction was told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Read {
+    /// A page's content.
+    Bytes { page: u64, bytes: Vec<u8> },
+    /// The value of a page's metadata key, or that there is none.
+    Meta { page: u64, key: Vec<u8>, value: Option<Vec<u8>> },
+    /// Whether there is such a page.
+    Exists { page: u64, there: bool },
+    /// All pages, but for those that it changes itself.
+    Listed { pages: Vec<u64>, without: Vec<u64> },
+}
+
+/// What somebody was told of one moment.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    pub what: String,
+    /// The group that it ended as, by its place in [`History::groups`].
+    pub group: Option<usize>,
+    /// When it began, and when it was told the last, in the order of events.
+    pub began: u64,
+    pub ended: u64,
+    pub reads: Vec<Read>,
+}
+
+/// A snapshot: every group at or below its LSN comes before it, all others after.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    pub lsn: Lsn,
+    pub began: u64,
+    pub ended: u64,
+}
+
 /// Everything that is known of a run.
 #[derive(Debug)]
 pub struct History {
@@ -51,6 +84,10 @@ pub struct History {
     /// Groups that were asked for in the present life.
     pub groups: Vec<Group>,
     pub seen: Vec<Observation>,
+    /// Transactions of the present life, those that ended as groups and those that did not.
+    pub readers: Vec<Reader>,
+    /// Snapshots of the present life.
+    pub cuts: Vec<Cut>,
     pub promise: Promise,
     pub names: BTreeMap<String, Naming>,
     /// Pages that are there as far as everybody knows.
@@ -75,6 +112,8 @@ impl History {
             base: Model::default(),
             groups: Vec::new(),
             seen: Vec::new(),
+            readers: Vec::new(),
+            cuts: Vec::new(),
             promise: Promise::default(),
             names: BTreeMap::new(),
             pages: Vec::new(),
@@ -213,6 +252,8 @@ impl History {
         self.ghosts.retain(|group| !kept.contains(&*group.tag));
         self.targets.retain(|&lsn| lsn <= model.at);
         self.seen.clear();
+        self.readers.clear();
+        self.cuts.clear();
         self.pages = model.pages.keys().copied().map(PageId).collect();
         self.base = model;
         self.promise = Promise { durable: reach, written: reach };

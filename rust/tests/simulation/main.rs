@@ -11,6 +11,7 @@ mod checker;
 mod faults;
 mod history;
 mod model;
+mod order;
 mod run;
 mod runner;
 mod settings;

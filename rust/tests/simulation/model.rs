@@ -1,7 +1,7 @@
 //! What the state must be: a map of pages, and the groups that make it, in the order of their LSNs.
 
-use mmsb::{Location, Lsn};
-use std::collections::BTreeMap;
+use mmsb::{EdgeKind, Location, Lsn, Ownership};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A page as it must be.
@@ -12,6 +12,17 @@ pub struct Page {
     pub lsn: Lsn,
     pub location: Location,
     pub meta: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub ownership: Ownership,
+    /// What it derives from, in the order in which the edges came.
+    pub parents: Vec<(u64, EdgeKind)>,
+}
+
+impl Page {
+    /// Whether the two are the same but for when and how often they changed.
+    pub fn is_as(&self, other: &Page) -> bool {
+        (&self.bytes, &self.meta, self.ownership, &self.parents)
+            == (&other.bytes, &other.meta, other.ownership, &other.parents)
+    }
 }
 
 /// What a group does to one page. Kinds that a new room records stand beside these.
@@ -26,18 +37,57 @@ pub enum Effect {
     Meta { page: u64, key: Vec<u8>, value: Option<Vec<u8>> },
     /// The page ends.
     Free { page: u64 },
+    /// The page belongs to somebody else.
+    Own { page: u64, ownership: Ownership },
+    /// The page derives from a parent from then on, or no longer.
+    Edge { page: u64, parent: u64, kind: EdgeKind, there: bool },
+    /// The page ends, and all that derives from it: these pages, if the caller was told.
+    Cascade { page: u64, freed: Option<Vec<u64>> },
     /// Content, metadata and existence of all pages are what they were at an LSN.
     Revert { to: Lsn },
+    /// What stands behind it in the group is done by whoever holds these partitions.
+    For { partitions: Vec<u16> },
 }
 
 impl Effect {
+    /// The page that it changes, if that is one.
     pub fn page(&self) -> Option<u64> {
         match *self {
             Effect::Create { page, .. } => page,
-            Effect::Write { page, .. } | Effect::Meta { page, .. } | Effect::Free { page } => {
-                Some(page)
-            }
-            Effect::Revert { .. } => None,
+            Effect::Write { page, .. }
+            | Effect::Meta { page, .. }
+            | Effect::Own { page, .. }
+            | Effect::Edge { page, .. }
+            | Effect::Free { page } => Some(page),
+            Effect::Cascade { .. } | Effect::Revert { .. } | Effect::For { .. } => None,
+        }
+    }
+
+    /// Whether it may change the page.
+    pub fn touches(&self, page: u64) -> bool {
+        match self {
+            Effect::For { .. } => false,
+            effect => effect.page().is_none_or(|id| id == page),
+        }
+    }
+}
+
+/// On whose behalf a group changes pages: anybody's, and that of partitions.
+#[derive(Default)]
+struct Authority(Vec<u16>);
+
+impl Authority {
+    fn check(&self, id: u64, page: &Page, lsn: Lsn) -> Result<(), String> {
+        let may = match page.ownership {
+            Ownership::Shared => true,
+            Ownership::Immutable => false,
+            Ownership::Owned(owner) => self.0.contains(&owner),
+        };
+        let (mine, owner) = (&self.0, page.ownership);
+        if may {
+            Ok(())
+        } else {
+            Err(format!("the group {lsn} of {mine:?} changes page {id}, {owner:?}"))
         }
     }
 }
@@ -66,9 +116,14 @@ impl Model {
     /// Lets a group happen at `lsn`. `Err` says why it cannot have.
     pub fn apply(&mut self, effects: &[Effect], lsn: Lsn) -> Result<(), String> {
         assert!(lsn > self.at, "groups come in the order of their LSNs");
+        let mut authority = Authority::default();
         for effect in effects {
-            self.apply_one(effect, lsn)?;
+            match effect {
+                Effect::For { partitions } => authority = Authority(partitions.clone()),
+                effect => self.apply_one(effect, lsn, &authority)?,
+            }
         }
+        self.check_parents(lsn)?;
         self.at = lsn;
         let (pages, before) = (self.pages.clone(), self.past.take());
         self.past = Some(Arc::new(Past { at: lsn, pages, before }));
@@ -98,33 +153,87 @@ impl Model {
             self.freed.insert(id, epoch);
         }
         for (id, then) in then {
-            let zeros = || vec![0; then.bytes.len()];
-            let (bytes, meta, epoch) = match (self.pages.get(&id), self.freed.remove(&id)) {
-                (Some(now), _) => (now.bytes.clone(), now.meta.clone(), now.epoch),
-                (None, epoch) => (zeros(), BTreeMap::new(), epoch.unwrap_or(0) + 1),
+            let epoch = match self.pages.get(&id) {
+                Some(now) if now.is_as(&then) => continue,
+                Some(now) => now.epoch + u64::from(now.bytes != then.bytes),
+                None => {
+                    let written = then.bytes.iter().any(|&byte| byte != 0);
+                    self.freed.remove(&id).unwrap_or(0) + 1 + u64::from(written)
+                }
             };
-            if self.pages.contains_key(&id) && (&bytes, &meta) == (&then.bytes, &then.meta) {
-                continue;
-            }
-            let epoch = epoch + u64::from(bytes != then.bytes);
             self.pages.insert(id, Arc::new(Page { epoch, lsn, ..(*then).clone() }));
         }
     }
 
-    fn apply_one(&mut self, effect: &Effect, lsn: Lsn) -> Result<(), String> {
+    /// The page and all that derives from it.
+    pub fn descendants(&self, page: u64) -> BTreeSet<u64> {
+        let mut reached = BTreeSet::from([page]);
+        loop {
+            let derives = |page: &Page| page.parents.iter().any(|(id, _)| reached.contains(id));
+            let more: Vec<u64> = self
+                .pages
+                .iter()
+                .filter(|(id, page)| !reached.contains(id) && derives(page))
+                .map(|(id, _)| *id)
+                .collect();
+            if more.is_empty() {
+                return reached;
+            }
+            reached.extend(more);
+        }
+    }
+
+    /// All edges: parent, child, kind.
+    pub fn edges(&self) -> impl Iterator<Item = (u64, u64, EdgeKind)> {
+        let of = |(id, page): (&u64, &Arc<Page>)| {
+            let id = *id;
+            page.parents.clone().into_iter().map(move |(parent, kind)| (parent, id, kind))
+        };
+        self.pages.iter().flat_map(of)
+    }
+
+    /// Nothing derives from what is not there.
+    fn check_parents(&self, lsn: Lsn) -> Result<(), String> {
+        match self.edges().find(|(parent, ..)| !self.pages.contains_key(parent)) {
+            Some((parent, page, _)) => {
+                Err(format!("after the group {lsn} page {page} derives from {parent}, not there"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn free(&mut self, page: u64, lsn: Lsn, authority: &Authority) -> Result<(), String> {
+        let now = self.page_mut(page, lsn)?;
+        let epoch = now.epoch;
+        authority.check(page, now, lsn)?;
+        self.pages.remove(&page);
+        self.freed.insert(page, epoch);
+        Ok(())
+    }
+
+    /// The page, to be changed by its owner.
+    fn owned_mut(&mut self, id: u64, lsn: Lsn, by: &Authority) -> Result<&mut Page, String> {
+        let page = self.page_mut(id, lsn)?;
+        by.check(id, page, lsn)?;
+        Ok(page)
+    }
+
+    fn apply_one(&mut self, effect: &Effect, lsn: Lsn, by: &Authority) -> Result<(), String> {
         match effect {
             Effect::Create { page: None, .. } => {
                 return Err(format!("the group {lsn} creates a page of unknown id"));
             }
             Effect::Create { page: Some(id), size, location } => {
                 let (bytes, meta) = (vec![0; *size as usize], BTreeMap::new());
-                let page = Page { bytes, epoch: 0, lsn, location: *location, meta };
+                let (ownership, parents) = (Ownership::Shared, Vec::new());
+                let location = *location;
+                let page = Page { bytes, epoch: 0, lsn, location, meta, ownership, parents };
                 if self.freed.contains_key(id) || self.pages.insert(*id, Arc::new(page)).is_some() {
                     return Err(format!("the group {lsn} creates page {id} once more"));
                 }
             }
             Effect::Write { page, pieces } => {
-                let page = self.page_mut(*page, lsn)?;
+                let page = self.owned_mut(*page, lsn, by)?;
                 let mut bytes = page.bytes.clone();
                 for (at, piece) in pieces {
                     let at = *at as usize;
@@ -134,18 +243,41 @@ impl Model {
                 page.bytes = bytes;
             }
             Effect::Meta { page, key, value } => {
-                let meta = &mut self.page_mut(*page, lsn)?.meta;
+                let meta = &mut self.owned_mut(*page, lsn, by)?.meta;
                 match value {
                     Some(value) => drop(meta.insert(key.clone(), value.clone())),
                     None => drop(meta.remove(key)),
                 }
             }
-            Effect::Free { page } => {
-                let epoch = self.page_mut(*page, lsn)?.epoch;
-                self.pages.remove(page);
-                self.freed.insert(*page, epoch);
+            Effect::Free { page } => self.free(*page, lsn, by)?,
+            Effect::Own { page, ownership } => {
+                self.owned_mut(*page, lsn, by)?.ownership = *ownership;
+            }
+            Effect::Edge { page, parent, kind, there } => {
+                if *there && self.descendants(*page).contains(parent) {
+                    return Err(format!(
+                        "the group {lsn} derives page {page} from {parent}, a cycle"
+                    ));
+                }
+                let parents = &mut self.page_mut(*page, lsn)?.parents;
+                let was_there = parents.contains(&(*parent, *kind));
+                match there {
+                    true if !was_there => parents.push((*parent, *kind)),
+                    true => {}
+                    false => parents.retain(|other| *other != (*parent, *kind)),
+                }
+            }
+            Effect::Cascade { page, freed } => {
+                let reached = self.descendants(*page);
+                if freed.as_ref().is_some_and(|told| !told.iter().eq(&reached)) {
+                    return Err(format!("the group {lsn} frees {freed:?}, not {reached:?}"));
+                }
+                for page in reached {
+                    self.free(page, lsn, by)?;
+                }
             }
             Effect::Revert { to } => self.revert(*to, lsn),
+            Effect::For { .. } => {}
         }
         Ok(())
     }
@@ -166,8 +298,18 @@ impl Model {
             hasher.update(&id.to_le_bytes());
             hasher.update(&page.epoch.to_le_bytes());
             hasher.update(&(page.bytes.len() as u32).to_le_bytes());
-            hasher.update(&0u32.to_le_bytes()); // shared
-            hasher.update(&(page.meta.len() as u32).to_le_bytes());
+            hasher.update(&page.ownership.code().to_le_bytes());
+            let parents = u32::from(!page.parents.is_empty());
+            hasher.update(&(page.meta.len() as u32 + parents).to_le_bytes());
+            if !page.parents.is_empty() {
+                hasher.update(&0u32.to_le_bytes());
+                hasher.update(&(4 + 9 * page.parents.len() as u32).to_le_bytes());
+                hasher.update(&[0; 4]); // fresh, by no rule
+            }
+            for (parent, kind) in &page.parents {
+                hasher.update(&parent.to_le_bytes());
+                hasher.update(&[*kind as u8]);
+            }
             for bytes in page.meta.iter().flat_map(|(key, value)| [key, value]) {
                 hasher.update(&(bytes.len() as u32).to_le_bytes());
                 hasher.update(bytes);
@@ -216,6 +358,10 @@ pub enum Seen {
     Page { page: u64, bytes: Vec<u8>, epoch: u64 },
     /// Metadata of a page at an LSN.
     Meta { page: u64, meta: BTreeMap<Vec<u8>, Vec<u8>> },
+    /// Who could change a page at an LSN, and what it derived from.
+    Bonds { page: u64, ownership: Ownership, parents: Vec<(u64, EdgeKind)> },
+    /// The pages that are not what they were at an earlier LSN.
+    Differing { from: Lsn, pages: Vec<u64> },
     /// No such page at an LSN.
     Absent { page: u64 },
     /// The groups in the log above an LSN and up to this one, each with its label.
@@ -223,6 +369,9 @@ pub enum Seen {
     /// A change that was answered with "nothing changed", asked for when the page stood at `from`
     /// or later, and answered when it stood at the observation's LSN or before.
     Unchanged { from: Lsn, effect: Effect },
+    /// A change that was refused, since the page is not everybody's to change; asked for and answered
+    /// as above.
+    Refused { from: Lsn, effect: Effect },
 }
 
 /// One observation.

@@ -4,6 +4,7 @@
 use crate::checker::{self, Loss, Survivors};
 use crate::faults::{Kind, Planned, Tally};
 use crate::history::History;
+use crate::order;
 use crate::workload::{Actor, Notes, Op, Setup, Taste, World, excused};
 use mmsb::checkpoint::Manifest;
 use mmsb::env::sim::{Fault, PowerLoss, SimClock, SimStorage};
@@ -280,7 +281,10 @@ impl Run {
         } else {
             self.abandon(world.state, disk);
         }
-        let unjudged = checker::check_seen(&self.history.lock())?;
+        let unjudged = {
+            let history = self.history.lock();
+            checker::check_seen(&history)? + order::check(&history)?
+        };
         self.history.lock().unjudged += unjudged;
         Ok(())
     }

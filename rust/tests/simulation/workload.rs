@@ -1,15 +1,18 @@
 //! What writers do: every operation of a state, drawn from a seed. The one place where a room that
 //! is new adds its operations: a row in [`OPERATIONS`], a function, and in `model.rs` what it does.
 
+mod transact;
+
+use crate::checker;
 use crate::faults::{Kind as FaultKind, Tally};
-use crate::history::{History, Named};
+use crate::history::{Cut, History, Named};
 use crate::model::{Effect, Seen};
 use mmsb::env::sim::{SimClock, SimStorage};
 use mmsb::stdx::prng::{Prng, mix};
 use mmsb::stdx::sched;
 use mmsb::{
-    Batch, Change, Config, Delta, Durability, ErrorKind, Location, Lsn, Note, PageId, Query,
-    Result, Snapshot, SoftCheckpoint, State,
+    Batch, Change, Config, Delta, Durability, EdgeKind, ErrorKind, Location, Lsn, Note, Ownership,
+    PageId, Query, Result, Snapshot, SoftCheckpoint, State,
 };
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
@@ -70,8 +73,17 @@ pub struct Operation {
     run: fn(&mut Actor<'_>) -> Result<()>,
 }
 
-use ErrorKind::{CheckpointNotFound, CheckpointPassed, HistoryDropped, InvalidArgument};
-use ErrorKind::{KeyNotFound, PageFreed, SnapshotTooOld};
+use ErrorKind::{CheckpointNotFound, CheckpointPassed, Cycle, EdgeNotFound, HasChildren};
+use ErrorKind::{HistoryDropped, Immutable, InvalidArgument, KeyNotFound, NotOwner, PageFreed};
+use ErrorKind::{PartitionInUse, SnapshotTooOld};
+
+/// Of a page that others may free or take.
+const TAKEN: &[ErrorKind] = &[PageFreed, NotOwner, Immutable];
+/// Of several pages that are changed, or freed.
+const GROUP: &[ErrorKind] = &[PageFreed, NotOwner, Immutable, HasChildren];
+
+/// Of those for a partition that somebody else may hold.
+const PARTITION: &[ErrorKind] = &[PageFreed, NotOwner, Immutable, HasChildren, PartitionInUse];
 
 const fn row(
     name: &'static str,
@@ -85,14 +97,14 @@ const fn row(
 /// All operations.
 pub const OPERATIONS: &[Operation] = &[
     row("create", 6, &[], create),
-    row("free", 2, &[PageFreed], free),
-    row("write", 30, &[PageFreed], write),
-    row("update", 8, &[PageFreed], update),
-    row("write masked", 4, &[PageFreed], write_masked),
-    row("apply a delta", 4, &[PageFreed], apply_delta),
-    row("set metadata", 5, &[PageFreed], set_meta),
-    row("remove metadata", 3, &[PageFreed, KeyNotFound], remove_meta),
-    row("batch", 12, &[PageFreed], batch),
+    row("free", 2, GROUP, free),
+    row("write", 30, TAKEN, write),
+    row("update", 8, TAKEN, update),
+    row("write masked", 4, TAKEN, write_masked),
+    row("apply a delta", 4, TAKEN, apply_delta),
+    row("set metadata", 5, TAKEN, set_meta),
+    row("remove metadata", 3, &[PageFreed, NotOwner, Immutable, KeyNotFound], remove_meta),
+    row("batch", 12, GROUP, batch),
     row("flush", 3, &[], flush),
     row("sync", 3, &[], sync),
     row("checkpoint", 2, &[], checkpoint),
@@ -110,6 +122,15 @@ pub const OPERATIONS: &[Operation] = &[
     row("verify", 1, &[SnapshotTooOld], verify),
     row("pause", 8, &[], pause),
     row("step the clock", 1, &[], step_clock),
+    row("transaction", 16, GROUP, transact::transaction),
+    row("reading transaction", 4, &[PageFreed], transact::read_only),
+    row("increment", 6, TAKEN, transact::increment),
+    row("partition's transactions", 5, PARTITION, transact::of_a_partition),
+    row("executor", 2, PARTITION, transact::executor),
+    row("set ownership", 3, TAKEN, set_ownership),
+    row("add an edge", 6, &[PageFreed, Cycle], add_edge),
+    row("remove an edge", 2, &[PageFreed, EdgeNotFound], remove_edge),
+    row("free a cascade", 1, TAKEN, free_cascade),
 ];
 
 /// One operation to do: which, and what decides the rest of it.
@@ -308,7 +329,7 @@ impl<'a> Actor<'a> {
     }
 
     /// Asks for a group and keeps what was answered. A change of one page that is answered with
-    /// "nothing changed" is checked later.
+    /// "nothing changed", or refused to whoever asks, is checked later.
     fn change(
         &mut self,
         effects: Vec<Effect>,
@@ -321,11 +342,18 @@ impl<'a> Actor<'a> {
         let state = self.state();
         let from = alone.as_ref().and_then(|(page, _)| state.page_lsn(*page).ok());
         let answer = self.ask(effects, call);
-        if let (Ok(None), Some((page, effect)), Some(from)) = (&answer, alone, from)
+        if let (Some((page, effect)), Some(from)) = (alone, from)
             && let Ok(to) = state.page_lsn(page)
         {
+            let seen = match &answer {
+                Ok(None) => Some(Seen::Unchanged { from, effect }),
+                Err(error) if matches!(error.kind(), NotOwner | Immutable) => {
+                    Some(Seen::Refused { from, effect })
+                }
+                _ => None,
+            };
             let name = self.operation.name;
-            self.history().see(to, Seen::Unchanged { from, effect }, name);
+            seen.into_iter().for_each(|seen| self.history().see(to, seen, name));
         }
         answer
     }
@@ -402,6 +430,13 @@ fn shorten(effects: &[Effect]) -> String {
             format!("page {page} key {} ({value})", String::from_utf8_lossy(key))
         }
         Effect::Free { page } => format!("free {page}"),
+        Effect::Own { page, ownership } => format!("page {page} becomes {ownership:?}"),
+        Effect::Edge { page, parent, kind, there } => {
+            let what = if *there { "from" } else { "no more from" };
+            format!("page {page} derives {what} {parent} ({})", kind.name())
+        }
+        Effect::Cascade { page, freed } => format!("free {page} and what derives: {freed:?}"),
+        Effect::For { partitions } => format!("for {partitions:?}"),
         Effect::Revert { to } => format!("back to {to}"),
     };
     effects.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -538,13 +573,62 @@ fn remove_meta(actor: &mut Actor<'_>) -> Result<()> {
     actor.change(vec![effect], |state, note| state.remove_meta(page, key, note)).map(drop)
 }
 
-/// What a batch does to one page, step by step.
-#[derive(Default)]
+fn set_ownership(actor: &mut Actor<'_>) -> Result<()> {
+    let Some(page) = actor.page() else { return Ok(()) };
+    let ownership = transact::ownership(actor);
+    let effect = Effect::Own { page: page.0, ownership };
+    actor.change(vec![effect], |state, note| state.set_ownership(page, ownership, note)).map(drop)
+}
+
+fn add_edge(actor: &mut Actor<'_>) -> Result<()> {
+    let (Some(one), Some(other)) = (actor.page(), actor.page()) else { return Ok(()) };
+    // Mostly as pages come, so that not too many close a cycle.
+    let (parent, child) = match actor.dice.one_in(4) {
+        true => (one, other),
+        false => (one.min(other), one.max(other)),
+    };
+    if parent == child {
+        return Ok(());
+    }
+    let kind = EdgeKind::ALL[actor.dice.below(4) as usize];
+    let effect = Effect::Edge { page: child.0, parent: parent.0, kind, there: true };
+    actor.change(vec![effect], |state, note| state.add_edge(parent, child, kind, note)).map(drop)
+}
+
+fn remove_edge(actor: &mut Actor<'_>) -> Result<()> {
+    let Some(page) = actor.page() else { return Ok(()) };
+    let parents = actor.state().parents(page)?;
+    let at = actor.dice.below(parents.len().max(1) as u64) as usize;
+    let Some(link) = parents.get(at) else { return Ok(()) };
+    let (parent, kind) = (link.page, link.kind);
+    let effect = Effect::Edge { page: page.0, parent: parent.0, kind, there: false };
+    let call =
+        |state: &State, note: Note<'_>| state.remove_edge(parent, page, kind, note).map(Some);
+    actor.change(vec![effect], call).map(drop)
+}
+
+fn free_cascade(actor: &mut Actor<'_>) -> Result<()> {
+    let Some(page) = actor.page() else { return Ok(()) };
+    let (history, at) = (&actor.world.history, actor.history().groups.len());
+    actor.ask(vec![Effect::Cascade { page: page.0, freed: None }], |state, note| {
+        let (freed, lsn) = state.free_cascade(page, note)?;
+        let mut history = history.lock();
+        history.pages.retain(|other| !freed.contains(other));
+        let freed = Some(freed.into_iter().map(|page| page.0).collect());
+        history.groups[at].effects = vec![Effect::Cascade { page: page.0, freed }];
+        Ok(Some(lsn))
+    })?;
+    Ok(())
+}
+
+/// What a batch or a transaction does to one page, step by step.
+#[derive(Clone, Default)]
 struct Steps {
     size: u64,
     create: Option<(u64, Location)>,
     pieces: Vec<(u64, Vec<u8>)>,
     meta: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    own: Option<Ownership>,
     free: bool,
 }
 
@@ -558,8 +642,11 @@ impl Steps {
         }
         let meta = |(key, value)| Effect::Meta { page, key, value };
         effects.extend(self.meta.into_iter().map(meta));
-        if self.free {
-            effects.push(Effect::Free { page });
+        match self.own {
+            // It ends as whose it was when the group began.
+            _ if self.free => effects.push(Effect::Free { page }),
+            Some(ownership) => effects.push(Effect::Own { page, ownership }),
+            None => {}
         }
     }
 
@@ -569,9 +656,10 @@ impl Steps {
         self.create.is_some() || self.size >= 2 * SURE_BYTES
     }
 
-    /// The last value that the batch gives to a key.
-    fn value(&self, key: &[u8]) -> Option<&Vec<u8>> {
-        self.meta.iter().rev().find(|(other, _)| other == key)?.1.as_ref()
+    /// The last value that it gives to a key, or takes from it.
+    fn own_value(&self, key: &[u8]) -> Option<Option<&Vec<u8>>> {
+        let last = self.meta.iter().rev().find(|(other, _)| other == key)?;
+        Some(last.1.as_ref())
     }
 }
 
@@ -637,7 +725,7 @@ fn step(actor: &mut Actor<'_>, batch: &mut Batch, page: PageId, steps: &mut Step
             batch.set_meta(page, key, &value)?;
             steps.meta.push((key.to_vec(), Some(value)));
         }
-        3 if steps.value(key).is_some() => {
+        3 if steps.own_value(key).flatten().is_some() => {
             batch.remove_meta(page, key)?;
             steps.meta.push((key.to_vec(), None));
         }
@@ -734,8 +822,18 @@ fn wait(actor: &mut Actor<'_>) {
     sched::sleep(Duration::from_micros(actor.dice.below(us)));
 }
 
-fn snapshot(actor: &mut Actor<'_>) -> Result<()> {
+/// Takes a snapshot, and notes where it stands.
+fn cut(actor: &Actor<'_>) -> Result<Snapshot> {
+    let began = actor.history().event();
     let snapshot = actor.state().snapshot()?;
+    let mut history = actor.history();
+    let ended = history.event();
+    history.cuts.push(Cut { lsn: snapshot.lsn(), began, ended });
+    Ok(snapshot)
+}
+
+fn snapshot(actor: &mut Actor<'_>) -> Result<()> {
+    let snapshot = cut(actor)?;
     let (lsn, digest) = (snapshot.lsn(), snapshot.digest()?);
     actor.history().see(lsn, Seen::Digest(digest), "a snapshot's digest");
     wait(actor);
@@ -754,11 +852,12 @@ fn snapshot(actor: &mut Actor<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What a comparison finds is what a look at every page does.
+/// What a comparison finds is what a look at every page does; who may change a page, and what it
+/// derives from, only the model can tell.
 fn compare(actor: &mut Actor<'_>) -> Result<()> {
-    let from = actor.state().snapshot()?;
+    let from = cut(actor)?;
     wait(actor);
-    let to = actor.state().snapshot()?;
+    let to = cut(actor)?;
     let found: Vec<PageId> = from.compare(&to)?.into_iter().map(|found| found.page).collect();
     let mut pages = from.list_pages()?;
     pages.extend(to.list_pages()?);
@@ -770,9 +869,11 @@ fn compare(actor: &mut Actor<'_>) -> Result<()> {
             differ.push(page);
         }
     }
-    actor.expect(found == differ, || {
+    actor.expect(differ.iter().all(|page| found.contains(page)), || {
         format!("from {} to {} differ {differ:?}, found {found:?}", from.lsn(), to.lsn())
     });
+    let pages = found.into_iter().map(|page| page.0).collect();
+    actor.history().see(to.lsn(), Seen::Differing { from: from.lsn(), pages }, "a comparison");
     Ok(())
 }
 
@@ -832,10 +933,12 @@ fn read(actor: &mut Actor<'_>) -> Result<()> {
     let (mut bytes, epoch) = (vec![0; size as usize], state.epoch(page)?);
     state.read(page, 0, &mut bytes)?;
     let meta = state.meta_list(page)?.into_iter().collect();
+    let (ownership, parents) = checker::bonds(state, page)?;
     if state.page_lsn(page)? == before {
         let mut history = actor.history();
         history.see(before, Seen::Page { page: page.0, bytes, epoch }, "a read");
         history.see(before, Seen::Meta { page: page.0, meta }, "a read of metadata");
+        history.see(before, Seen::Bonds { page: page.0, ownership, parents }, "a read of bonds");
     }
     Ok(())
 }
@@ -865,6 +968,9 @@ fn page_at(actor: &mut Actor<'_>) -> Result<()> {
         Ok(at) => {
             let meta = at.meta.into_iter().collect();
             actor.history().see(lsn, Seen::Meta { page: page.0, meta }, "page_at's metadata");
+            let parents = at.parents.iter().map(|link| (link.page.0, link.kind)).collect();
+            let bonds = Seen::Bonds { page: page.0, ownership: at.ownership, parents };
+            actor.history().see(lsn, bonds, "page_at's bonds");
             Seen::Page { page: page.0, bytes: at.bytes, epoch: at.epoch }
         }
         Err(error) if error.kind() == ErrorKind::PageNotFound => Seen::Absent { page: page.0 },

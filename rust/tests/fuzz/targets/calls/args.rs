@@ -9,7 +9,9 @@ use mmsb::ffi::state::{MmsbConfig, MmsbQuery, rust_config_default, rust_query_de
 use mmsb::ffi::status::MmsbStatus;
 use mmsb::ffi::transact::MmsbRetry;
 use mmsb::ffi::{MmsbAllocator, MmsbBatch, MmsbDelta, MmsbPage, MmsbReader, MmsbSnapshot};
-use mmsb::ffi::{MmsbComparison, MmsbEvents, MmsbSoftCheckpoint, MmsbState, MmsbTLog, MmsbView};
+use mmsb::ffi::{
+    MmsbComparison, MmsbEvents, MmsbExplanation, MmsbSoftCheckpoint, MmsbState, MmsbTLog, MmsbView,
+};
 use mmsb::ffi::{MmsbExecutor, MmsbPartition, MmsbProgram, MmsbTickets, MmsbTransaction};
 use mmsb::stdx::crc::crc32c;
 use std::collections::HashMap;
@@ -36,6 +38,7 @@ pub const PROGRAM: u8 = 13;
 pub const EXECUTOR: u8 = 14;
 pub const TICKETS: u8 = 15;
 pub const EVENTS: u8 = 16;
+pub const EXPLANATION: u8 = 17;
 
 /// Sizes of pages: in their limits and small, or out of them.
 const SIZES: [u64; 10] = [16, 1, 64, 65, 300, 1024, 5000, 0, (1 << 30) + 1, u64::MAX];
@@ -325,6 +328,46 @@ impl<'a> Args<'a> {
 
     pub fn reader(&mut self) -> MmsbReader {
         MmsbReader { id: self.handle(READER) }
+    }
+
+    pub fn explanation(&mut self) -> MmsbExplanation {
+        MmsbExplanation { id: self.handle(EXPLANATION) }
+    }
+
+    /// Numbers to compute with.
+    pub fn numbers(&mut self) -> (*const f64, usize) {
+        let (at, len) = self.bytes();
+        match at.cast::<f64>() {
+            numbers if numbers.is_aligned() => (numbers, len / 8),
+            _ => (ptr::null(), len / 8),
+        }
+    }
+
+    /// Parents of a page that is to be derived.
+    pub fn page_ids(&mut self) -> (*const u64, usize) {
+        let count = usize::from(self.input.u8() % 4);
+        let ids: Vec<u64> = (0..count).map(|_| self.page_id()).collect();
+        self.handles.push(ids);
+        (self.handles[self.handles.len() - 1].as_ptr(), count)
+    }
+
+    /// A formula: mostly one that fits pages of some size.
+    pub fn formula(&mut self) -> *const c_char {
+        const FORMULAS: [&str; 8] = [
+            "u8: p0",
+            "u8: fold(real)",
+            "u8: max(p0, p1)",
+            "u8: p0[1:]",
+            "u8: gather(p0, p1)",
+            "f64: sum(p0)",
+            "u8: (p0",
+            "u64: p7",
+        ];
+        match self.input.u8() as usize % 16 {
+            n if n < 8 => self.keep(FORMULAS[n]),
+            n if n < 12 => self.keep(FORMULAS[0]),
+            _ => self.text(),
+        }
     }
 
     pub fn comparison(&mut self) -> MmsbComparison {

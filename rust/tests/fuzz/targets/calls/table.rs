@@ -2,7 +2,7 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "Args makes only pointers that are allowed")]
 
 use super::args::{ALLOCATOR, Args, BATCH, COMPARISON, DELTA, READER, SNAPSHOT};
-use super::args::{EVENTS, EXECUTOR, PARTITION, PROGRAM, TICKETS, TRANSACTION};
+use super::args::{EVENTS, EXECUTOR, EXPLANATION, PARTITION, PROGRAM, TICKETS, TRANSACTION};
 use super::args::{SOFT_CHECKPOINT, STATE, TLOG, VIEW};
 use mmsb::ffi::allocator::*;
 use mmsb::ffi::batch::*;
@@ -11,19 +11,22 @@ use mmsb::ffi::compare::*;
 use mmsb::ffi::delta::*;
 use mmsb::ffi::events::*;
 use mmsb::ffi::executor::*;
+use mmsb::ffi::explain::*;
 use mmsb::ffi::graph::*;
 use mmsb::ffi::log::*;
 use mmsb::ffi::memory::*;
 use mmsb::ffi::page::*;
+use mmsb::ffi::propagate::*;
 use mmsb::ffi::reader::*;
 use mmsb::ffi::revert::*;
+use mmsb::ffi::semiring::*;
 use mmsb::ffi::snapshot::*;
 use mmsb::ffi::state::*;
 use mmsb::ffi::status::*;
 use mmsb::ffi::transact::*;
 use mmsb::ffi::view::*;
 use mmsb::ffi::{MmsbState, MmsbTickets, MmsbTransaction, MmsbView, rust_mmsb_version};
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 
 type Call = fn(&mut Args<'_>) -> MmsbStatus;
@@ -39,6 +42,7 @@ pub const FREES: &[(u8, Free)] = &[
     (BATCH, |at| unsafe { rust_batch_free(at.cast()) }),
     (TICKETS, |at| unsafe { rust_tickets_free(at.cast()) }),
     (EVENTS, |at| unsafe { rust_events_free(at.cast()) }),
+    (EXPLANATION, |at| unsafe { rust_explanation_free(at.cast()) }),
     (EXECUTOR, |at| unsafe { rust_executor_free(at.cast()) }),
     (PROGRAM, |at| unsafe { rust_program_free(at.cast()) }),
     (TRANSACTION, |at| unsafe { rust_transaction_abort(at.cast()) }),
@@ -198,6 +202,35 @@ fn long(
         true => call(a, Some(call_back), (&raw mut state).cast()),
         false => call(a, None, ptr::null_mut()),
     }
+}
+
+/// A callback of a derived page: the state at `context` refuses it, and it fails now and then.
+unsafe extern "C" fn recompute(
+    context: *mut c_void,
+    page: u64,
+    parents: *const MmsbBytes,
+    count: usize,
+    out: *mut u8,
+    len: usize,
+    message: *mut c_char,
+    capacity: usize,
+) -> i32 {
+    let state = MmsbState { id: context as u64 };
+    let status = unsafe { rust_propagate_run(state, ptr::null(), ptr::null_mut()) };
+    assert_ne!(status, MmsbStatus::Ok, "a callback called its state");
+    let parents = unsafe { std::slice::from_raw_parts(parents, count) };
+    let out = unsafe { std::slice::from_raw_parts_mut(out, len) };
+    let mut sum = page as u8;
+    for parent in parents {
+        let bytes = unsafe { std::slice::from_raw_parts(parent.data, parent.len) };
+        sum = bytes.iter().fold(sum, |sum, byte| sum.wrapping_add(*byte));
+    }
+    out.fill(sum);
+    if sum.is_multiple_of(16) {
+        assert!(capacity > 4);
+        unsafe { message.copy_from_nonoverlapping(c"sum".as_ptr(), 4) };
+    }
+    (sum.is_multiple_of(16)).into()
 }
 
 /// Name and call of every function.
@@ -906,6 +939,117 @@ pub const CALLS: &[(&str, Call)] = &[
     ("rust_graph_free_cascade", |a| {
         let (state, id, note, count) = (a.state(), a.page_id(), a.note(), a.out());
         tell(a, |lsn| unsafe { rust_graph_free_cascade(state, id, note, count, lsn) })
+    }),
+    ("rust_propagate_derive", |a| {
+        let (state, id, (parents, count)) = (a.state(), a.page_id(), a.page_ids());
+        let (formula, note) = (a.formula(), a.note());
+        tell(a, |lsn| unsafe {
+            rust_propagate_derive(state, id, parents, count, formula, note, lsn)
+        })
+    }),
+    ("rust_propagate_derive_by", |a| {
+        let (state, id, (parents, count)) = (a.state(), a.page_id(), a.page_ids());
+        let (name, note) = (a.text(), a.note());
+        tell(a, |lsn| unsafe {
+            rust_propagate_derive_by(state, id, parents, count, name, note, lsn)
+        })
+    }),
+    ("rust_propagate_register", |a| {
+        let (state, name, any_thread) = (a.state(), a.text(), a.input.once_in(2));
+        let callback: MmsbRecompute = if a.input.once_in(8) { None } else { Some(recompute) };
+        let context = state.id as *mut c_void;
+        unsafe { rust_propagate_register(state, name, callback, context, None, any_thread) }
+    }),
+    ("rust_propagate_set_formula", |a| {
+        let (state, id, formula, note) = (a.state(), a.page_id(), a.formula(), a.note());
+        tell(a, |lsn| unsafe { rust_propagate_set_formula(state, id, formula, note, lsn) })
+    }),
+    ("rust_propagate_set_callback", |a| {
+        let (state, id, name, note) = (a.state(), a.page_id(), a.text(), a.note());
+        tell(a, |lsn| unsafe { rust_propagate_set_callback(state, id, name, note, lsn) })
+    }),
+    ("rust_propagate_underive", |a| {
+        let (state, id, note) = (a.state(), a.page_id(), a.note());
+        tell(a, |lsn| unsafe { rust_propagate_underive(state, id, note, lsn) })
+    }),
+    ("rust_propagate_rule", |a| {
+        let (state, id, kind) = (a.state(), a.page_id(), a.out());
+        copy(a, |buf, capacity, len| unsafe {
+            rust_propagate_rule(state, id, kind, buf, capacity, len)
+        })
+    }),
+    ("rust_propagate_staleness", |a| {
+        let (state, id, out) = (a.state(), a.page_id(), a.out());
+        unsafe { rust_propagate_staleness(state, id, out) }
+    }),
+    ("rust_propagate_stale_pages", |a| {
+        let state = a.state();
+        copy(a, |buf, capacity, len| unsafe {
+            rust_propagate_stale_pages(state, buf, capacity, len)
+        })
+    }),
+    ("rust_propagate_run", |a| {
+        let (state, note) = (a.state(), a.note());
+        tell(a, |lsn| unsafe { rust_propagate_run(state, note, lsn) })
+    }),
+    ("rust_propagate_mode", |a| {
+        let (state, out) = (a.state(), a.out());
+        unsafe { rust_propagate_mode(state, out) }
+    }),
+    ("rust_propagate_set_mode", |a| {
+        let state = a.state();
+        rust_propagate_set_mode(state, u32::from(a.input.u8()) % 3)
+    }),
+    ("rust_propagate_check_purity", |a| {
+        let state = a.state();
+        rust_propagate_check_purity(state, a.input.once_in(2))
+    }),
+    ("rust_propagate_stats", |a| {
+        let (state, out) = (a.state(), a.out());
+        unsafe { rust_propagate_stats(state, out) }
+    }),
+    ("rust_propagate_set_patient", |a| rust_propagate_set_patient(!a.input.once_in(8))),
+    ("rust_propagate_explain", |a| {
+        let (state, id) = (a.state(), a.page_id());
+        make(a, EXPLANATION, |out| unsafe { rust_propagate_explain(state, id, out) })
+    }),
+    ("rust_explanation_len", |a| {
+        let (explanation, count, dropped) = (a.explanation(), a.out(), a.out());
+        unsafe { rust_explanation_len(explanation, count, dropped) }
+    }),
+    ("rust_explanation_get", |a| {
+        let (explanation, index, out) = (a.explanation(), a.input.u8() as usize % 9, a.out());
+        unsafe { rust_explanation_get(explanation, index, out) }
+    }),
+    ("rust_explanation_text", |a| {
+        let explanation = a.explanation();
+        copy(a, |buf, capacity, len| unsafe {
+            rust_explanation_text(explanation, buf, capacity, len)
+        })
+    }),
+    ("rust_explanation_free", |a| {
+        let at = a.handle_place(EXPLANATION);
+        unsafe { rust_explanation_free(at.cast()) }
+    }),
+    ("rust_semiring_add", |a| {
+        let (semiring, out) = (u32::from(a.input.u8()) % 6, a.out());
+        unsafe { rust_semiring_add(semiring, 1.0, f64::NAN, out) }
+    }),
+    ("rust_semiring_mul", |a| {
+        let (semiring, out) = (u32::from(a.input.u8()) % 6, a.out());
+        unsafe { rust_semiring_mul(semiring, 2.0, 3.0, out) }
+    }),
+    ("rust_semiring_fold_add", |a| {
+        let (semiring, (values, count), out) = (u32::from(a.input.u8()) % 6, a.numbers(), a.out());
+        unsafe { rust_semiring_fold_add(semiring, values, count, out) }
+    }),
+    ("rust_semiring_fold_mul", |a| {
+        let (semiring, (values, count), out) = (u32::from(a.input.u8()) % 6, a.numbers(), a.out());
+        unsafe { rust_semiring_fold_mul(semiring, values, count, out) }
+    }),
+    ("rust_semiring_accumulate", |a| {
+        let (semiring, (values, count), out) = (u32::from(a.input.u8()) % 6, a.numbers(), a.out());
+        unsafe { rust_semiring_accumulate(semiring, 1.5, values, count, out) }
     }),
     ("rust_events_subscribe", |a| {
         let (state, filter) = (a.state(), a.event_filter());

@@ -1,0 +1,282 @@
+"""Derived pages: by formulas and functions, kept true, explained, refused by name."""
+
+import array
+import gc
+import threading
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Refused
+
+import mmsb
+
+
+def pages(state: mmsb.State, count: int) -> list[mmsb.Page]:
+    """Return pages of 8 bytes."""
+    return [state.create_page(8) for _ in range(count)]
+
+
+def number(page: mmsb.Page) -> float:
+    """Return the page's number."""
+    return float(page.array("f8")[0])
+
+
+def put(page: mmsb.Page, value: float) -> None:
+    """Write a number into a page."""
+    page.update(np.array([value], np.float64))
+
+
+def test_a_formula_is_kept_true(state: mmsb.State) -> None:
+    total, count, mean, below = pages(state, 4)
+    put(count, 4)
+    lsn = state.derive(mean, [total, count], "f64: p0 / max(p1, 1)", source="rule")
+    assert lsn == state.history(mean)[-1].lsn
+    assert state.derive(below, [mean], "f64: p0 < 3") is not None
+    assert state.derive(below, [mean.id], "f64: p0 < 3") is None
+    put(total, 10)
+    assert (number(mean), number(below), mean.lsn) == (2.5, 1, total.lsn)
+    assert (mean.rule, mean.staleness, total.rule) == ("f64: p0 / max(p1, 1)", "fresh", None)
+    assert state.graph.parents(mean) == [(total, "data"), (count, "data")]
+    kinds = [change.kind for change in state.history(mean)]
+    assert kinds == ["created", "edge_added", "edge_added", "ruled", "derived"]
+    assert state.page_at(mean, state.flush()).rule == mean.rule
+    assert state.replay_to(state.flush()).digest() == state.digest()
+    assert state.propagation_stats()["derived"] == 2
+
+
+def test_a_function_is_given_arrays_and_returns_one(state: mmsb.State) -> None:
+    bid, ask, spread, wide = pages(state, 4)
+    seen = []
+
+    @state.derives(spread, bid, ask, dtype="f8")
+    def spread_of(bid: np.ndarray, ask: np.ndarray) -> np.ndarray:
+        seen.append((bid.flags.writeable, bid.dtype, bid.shape))
+        return np.asarray(ask - bid)
+
+    state.derive(wide, [spread], "f64: p0 > 1")
+    put(ask, 3)
+    assert (number(spread), number(wide)) == (3, 1)
+    assert seen == [(False, np.dtype("f8"), (1,))] * 2
+    assert spread.rule == f"callback {spread_of.__qualname__}/{spread.id}"
+    assert state.history(spread)[-1].kind == "computed"
+    assert state.history(spread)[-1].delta is not None
+    assert state.replay_to(state.flush()).digest() == state.digest()
+    assert len(seen) == 2
+
+
+def test_an_exception_ends_the_change_and_is_its_cause(state: mmsb.State) -> None:
+    a, b = pages(state, 2)
+
+    def picky(values: np.ndarray) -> np.ndarray:
+        if values[0] == 7:
+            raise ZeroDivisionError("no sevens")
+        return values
+
+    state.derive(b, [a], picky, dtype="f8")
+    with Refused(state, mmsb.CallbackFailed, "page 2", "ZeroDivisionError: no sevens"):
+        put(a, 7)
+    with pytest.raises(mmsb.CallbackFailed) as raised:
+        put(a, 7)
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+    put(a, 8)
+    assert number(b) == 8
+
+
+def test_results_of_a_wrong_size_or_type_are_refused(state: mmsb.State) -> None:
+    a, b = pages(state, 2)
+    with Refused(state, mmsb.CallbackFailed, "returned 16 bytes for page 2, which has 8"):
+        state.derive(b, [a], lambda values: [1.0, 2.0], dtype="f8")
+    with Refused(state, mmsb.CallbackFailed, "page 2"):
+        state.derive(b, [a], lambda values: object(), dtype="f8")
+    with pytest.raises(TypeError, match="a formula or a function, not int"):
+        state.derive(b, [a], 5)  # type: ignore[arg-type]
+    assert (b.rule, len(state.graph)) == (None, 0)
+
+
+def test_a_function_that_calls_its_state_is_refused(state: mmsb.State) -> None:
+    a, b = pages(state, 2)
+    kinds = []
+
+    def nosy(values: np.ndarray) -> np.ndarray:
+        for call in (a.read, lambda: put(a, 1), state.snapshot, state.flush, state.propagate):
+            try:
+                call()
+            except mmsb.Error as error:
+                kinds.append(error.kind)
+        return values
+
+    state.derive(b, [a], nosy)
+    assert kinds == ["Reentered"] * 5
+
+
+def test_an_impure_function_is_found_out(state: mmsb.State) -> None:
+    a, b = pages(state, 2)
+    calls = []
+
+    def impure(values: np.ndarray) -> np.ndarray:
+        calls.append(1)
+        return np.array([float(len(calls))])
+
+    state.derive(b, [a], impure, dtype="f8")
+    state.check_purity()
+    with Refused(state, mmsb.Impure, "page 2"):
+        put(a, 1)
+    state.check_purity(False)
+    put(a, 1)
+
+
+def test_deferred_pages_are_known_as_stale(state: mmsb.State) -> None:
+    a, b, c = pages(state, 3)
+    state.derive(b, [a], "u8: p0")
+    state.derive(c, [b], "u8: p0")
+    state.propagation = "deferred"
+    with state.subscribe(kinds=["stale"]) as events:
+        put(a, 2)
+        put(a, 3)
+        assert [event.page for event in events.poll()] == [b.id, c.id]
+    assert (state.propagation, b.staleness, c.staleness) == ("deferred", "stale", "behind")
+    assert state.stale_pages() == [b, c]
+    assert state.history(c)[-1].staleness == "behind"
+    before = state.propagation_stats()["computed"]
+    lsn = state.propagate(source="now")
+    assert (number(c), c.lsn, state.propagate()) == (3, lsn, None)
+    assert state.propagation_stats()["computed"] - before == 2
+    with pytest.raises(mmsb.InvalidArgument, match='"later"'):
+        state.propagation = "later"  # type: ignore[assignment]
+
+
+def test_a_page_is_explained(state: mmsb.State) -> None:
+    a, b, c = pages(state, 3)
+    state.derive(b, [a], "f64: p0 * 2")
+    state.derive(c, [b, a], "f64: p0 + p1")
+    a.update(np.array([1.0]), source="feed", intent="tick 1")
+    told = c.explain()
+    assert [(origin.page, origin.parents) for origin in told] == [(3, [1, 2]), (2, [2]), (1, [])]
+    assert (told[-1].source, told[-1].intent, told[-1].rule) == ("feed", "tick 1", None)
+    assert (told[0].rule, told[0].epoch, told.dropped) == ("f64: p0 + p1", 1, 0)
+    assert "3@1 = f64: p0 + p1 of 2@1 1@1" in str(told)
+    with pytest.raises(mmsb.RangeOutOfBounds, match="origin 3"):
+        told[3]
+
+
+def test_what_cannot_be_derived_is_refused_by_name(state: mmsb.State) -> None:
+    a, b, c = pages(state, 3)
+    wide = state.create_page(16)
+    state.derive(b, [a], "f64: p0")
+    with Refused(state, mmsb.Derived, "page 2", "f64: p0"):
+        put(b, 1)
+    with Refused(state, mmsb.Derived, "page 2"):
+        b.write(0, b"x")
+    with Refused(state, mmsb.Cycle, "1 -> 2 -> 1"):
+        state.derive(a, [b], "f64: p0")
+    with Refused(state, mmsb.InvalidArgument, "page 3"):
+        state.derive(c, [], "f64: 1")
+    with Refused(state, mmsb.InvalidArgument, "page 1", "twice"):
+        state.derive(c, [a, a], "f64: p0")
+    with Refused(state, mmsb.LengthMismatch, "2 elements of f64", "8 bytes"):
+        state.derive(c, [wide], "f64: p0")
+    with Refused(state, mmsb.InvalidArgument):
+        state.derive(c, [a], "f64: p0 +")
+    with Refused(state, mmsb.NotDerived, "page 1"):
+        a.underive()
+    with Refused(state, mmsb.HasChildren, "page 2"):
+        a.free()
+    with Refused(state, mmsb.PageNotFound, "page 99"):
+        state.derive(c, [99], "f64: p0")
+    b.underive()
+    put(b, 5)
+
+
+def test_a_function_is_given_again_after_opening(folder: Path) -> None:
+    def double(values: np.ndarray) -> np.ndarray:
+        return values * 2
+
+    with mmsb.State(folder) as state:
+        a, b = pages(state, 2)
+        state.derive(b, [a], double, dtype="f8", name="double")
+        put(a, 4)
+        digest = state.digest()
+    with mmsb.State(folder) as state:
+        assert state.digest() == digest
+        with Refused(state, mmsb.NoCallback, "page 2", "double"):
+            put(state[1], 5)
+        state.register("double", double, dtype="f8")
+        put(state[1], 5)
+        assert number(state[2]) == 10
+
+
+def test_threads_wait_for_a_function_with_the_interpreter_unlocked(state: mmsb.State) -> None:
+    a, b, other = pages(state, 3)
+
+    def slow(values: np.ndarray) -> np.ndarray:
+        gc.collect()
+        return values + 1
+
+    state.derive(b, [a], slow, dtype="f8")
+
+    def write(start: int) -> None:
+        for step in range(50):
+            put(a, start + step)
+            put(other, step)
+            b.read()
+
+    threads = [threading.Thread(target=write, args=(start,)) for start in (0, 1000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert number(b) == number(a) + 1
+
+
+def test_a_closed_state_lets_its_functions_go() -> None:
+    class Double:
+        def __call__(self, values: np.ndarray) -> np.ndarray:
+            return values * 2
+
+    function = Double()
+    gone = weakref.ref(function)
+    state = mmsb.State()
+    a, b = pages(state, 2)
+    state.derive(b, [a], function, dtype="f8")
+    view = a.view()
+    del function
+    state.close()
+    gc.collect()
+    assert gone() is None
+    assert len(view) == 8
+
+
+def test_history_tells_whose_a_page_became_and_which_edge(state: mmsb.State) -> None:
+    a, b = pages(state, 2)
+    state.graph.add(a, b, "control")
+    b.transfer(3)
+    state.graph.remove(a, b, "control")
+    changes = state.history(b)[1:]
+    assert [change.kind for change in changes] == ["edge_added", "owned", "edge_removed"]
+    assert [(change.parent, change.edge) for change in changes] == [
+        (1, "control"),
+        (None, None),
+        (1, "control"),
+    ]
+    assert [change.ownership for change in changes] == [None, 3, None]
+    then = state.page_at(b, changes[1].lsn)
+    assert (then.ownership, then.parents, then.rule) == (3, [(1, "control")], None)
+
+
+def test_semirings_by_themselves() -> None:
+    shortest = mmsb.Semiring("min_plus")
+    assert (shortest.zero, shortest.one, shortest.name) == (float("inf"), 0, "min_plus")
+    assert (shortest.add(2, 3), shortest.mul(2, 3)) == (2, 5)
+    assert shortest.fold_add(np.array([3.0, 1.0])) == 1
+    assert shortest.fold_mul(array.array("d", [3, 1])) == 4
+    assert shortest.accumulate(0.5, [3, 1]) == 0.5
+    assert mmsb.Semiring("boolean").fold_mul([1, 1, 0]) == 0
+    assert (shortest == mmsb.Semiring("min_plus"), repr(shortest)) == (
+        True,
+        'mmsb.Semiring("min_plus")',
+    )
+    with pytest.raises(mmsb.InvalidArgument, match=r'"nice".*min_plus'):
+        mmsb.Semiring("nice")

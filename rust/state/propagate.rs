@@ -1,0 +1,889 @@
+//! Propagation: derived pages are computed in the group of the change that makes them stale.
+//!
+//! ```text
+//!   change of a bound page
+//!     edges      taken: nobody else changes what is computed from, or computed
+//!     inputs     their new content, in frames of their own
+//!     waves      each page that a changed one feeds, parents first: computed into a new frame;
+//!                equal to what it was: cut off
+//!     group      pages locked, one record, frames put in their places
+//! ```
+//!
+//! No page is locked while anything is computed: callbacks may take long, and readers go on. A page is
+//! *bound* if it is computed, or something is computed from it. Bound pages change with the index of
+//! edges held alone, each such group above the last in the log: what a formula read when it was
+//! computed live is what it reads when the record is applied.
+//!
+//! Deferred, a change marks what derives from it as stale, in the same group, and
+//! [`State::propagate`] computes later.
+
+use super::State;
+use super::batch::{Change, Group, Planned};
+use super::core::Core;
+use super::graph::Edges;
+use super::op::{self, kind};
+use super::rules::{Callback, Computed, Derivation, Recompute, Rules, Way, no_callback};
+use crate::bail;
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Graph;
+use crate::limits::CALLBACK_NAME_BYTES_MAX;
+use crate::log::record::{EntryEnc, check_note};
+use crate::log::{EntryHead, Log};
+use crate::page::fresh::Fresh;
+use crate::page::pinned::{Keeper, Pinned};
+use crate::page::slot::{Body, SlotGuard};
+use crate::page::table::Table;
+use crate::page::{Runs, diff_at};
+use crate::stdx::thread;
+use crate::types::{EdgeKind, Link, Lsn, Note, PageId, Rule, Staleness};
+use smallvec::SmallVec;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// When derived pages are computed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(u8)]
+pub enum Propagation {
+    /// In the group of the change: nobody ever sees a derived page that is not what its rule makes
+    /// of its parents.
+    #[default]
+    Immediate = 0,
+    /// When [`State::propagate`] is called; until then they are known as stale.
+    Deferred = 1,
+}
+
+impl Propagation {
+    /// The mode with this number, as the C interface carries it.
+    pub const fn from_u8(n: u8) -> Option<Propagation> {
+        match n {
+            0 => Some(Propagation::Immediate),
+            1 => Some(Propagation::Deferred),
+            _ => None,
+        }
+    }
+}
+
+/// What a group does to a derived page.
+pub(super) struct Made<'a> {
+    pub id: PageId,
+    pub what: What,
+    /// Its new frame.
+    pub fresh: Option<Fresh<'a>>,
+    /// It was marked as stale.
+    pub was_stale: bool,
+    /// Once it is locked; `None` if it is one of the group's own changes.
+    pub page: Option<SlotGuard<'a>>,
+    /// Which of the group's own changes it is.
+    pub own: Option<u32>,
+}
+
+/// What happens to a derived page.
+#[derive(Debug)]
+pub(super) enum What {
+    /// A formula made another content.
+    Derived,
+    /// A callback made another content, which differs there.
+    Computed(Box<Runs>),
+    /// It becomes stale, or is found not to be.
+    Marked(Staleness),
+    /// That, as part of a change of the group's own.
+    Merged(Staleness),
+}
+
+/// What a group does beside its own changes.
+#[derive(Default)]
+pub(super) struct Derived<'a> {
+    /// New frames of bound pages that the group itself changes, by the place of the change.
+    pub inputs: SmallVec<[(u32, Fresh<'a>); 2]>,
+    /// In the order in which they are computed.
+    pub made: SmallVec<[Made<'a>; 2]>,
+}
+
+/// The table that pins are in while something is computed.
+#[derive(Clone, Copy)]
+struct Here<'a>(&'a Table);
+
+impl Keeper for Here<'_> {
+    fn table(&self) -> &Table {
+        self.0
+    }
+}
+
+/// Counts of what propagation did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PropagationStats {
+    /// Derived pages.
+    pub derived: u64,
+    /// Derived pages that are not what their rules make of their parents, or may not be.
+    pub stale: u64,
+    /// Times that a page was computed.
+    pub computed: u64,
+    /// Times that it came out as it was.
+    pub cut_off: u64,
+}
+
+/// What propagation counts beside pages.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    computed: u64,
+    cut_off: u64,
+}
+
+/// What a group does to the page at a place, in [`Slots`].
+mod slot {
+    /// Nothing.
+    pub const NONE: u32 = u32::MAX;
+    /// It frees it.
+    pub const GONE: u32 = u32::MAX - 1;
+    /// It changes its content, which is not looked at: deferred.
+    pub const FED: u32 = u32::MAX - 2;
+    /// It changes how it is computed.
+    pub const ANEW: u32 = u32::MAX - 3;
+    /// Its new content is that of an input, whose number the low bits are. Less: that of a page that
+    /// was computed.
+    pub const INPUT: u32 = 1 << 31;
+}
+
+/// Where a propagation puts notes about places; empty between propagations.
+#[derive(Default)]
+pub struct Slots {
+    by_place: Vec<u32>,
+    used: Vec<u32>,
+}
+
+impl Slots {
+    #[inline]
+    fn get(&self, place: u32) -> u32 {
+        self.by_place.get(place as usize).copied().unwrap_or(slot::NONE)
+    }
+
+    fn set(&mut self, place: u32, slot: u32) {
+        let at = place as usize;
+        if at >= self.by_place.len() {
+            self.by_place.resize(at + 1, slot::NONE);
+        }
+        self.by_place[at] = slot;
+        self.used.push(place);
+    }
+
+    fn clear(&mut self) {
+        self.used.drain(..).for_each(|place| self.by_place[place as usize] = slot::NONE);
+    }
+}
+
+/// A propagation on its way.
+struct Run<'a, 'e> {
+    core: &'a Core,
+    edges: &'e mut Edges,
+    derived: Derived<'a>,
+}
+
+impl Core {
+    /// Works out what `changes`, ascending, make of derived pages; immediate, also what makes all
+    /// that is stale fresh.
+    pub(super) fn derive<'a>(
+        &'a self,
+        edges: &mut Edges,
+        changes: &[Change<'_>],
+        mode: Propagation,
+    ) -> Result<Derived<'a>> {
+        if edges.rules.len() == 0 || changes.iter().any(Change::is_of_state) {
+            return Ok(Derived::default());
+        }
+        edges.slots.clear();
+        edges.dirty.begin(&mut edges.graph);
+        let mut run = Run { core: self, edges, derived: Derived::default() };
+        run.take_in(changes, mode)?;
+        match mode {
+            Propagation::Immediate => run.compute_all()?,
+            Propagation::Deferred => run.mark_all(),
+        }
+        Ok(run.derived)
+    }
+}
+
+impl<'a> Run<'a, '_> {
+    /// Takes in what changes, and what is dirty for it.
+    fn take_in(&mut self, changes: &[Change<'_>], mode: Propagation) -> Result<()> {
+        for (at, change) in changes.iter().enumerate() {
+            let Edges { graph, slots, dirty, .. } = &mut *self.edges;
+            let Some(place) = graph.place(change.id) else { continue };
+            if change.free {
+                slots.set(place, slot::GONE);
+                continue;
+            }
+            if change.is_computed_anew() {
+                slots.set(place, slot::ANEW);
+                dirty.add(graph, place);
+            }
+            let Some(fresh) = Planned::preview(self.core, change)? else { continue };
+            dirty.add_children(graph, place);
+            match mode {
+                Propagation::Deferred => slots.set(place, slot::FED),
+                Propagation::Immediate => {
+                    slots.set(place, slot::INPUT | self.derived.inputs.len() as u32);
+                    self.derived.inputs.push((at as u32, fresh));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` with each dirty place, parents first, as long as there are any.
+    fn waves(&mut self, mut visit: impl FnMut(&mut Self, u32) -> Result<()>) -> Result<()> {
+        let mut wave = std::mem::take(&mut self.edges.wave);
+        let done = loop {
+            self.edges.dirty.next_wave(&self.edges.graph, &mut wave);
+            let visited = wave.iter().try_for_each(|&place| visit(self, place));
+            if wave.is_empty() || visited.is_err() {
+                break visited;
+            }
+        };
+        self.edges.wave = wave;
+        done
+    }
+
+    /// Marks what derives from what changed.
+    fn mark_all(&mut self) {
+        let marked = self.waves(|run, place| {
+            run.mark(place);
+            Ok(())
+        });
+        debug_assert!(marked.is_ok());
+    }
+
+    /// Where something is marked already, all that derives from it is.
+    fn mark(&mut self, place: u32) {
+        let Edges { graph, rules, slots, dirty, .. } = &mut *self.edges;
+        let Some(derivation) = rules.get(graph.tag(place)) else { return };
+        let own = slots.get(place);
+        if own == slot::GONE {
+            return;
+        }
+        let is_fed = |&source: &u32| slots.get(source) == slot::FED;
+        let stale = own == slot::ANEW || derivation.sources.iter().any(is_fed);
+        let to = if stale { Staleness::Stale } else { Staleness::Behind };
+        if to > derivation.staleness {
+            self.derived.made.push(Made::marked(derivation.page, to));
+        }
+        if derivation.staleness == Staleness::Fresh || own == slot::ANEW {
+            dirty.add_children(graph, place);
+        }
+    }
+
+    /// Computes what is dirty, and what makes all that is stale fresh.
+    fn compute_all(&mut self) -> Result<()> {
+        let Edges { graph, rules, dirty, .. } = &mut *self.edges;
+        for place in rules.stale.iter().filter_map(|&id| graph.place(id)).collect::<Vec<_>>() {
+            let derivation = rules.get(graph.tag(place));
+            if derivation.is_some_and(|derivation| derivation.staleness == Staleness::Stale) {
+                dirty.add(graph, place);
+            }
+        }
+        self.waves(Run::compute)?;
+        for &id in &self.edges.rules.stale {
+            let slot = self.edges.graph.place(id).map_or(slot::GONE, |p| self.edges.slots.get(p));
+            if slot == slot::NONE || slot == slot::ANEW {
+                self.derived.made.push(Made::marked(id, Staleness::Fresh));
+            }
+        }
+        Ok(())
+    }
+
+    /// Computes a page of its parents as they are after the group.
+    fn compute(&mut self, place: u32) -> Result<()> {
+        let Edges { graph, rules, slots, dirty, counts, .. } = &mut *self.edges;
+        let Some(derivation) = rules.get(graph.tag(place)) else { return Ok(()) };
+        if slots.get(place) == slot::GONE {
+            return Ok(());
+        }
+        counts.computed += 1;
+        let contents = Contents { core: self.core, derived: &self.derived, slots, graph };
+        let Some(made) = contents.compute(derivation, rules)? else {
+            counts.cut_off += 1;
+            return Ok(());
+        };
+        slots.set(place, self.derived.made.len() as u32);
+        self.derived.made.push(made);
+        dirty.add_children(graph, place);
+        Ok(())
+    }
+}
+
+impl<'a> Made<'a> {
+    /// Has the page go on in a copy.
+    pub fn copy(&mut self, core: &'a Core) -> Result<()> {
+        let copy = self.page.as_ref().map(|page| Fresh::copy_of(&core.table, page));
+        self.fresh = copy.transpose()?;
+        Ok(())
+    }
+
+    fn marked(id: PageId, staleness: Staleness) -> Self {
+        let what = What::Marked(staleness);
+        Made { id, what, fresh: None, was_stale: false, page: None, own: None }
+    }
+
+    /// Whether metadata change, too.
+    pub fn changes_meta(&self) -> bool {
+        self.was_stale || matches!(self.what, What::Marked(_))
+    }
+
+    /// Whether it is an entry of its own.
+    pub fn is_entry(&self) -> bool {
+        !matches!(self.what, What::Merged(_))
+    }
+
+    /// What it is marked as, from here on by the group's own change of its page.
+    pub fn merge_mark(&mut self) -> Option<Staleness> {
+        let What::Marked(staleness) = self.what else { return None };
+        self.what = What::Merged(staleness);
+        Some(staleness)
+    }
+
+    /// What it is after the group.
+    pub fn staleness(&self) -> Staleness {
+        match self.what {
+            What::Marked(staleness) | What::Merged(staleness) => staleness,
+            _ => Staleness::Fresh,
+        }
+    }
+
+    /// Whether the page's frame must be copied before its mark changes.
+    pub fn needs_copy(&self, core: &Core) -> bool {
+        self.fresh.is_none() && self.page.as_ref().is_some_and(|page| core.must_keep(page))
+    }
+
+    /// Bytes of its entry's body.
+    pub fn body_len(&self) -> usize {
+        match &self.what {
+            What::Derived | What::Merged(_) => 0,
+            What::Computed(runs) => {
+                op::write_len(runs.len(), runs.iter().map(|run| run.len as usize).sum())
+            }
+            What::Marked(_) => op::STALE_LEN,
+        }
+    }
+
+    /// Writes its entry; `page` is the page.
+    pub fn encode<'s>(&'s self, entries: &mut EntryEnc<'_, 's>, page: &Body) {
+        let (object, prev) = (self.id.0, page.lsn);
+        let head = |kind, grows: bool| EntryHead {
+            kind,
+            object,
+            prev,
+            epoch: page.epoch + u64::from(grows),
+        };
+        let content = self.fresh.as_ref().map_or(&[][..], Fresh::bytes);
+        match &self.what {
+            What::Merged(_) => {}
+            What::Derived => drop(entries.entry(head(kind::DERIVE, true), 0)),
+            What::Marked(staleness) => {
+                entries.entry(head(kind::STALE, false), op::STALE_LEN).u8(*staleness as u8);
+            }
+            What::Computed(runs) => {
+                let pieces = runs.iter().map(|run| (run.offset, &content[run.range()]));
+                op::encode_write(entries, head(kind::RESULT, true), self.body_len(), pieces);
+            }
+        }
+    }
+
+    /// Does it to the page, in the record `lsn`.
+    pub fn apply(&mut self, core: &Core, page: &mut SlotGuard<'_>, lsn: Lsn) {
+        if !self.is_entry() {
+            return;
+        }
+        let grows = !matches!(self.what, What::Marked(_));
+        if let Some(fresh) = self.fresh.take() {
+            core.displace(self.id, page, Some(fresh), lsn, self.changes_meta());
+        }
+        if self.changes_meta() {
+            let staleness = self.staleness();
+            page.change_meta(|meta| meta.staleness = staleness);
+        }
+        page.epoch += u64::from(grows);
+        page.lsn = lsn;
+    }
+}
+
+/// What pages hold after the group, as far as it is known.
+struct Contents<'a, 'r> {
+    core: &'a Core,
+    derived: &'r Derived<'a>,
+    slots: &'r Slots,
+    graph: &'r Graph,
+}
+
+impl<'a> Contents<'a, '_> {
+    /// The content that the group gives the page at a place.
+    #[inline]
+    fn content(&self, place: u32) -> Option<&[u8]> {
+        let fresh = match self.slots.get(place) {
+            slot::NONE | slot::GONE | slot::FED | slot::ANEW => return None,
+            input if input & slot::INPUT != 0 => {
+                self.derived.inputs.get((input & !slot::INPUT) as usize).map(|(_, fresh)| fresh)
+            }
+            made => self.derived.made.get(made as usize)?.fresh.as_ref(),
+        };
+        fresh.map(Fresh::bytes)
+    }
+
+    /// What the page becomes; `None` if it stays as it is.
+    fn compute(&self, derivation: &Derivation, rules: &Rules) -> Result<Option<Made<'a>>> {
+        let table = &self.core.table;
+        let mut pins: SmallVec<[Pinned<Here<'_>>; 2]> = SmallVec::new();
+        for &place in derivation.sources.iter().filter(|&&place| self.content(place).is_none()) {
+            let id = self.graph.page(place);
+            pins.push(Pinned::new(Here(table), id, &mut table.lock(id)?));
+        }
+        let mut kept = pins.iter();
+        let content = |&place: &u32| match self.content(place) {
+            Some(bytes) => bytes,
+            None => kept.next().map_or(&[][..], Pinned::bytes),
+        };
+        let parents: SmallVec<[&[u8]; 8]> = derivation.sources.iter().map(content).collect();
+        let id = derivation.page;
+        let mut fresh = Fresh::raw(table, derivation.size)?;
+        match &derivation.way {
+            Way::Formula(formula) => {
+                let done = formula.eval(&parents, fresh.bytes_mut());
+                done.map_err(|error| failed(id, error.kind(), &error))?;
+            }
+            Way::Callback(name) => {
+                let callback = rules.callback(name).ok_or_else(|| no_callback(id, name))?;
+                if !callback.on_any_thread && super::executor::is_worker() {
+                    bail!(CallbackFailed, "{}", not_here(id, name));
+                }
+                self.call(id, &*callback.call, &parents, &mut fresh)?;
+            }
+        }
+        drop(parents);
+        let page = table.lock(id)?;
+        let old = page.bytes();
+        let is_formula = matches!(derivation.way, Way::Formula(_));
+        let what = match is_formula {
+            true if old == fresh.bytes() => return Ok(None),
+            true => What::Derived,
+            false => {
+                let mut runs = Runs::new();
+                diff_at(old, fresh.bytes(), 0, &mut runs);
+                if runs.is_empty() {
+                    return Ok(None);
+                }
+                What::Computed(Box::new(runs))
+            }
+        };
+        let was_stale = derivation.staleness != Staleness::Fresh;
+        Ok(Some(Made { id, what, fresh: Some(fresh), was_stale, page: None, own: None }))
+    }
+
+    /// Calls a callback for the page `id`.
+    fn call(
+        &self,
+        id: PageId,
+        callback: &dyn Recompute,
+        parents: &[&[u8]],
+        out: &mut Fresh<'_>,
+    ) -> Result<()> {
+        let core = self.core;
+        out.bytes_mut().copy_from_slice(core.table.lock(id)?.bytes());
+        let before = core.check_purity.load(Ordering::Relaxed).then(|| out.bytes().to_vec());
+        core.call(id, callback, parents, out.bytes_mut())?;
+        if let Some(mut again) = before {
+            core.call(id, callback, parents, &mut again)?;
+            if again != out.bytes() {
+                bail!(Impure, "the callback of {id} made two contents of the same parents");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Core {
+    /// Calls a callback, with all calls of this thread to the state refused meanwhile.
+    fn call(
+        &self,
+        id: PageId,
+        callback: &dyn Recompute,
+        parents: &[&[u8]],
+        out: &mut [u8],
+    ) -> Result<()> {
+        let calling = Calling::begin(&self.caller);
+        let done = catch_unwind(AssertUnwindSafe(|| callback.compute(id, parents, out)));
+        drop(calling);
+        match done {
+            Ok(done) => done.map_err(|error| failed(id, ErrorKind::CallbackFailed, &error)),
+            Err(panic) => {
+                let said = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+                let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+                let said = said.unwrap_or_else(|| "no message".to_owned());
+                bail!(CallbackFailed, "{id} cannot be computed: its callback panicked: {said}")
+            }
+        }
+    }
+
+    /// Locks a page that a caller asks about.
+    #[inline]
+    pub fn lock_page(&self, id: PageId) -> Result<SlotGuard<'_>> {
+        self.check_not_calling()?;
+        self.table.lock(id)
+    }
+
+    /// Refuses calls from inside a callback: what it computes may depend on its arguments alone.
+    #[inline]
+    pub fn check_not_calling(&self) -> Result<()> {
+        match self.caller.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            caller => refuse_caller(caller),
+        }
+    }
+}
+
+#[cold]
+fn refuse_caller(caller: usize) -> Result<()> {
+    if caller == thread::identity() {
+        bail!(Reentered, "a callback that computes a page calls its state");
+    }
+    Ok(())
+}
+
+/// A callback on its way: which thread it is called on.
+struct Calling<'a>(&'a AtomicUsize);
+
+impl Calling<'_> {
+    fn begin(caller: &AtomicUsize) -> Calling<'_> {
+        caller.store(thread::identity(), Ordering::Relaxed);
+        Calling(caller)
+    }
+}
+
+impl Drop for Calling<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+fn not_here(id: PageId, name: &str) -> String {
+    format!("{id} cannot be computed: its callback {name:?} is not called on an executor's workers")
+}
+
+#[cold]
+fn failed(id: PageId, kind: ErrorKind, error: &Error) -> Error {
+    Error::new(kind, format!("{id} cannot be computed: {}", error.message()))
+}
+
+impl Core {
+    /// How derived pages follow `changes`.
+    pub(super) fn propagation(&self) -> Propagation {
+        Propagation::from_u8(self.propagation.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    /// Has `id` computed by `rule` from `parents`, or no longer computed, in one group with what it
+    /// comes to and all that derives from it. On error nothing changed.
+    pub(super) fn commit_rule(
+        &self,
+        edges: &mut Edges,
+        id: PageId,
+        parents: Vec<Link>,
+        rule: Option<Rule>,
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        let mut inserted = Vec::new();
+        let tried = self.try_rule(edges, id, &parents, rule.as_ref(), &mut inserted);
+        let done = tried.and_then(|before| {
+            let parents = (before != parents).then_some(parents);
+            let changes = [Change { parents, rule: Some(rule), ..Change::nothing(id) }];
+            self.commit_held(edges, Group { changes: &changes, note, listed: None }, Log::begin)
+        });
+        if !matches!(done, Ok(Some(_))) {
+            edges.rules.forget(&mut edges.graph, id);
+            for link in inserted {
+                edges.graph.remove(link.page, id, link.kind);
+            }
+            edges.rules.refresh(&mut edges.graph, &self.table, id)?;
+        }
+        done
+    }
+
+    /// Has the index say that `id` is computed by `rule` from `parents`; notes the edges that come for
+    /// it. Returns the page's parents so far.
+    fn try_rule(
+        &self,
+        edges: &mut Edges,
+        id: PageId,
+        parents: &[Link],
+        rule: Option<&Rule>,
+        inserted: &mut Vec<Link>,
+    ) -> Result<Vec<Link>> {
+        let page = self.table.lock(id)?;
+        let size = page.size;
+        let before = page.meta().map(|meta| meta.parents().to_vec()).unwrap_or_default();
+        drop(page);
+        let mut sizes = Vec::new();
+        for link in parents {
+            let page = self.table.lock(link.page)?;
+            if link.kind == EdgeKind::Data {
+                sizes.push(page.size as usize);
+            }
+        }
+        let Some(rule) = rule else { return Ok(before) };
+        if sizes.is_empty() {
+            bail!(
+                InvalidArgument,
+                "{id} would be computed from nothing: it has no parent for data"
+            );
+        }
+        let way = edges.rules.way(id, rule, &sizes, size)?;
+        for &link in parents {
+            edges.last = edges.last.max(self.mark_linked(link.page)?);
+            if edges.graph.insert(link.page, id, link.kind)? {
+                inserted.push(link);
+            }
+        }
+        edges.last = edges.last.max(self.mark_linked(id)?);
+        let Edges { graph, rules, .. } = edges;
+        rules.put(graph, &self.table, Computed { id, size, way, parents })?;
+        Ok(before)
+    }
+
+    fn derive_page(
+        &self,
+        id: PageId,
+        sources: &[PageId],
+        rule: Rule,
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        let mut edges = self.lock_edges()?;
+        let meta = self.table.lock(id)?.meta().cloned().unwrap_or_default();
+        let mut parents: Vec<Link> = Vec::with_capacity(sources.len());
+        for &page in sources {
+            let link = Link { page, kind: EdgeKind::Data };
+            if parents.contains(&link) {
+                bail!(InvalidArgument, "{page} is given twice as a parent of {id}");
+            }
+            parents.push(link);
+        }
+        parents.extend(meta.parents().iter().filter(|link| link.kind != EdgeKind::Data));
+        self.commit_rule(&mut edges, id, parents, Some(rule), note)
+    }
+
+    fn set_rule(&self, id: PageId, rule: Option<Rule>, note: Note<'_>) -> Result<Option<Lsn>> {
+        let mut edges = self.lock_edges()?;
+        let meta = self.table.lock(id)?.meta().cloned().unwrap_or_default();
+        if rule.is_none() && meta.rule().is_none() {
+            bail!(NotDerived, "{id} is not computed from others");
+        }
+        self.commit_rule(&mut edges, id, meta.parents().to_vec(), rule, note)
+    }
+
+    fn propagate(&self, note: Note<'_>) -> Result<Option<Lsn>> {
+        let mut edges = self.lock_edges()?;
+        let group = Group { changes: &[], note, listed: None };
+        self.commit_as(&mut edges, group, Propagation::Immediate, Log::begin)
+    }
+}
+
+/// Pages that are computed from others, by formulas (docs/formulas.md) or callbacks. They are pages
+/// like all: in snapshots, history, images and the digest; but they are not written by hand.
+///
+/// # Errors
+/// A write to a page that others are computed from can fail with what computing them says:
+/// `NoCallback`, `CallbackFailed`, `Impure`, `RangeOutOfBounds` of a formula's indexes. Then nothing
+/// changed.
+impl State {
+    /// Has `page` computed by a formula from `parents`, from now on and at once. They become its
+    /// parents over edges for data; `None` if all is so already.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for the formula, with the place in it; `LengthMismatch` for sizes that do not
+    /// fit it, `Cycle`, `PageNotFound`, `PageFreed`, `NotOwner`, `Immutable`. Then nothing changed.
+    ///
+    /// ```
+    /// # use mmsb::{Config, Note, State};
+    /// # fn main() -> mmsb::Result<()> {
+    /// let state = State::open(Config::memory())?;
+    /// let page = |n| state.create_page(n, Note::NONE);
+    /// let (sum, count, mean) = (page(8)?, page(8)?, page(8)?);
+    /// state.update(count, &4f64.to_le_bytes(), Note::NONE)?;
+    /// state.derive(mean, &[sum, count], "f64: p0 / max(p1, 1)", Note::NONE)?;
+    /// state.update(sum, &10f64.to_le_bytes(), Note::from("feed"))?;
+    /// assert_eq!(state.read_all(mean)?, 2.5f64.to_le_bytes());
+    /// # Ok(()) }
+    /// ```
+    pub fn derive(
+        &self,
+        page: PageId,
+        parents: &[PageId],
+        formula: &str,
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        check_note(note)?;
+        let core = self.core();
+        let rule = || Rule::Formula(formula.into());
+        let lsn = core.in_turn(|| core.derive_page(page, parents, rule(), note))?;
+        core.acknowledged(lsn)
+    }
+
+    /// As [`derive`](State::derive), by the callback that is registered under `name`.
+    ///
+    /// # Errors
+    /// `NoCallback`, and those of `derive`.
+    pub fn derive_by(
+        &self,
+        page: PageId,
+        parents: &[PageId],
+        name: &str,
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        check_note(note)?;
+        check_name(name)?;
+        let core = self.core();
+        let rule = || Rule::Callback(name.into());
+        let lsn = core.in_turn(|| core.derive_page(page, parents, rule(), note))?;
+        core.acknowledged(lsn)
+    }
+
+    /// Registers a function that pages can be computed by, under a name that stands in the log, until
+    /// the state is closed. A state that is opened again needs it before a parent of such a page
+    /// changes; replay does not.
+    ///
+    /// - `name`: 1 to 255 bytes.
+    ///
+    /// ```
+    /// # use mmsb::{Config, Note, State};
+    /// # fn main() -> mmsb::Result<()> {
+    /// let state = State::open(Config::memory())?;
+    /// let (a, b) = (state.create_page(4, Note::NONE)?, state.create_page(4, Note::NONE)?);
+    /// state.register("reversed", |parents: &[&[u8]], out: &mut [u8]| {
+    ///     out.copy_from_slice(parents[0]);
+    ///     out.reverse();
+    ///     Ok(())
+    /// })?;
+    /// state.derive_by(b, &[a], "reversed", Note::NONE)?;
+    /// state.write(a, 0, b"live", Note::NONE)?;
+    /// assert_eq!(state.read_all(b)?, b"evil");
+    /// # Ok(()) }
+    /// ```
+    pub fn register(&self, name: &str, callback: impl Recompute + 'static) -> Result<()> {
+        self.register_as(name, Callback { call: Arc::new(callback), on_any_thread: true })
+    }
+
+    /// As [`register`](State::register), for other languages: some of their functions must not be
+    /// called on threads of the engine's own, as executors have.
+    pub(crate) fn register_as(&self, name: &str, callback: Callback) -> Result<()> {
+        self.check_open()?;
+        check_name(name)?;
+        let core = self.core();
+        let replaced = core.lock_edges()?.rules.register(name, callback);
+        drop(replaced);
+        core.has_callbacks.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether a write may call a callback, or wait for one.
+    pub fn has_callbacks(&self) -> bool {
+        self.core().has_callbacks.load(Ordering::Relaxed)
+    }
+
+    /// Has `page` computed by a formula from the parents that it has over edges for data.
+    ///
+    /// # Errors
+    /// As [`derive`](State::derive).
+    pub fn set_formula(&self, page: PageId, formula: &str, note: Note<'_>) -> Result<Option<Lsn>> {
+        check_note(note)?;
+        let core = self.core();
+        let rule = || Some(Rule::Formula(formula.into()));
+        let lsn = core.in_turn(|| core.set_rule(page, rule(), note))?;
+        core.acknowledged(lsn)
+    }
+
+    /// As [`set_formula`](State::set_formula), by a callback.
+    ///
+    /// # Errors
+    /// As [`derive_by`](State::derive_by).
+    pub fn set_callback(&self, page: PageId, name: &str, note: Note<'_>) -> Result<Option<Lsn>> {
+        check_note(note)?;
+        check_name(name)?;
+        let core = self.core();
+        let rule = || Some(Rule::Callback(name.into()));
+        let lsn = core.in_turn(|| core.set_rule(page, rule(), note))?;
+        core.acknowledged(lsn)
+    }
+
+    /// Makes a page an ordinary one, with the content that it has. Its edges stay.
+    ///
+    /// # Errors
+    /// `NotDerived`.
+    pub fn underive(&self, page: PageId, note: Note<'_>) -> Result<Option<Lsn>> {
+        check_note(note)?;
+        let core = self.core();
+        let lsn = core.in_turn(|| core.set_rule(page, None, note))?;
+        core.acknowledged(lsn)
+    }
+
+    /// What a page is computed by; `None` for one that is not.
+    pub fn rule(&self, page: PageId) -> Result<Option<Rule>> {
+        Ok(self.core().lock_page(page)?.meta().and_then(|meta| meta.rule().cloned()))
+    }
+
+    /// Whether a page is what its rule makes of its parents.
+    pub fn staleness(&self, page: PageId) -> Result<Staleness> {
+        let page = self.core().lock_page(page)?;
+        Ok(page.meta().map(|meta| meta.staleness).unwrap_or_default())
+    }
+
+    /// The pages that are stale, or may be, ascending.
+    pub fn stale_pages(&self) -> Result<Vec<PageId>> {
+        Ok(self.core().lock_edges()?.rules.stale.iter().copied().collect())
+    }
+
+    /// Computes all that is stale, each page once, parents first, as one group. `None` if nothing is
+    /// stale.
+    ///
+    /// # Errors
+    /// Those of computing; then nothing changed.
+    pub fn propagate(&self, note: Note<'_>) -> Result<Option<Lsn>> {
+        check_note(note)?;
+        let core = self.core();
+        let lsn = core.in_turn(|| core.propagate(note))?;
+        core.acknowledged(lsn)
+    }
+
+    /// When derived pages are computed.
+    pub fn propagation(&self) -> Propagation {
+        self.core().propagation()
+    }
+
+    /// Sets when derived pages are computed, until the state is closed. What is stale by then is
+    /// computed with the next change of a bound page, or by [`propagate`](State::propagate).
+    pub fn set_propagation(&self, mode: Propagation) -> Result<()> {
+        self.check_open()?;
+        // Held: nobody goes by the mode meanwhile.
+        let _edges = self.core().lock_edges()?;
+        self.core().propagation.store(mode as u8, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Has each callback called twice from now on, and compared, or no longer.
+    pub fn check_purity(&self, check: bool) -> Result<()> {
+        self.check_open()?;
+        self.core().check_purity.store(check, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What propagation did since the state was opened.
+    pub fn propagation_stats(&self) -> Result<PropagationStats> {
+        let edges = self.core().lock_edges()?;
+        let (derived, stale) = (edges.rules.len() as u64, edges.rules.stale.len() as u64);
+        let Counts { computed, cut_off } = edges.counts;
+        Ok(PropagationStats { derived, stale, computed, cut_off })
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > CALLBACK_NAME_BYTES_MAX {
+        let (n, max) = (name.len(), CALLBACK_NAME_BYTES_MAX);
+        bail!(InvalidArgument, "a callback's name of {n} bytes; names have 1 to {max}");
+    }
+    Ok(())
+}
