@@ -312,7 +312,7 @@ impl Log {
         let (writer, options) = (self.writer.lock(), &self.options);
         vec![
             ("floor", self.clock.floor()),
-            ("newest snapshot", load(&self.clock.newest_snapshot)),
+            ("newest snapshot", self.clock.newest_snapshot.load(Ordering::Relaxed)),
             ("gate", self.clock.gate.load(Ordering::Relaxed).into()),
             ("asleep", self.clock.asleep.load(Ordering::Relaxed).into()),
             ("lane words", self.lanes().map(|lane| lane.clock.head()).sum()),

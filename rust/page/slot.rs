@@ -21,7 +21,6 @@ use crate::types::{Epoch, Link, Location, Lsn, Ownership};
 use smallvec::SmallVec;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
 
 /// Whether a slot holds a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -166,27 +165,27 @@ impl Slot {
     /// to be asked for with the lock. `buf` is undefined then.
     #[inline]
     pub fn glimpse(&self, offset: u64, buf: &mut [u8]) -> Option<Glimpse> {
-        self.0.peek(|body| {
-            // SAFETY: the body is there, whoever changes it, and each field is read for itself. A
-            // frame that goes meanwhile stays readable: the heap gives memory back, never addresses,
-            // and a mapping stays as long as the table.
+        // SAFETY: the body is there, whoever changes it, and each field is read for itself. Every change
+        // of a page with a log is a record of its own.
+        let lsn = |body: *const Body| unsafe { (&raw const (*body).lsn).read_volatile() };
+        self.0.peek(lsn, |body, lsn| {
+            // SAFETY: as above. A frame that goes meanwhile stays readable: the heap gives memory back,
+            // never addresses, and a mapping stays as long as the table. All frames that a page ever
+            // has are of its size.
             unsafe {
-                let lsn = (&raw const (*body).lsn).read_volatile();
                 let live = (&raw const (*body).status).cast::<u8>().read_volatile();
                 let unverified = (&raw const (*body).unverified).cast::<u8>().read_volatile();
                 let ownership = (&raw const (*body).ownership).read_volatile();
                 let size = (&raw const (*body).size).read_volatile();
                 let data = (&raw const (*body).data).read_volatile();
-                let simple = live == Status::Live as u8 && unverified == 0;
+                // A page that goes at this moment may be live and have no frame any more.
+                let simple = live == Status::Live as u8 && unverified == 0 && !data.is_null();
                 let inside = offset.checked_add(buf.len() as u64)? <= u64::from(size);
                 if !simple || !inside || buf.len() > GLIMPSE_BYTES_MAX {
                     return None;
                 }
                 copy_volatile(data.add(offset as usize), buf);
-                fence(Ordering::Acquire);
-                // Every change of a page with a log is a record of its own.
-                let same = (&raw const (*body).lsn).read_volatile() == lsn;
-                same.then_some(Glimpse { lsn, size, ownership })
+                Some(Glimpse { lsn, size, ownership })
             }
         })
     }

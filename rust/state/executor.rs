@@ -674,3 +674,6 @@ mod cores {
 
     pub fn bind(_core: usize) {}
 }
+
+#[cfg(test)]
+mod tests;

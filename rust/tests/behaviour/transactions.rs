@@ -4,6 +4,7 @@ use crate::{memory, ramp};
 use mmsb::{
     Batch, Config, Delta, ErrorKind, Location, Note, Ownership, PageId, Retry, State, Transaction,
 };
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const NOTE: Note<'static> = Note { source: "transactions", intent: None };
 
@@ -519,4 +520,31 @@ fn that_a_page_is_gone_is_of_the_moment_of_all_that_was_read() {
     assert_eq!(writer.read_u64(kept, 0).unwrap(), 3);
     assert!(!writer.contains(gone).unwrap());
     writer.check().unwrap();
+}
+
+/// Short reads take no lock: what they look at may go under them.
+#[test]
+fn pages_go_while_they_are_read() {
+    let state = memory();
+    let pages: Vec<PageId> = (1..=20_000).map(|value| page(&state, value)).collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(&page) = pages.get(next.load(Ordering::Relaxed)) {
+                    let mut reader = state.begin_read().unwrap();
+                    match reader.read_u64(page, 0) {
+                        Ok(value) => assert_eq!(value, page.0),
+                        Err(error) => assert!(error.kind() == ErrorKind::PageFreed, "{error}"),
+                    }
+                }
+            });
+        }
+        for &page in &pages {
+            next.store(page.0 as usize - 1, Ordering::Relaxed);
+            (0..page.0 % 50).for_each(|_| std::hint::spin_loop());
+            state.free_page(page, NOTE).unwrap();
+        }
+        next.store(pages.len(), Ordering::Relaxed);
+    });
 }
