@@ -117,7 +117,7 @@ canaries:
 ##      HEAP_OPS=…         the heap's own tests
 slab-alloc:
 	RUSTFLAGS="--cfg slab_alloc" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/slab_alloc \
-	    $(CARGO) test --quiet
+	    $(CARGO) test --quiet --lib --tests
 	MMSB_HEAP_OPS=$(HEAP_OPS) $(CARGO) test --release --lib memory::tests
 
 ## make fuzz INPUTS=1000000   every fuzz target, from numbered inputs

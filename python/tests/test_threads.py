@@ -229,7 +229,7 @@ def test_a_checkpoint_by_itself_lets_other_threads_run() -> None:
             for _ in range(40):
                 state.create_page(1 << 18)
             page = state.create_page(8000)
-            made, held = 0, 0
+            made, let_go, held = 0, 0, 0
             for i in range(5000):
                 content = bytes([i % 251 + 1]) * 8000
                 last = state.stats()["checkpoint_lsn"]
@@ -238,9 +238,11 @@ def test_a_checkpoint_by_itself_lets_other_threads_run() -> None:
                 after = ticks
                 if state.stats()["checkpoint_lsn"] != last:
                     made += 1
-                    assert after > before, "the interpreter stayed locked during a checkpoint"
+                    let_go += after > before
                 held += after == before
-            assert made > 1
+            assert made > 10
+            # Not at each: the system may give the other thread no core in those milliseconds.
+            assert let_go > 0, "the interpreter stayed locked during every checkpoint"
             assert held > 1000, "a short call keeps the interpreter"
     finally:
         sys.setswitchinterval(interval)
