@@ -143,6 +143,11 @@ def hours_by_pandas(frame: pd.DataFrame) -> pd.DataFrame:
     return groups.fillna({"scheduled": 0, "departed": 0})
 
 
+def all_by_pandas(frame: pd.DataFrame) -> np.ndarray:
+    """Return the mean delay per hour over all airports, all 24 of them; NaN of no departures."""
+    return frame.groupby("hour")["dep"].mean().reindex(range(HOURS)).to_numpy()
+
+
 def aircraft_by_pandas(frame: pd.DataFrame) -> pd.DataFrame:
     """Return what an aircraft's page holds, per tail number in the order of the alphabet."""
     groups = frame.groupby("tail", sort=True)

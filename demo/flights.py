@@ -33,13 +33,15 @@ import pandas as pd
 
 import flightdata
 from flightdata import AIRPORTS, DataError, Flights
-from ledger import SOURCE, ByHour, Ledger
+from ledger import SOURCE, ByHour, Derived, Ledger
 
 BLIZZARD = date(2013, 2, 8)
 LIMIT_MIN = 2_000
 """Flights that at least two days and a look back take."""
 BLOCK = 2_000
 """Flights between two looks at the clock."""
+MOMENTS = 100
+"""Random moments of the past at which the derived pages are checked."""
 TOLERANCE_MIN = 1e-9
 """Of means, in minutes; sums and counts are compared exactly."""
 
@@ -214,20 +216,23 @@ def check_hours(ledger: Ledger, flights: Flights) -> dict[str, ByHour]:
     """Print the mean delay by hour per airport, and compare it with pandas."""
     section("mean departure delay by hour of scheduled departure, minutes")
     ours = {airport: ledger.by_hour(airport) for airport in AIRPORTS}
-    print_hours(ours)
+    derived = ledger.derived()
+    print_hours(ours, derived)
     pandas = flightdata.hours_by_pandas(flights.frame)
     for at, airport in enumerate(AIRPORTS):
         compare_hours(airport, ours[airport], pandas.loc[at])
+    compare_derived("now", derived, flights.frame)
     say(f"   equal to pandas: flights and departures exactly, means to {TOLERANCE_MIN:g} min")
     return ours
 
 
-def print_hours(hours: dict[str, ByHour]) -> None:
-    """Print a line per hour in which any airport has flights, a column per airport."""
-    say("   hour" + "".join(f"{airport:>10}" for airport in hours))
+def print_hours(hours: dict[str, ByHour], derived: Derived) -> None:
+    """Print a line per hour with flights, a column per airport: pages that are derived."""
+    say("   hour" + "".join(f"{airport:>10}" for airport in (*hours, "all")))
     for hour in np.flatnonzero(sum(each.scheduled for each in hours.values())):
-        means = [each.mean[hour] for each in hours.values()]
-        say(f"   {hour:>4}" + "".join(f"{minutes(mean):>10}" for mean in means))
+        means = [*derived.means[:, hour], derived.overall[hour]]
+        worst = "  the worst hour" if hour == derived.worst else ""
+        say(f"   {hour:>4}" + "".join(f"{minutes(mean):>10}" for mean in means) + worst)
 
 
 def minutes(mean: float) -> str:
@@ -239,10 +244,57 @@ def compare_hours(airport: str, ours: ByHour, pandas: pd.DataFrame) -> None:
     """Compare an airport's sums and means with pandas."""
     check(np.array_equal(ours.scheduled, pandas["scheduled"]), f"{airport}: flights by hour differ")
     check(np.array_equal(ours.departed, pandas["departed"]), f"{airport}: departures differ")
-    means = pandas["mean"].to_numpy()
-    check(np.array_equal(np.isnan(ours.mean), np.isnan(means)), f"{airport}: empty hours differ")
-    worst = float(np.nanmax(np.abs(ours.mean - means)))
-    check(worst <= TOLERANCE_MIN, f"{airport}: means by hour differ by {worst} min")
+    compare_means(airport, ours.mean, pandas["mean"].to_numpy())
+
+
+def compare_means(what: str, ours: np.ndarray, pandas: np.ndarray) -> None:
+    """Compare mean delays, NaN where nothing departed."""
+    check(np.array_equal(np.isnan(ours), np.isnan(pandas)), f"{what}: empty hours differ")
+    worst = float(np.max(np.abs(ours - pandas), where=~np.isnan(pandas), initial=0))
+    check(worst <= TOLERANCE_MIN, f"{what}: means by hour differ by {worst} min")
+
+
+def compare_derived(when: str, derived: Derived, frame: pd.DataFrame) -> None:
+    """Compare the derived pages with pandas over the flights that were applied by then."""
+    pandas = flightdata.hours_by_pandas(frame)["mean"].to_numpy().reshape(derived.means.shape)
+    compare_means(f"per airport {when}", derived.means, pandas)
+    overall = flightdata.all_by_pandas(frame)
+    compare_means(f"over all airports {when}", derived.overall, overall)
+    if np.isnan(overall).all():
+        return
+    short = np.nanmax(overall) - overall[derived.worst]
+    check(short <= TOLERANCE_MIN, f"{when}, hour {derived.worst} is not the worst")
+
+
+def check_moments(state: mmsb.State, flights: Flights, seed: int) -> None:
+    """Compare the derived pages with pandas as they were after some flights, by replay."""
+    section(f"the derived pages at {MOMENTS} random moments, by replay")
+    after = random.Random(seed).sample(range(1, len(flights) + 1), MOMENTS)
+    changes = state.query(page=Ledger(state).cursor, source=SOURCE)
+    lsns = [change.lsn for change in changes]  # one change per flight
+    check(len(lsns) == len(flights), f"the cursor changed {len(lsns)} times")
+    worst = set()
+    with timed() as watch:
+        for checked, done in enumerate(sorted(after)):
+            if sys.stdout.isatty():
+                print(f"\r   {checked:>4} of {MOMENTS}", end="", flush=True)
+            with state.replay_to(lsns[done - 1]) as past:
+                then = Ledger(past)
+                check(then.applied == done, f"flight {done} is not the last one replayed")
+                derived = then.derived()
+            compare_derived(f"after {done} flights", derived, flights.frame[:done])
+            worst.add(derived.worst)
+    if sys.stdout.isatty():
+        print("\r\033[K", end="", flush=True)
+    hours = ", ".join(map(str, sorted(worst)))
+    say(f"   equal to pandas at each ({watch.seconds:.1f} s); the worst hour was one of {hours}")
+
+
+def print_reasons(ledger: Ledger) -> None:
+    """Print where the worst hour comes from: what it was made of, back to what was written."""
+    section("why the worst hour is what it is")
+    for line in str(ledger.worst.explain()).splitlines():
+        say(f"   {line}")
 
 
 def check_aircraft(ledger: Ledger, flights: Flights) -> None:
@@ -407,6 +459,8 @@ def run(options: argparse.Namespace) -> None:
         check(ledger.applied == len(flights), f"the cursor says {ledger.applied} flights")
         year = check_hours(ledger, flights)
         check_aircraft(ledger, flights)
+        print_reasons(ledger)
+        check_moments(state, flights, options.seed)
         day = look_back(state, flights, "JFK")
         verify(state, ends.digest)
     summarise(options.summarise, path, ends.digest)

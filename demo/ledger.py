@@ -22,11 +22,21 @@ without a tail number
     48      char[3]  where it landed last; zeros before its first landing
     51      5 bytes  zero
 
-``<airport>/delay``, float64[24]: sum of departure delays in minutes, by hour of scheduled departure
+By hour of scheduled departure:
 
-``<airport>/count``, int64[24][2]: flights scheduled and departed, by hour of scheduled departure
+``<airport>/delay``, float64[24]: sum of departure delays, minutes
+
+``<airport>/scheduled`` and ``<airport>/departed``, int64[24]: flights
 
 Delays are whole minutes, so their sums are exact in float64 in any order.
+
+The others are derived: whoever applies a flight says nothing of them, and they are as they must be
+in the same group. The mean of nothing is NaN.
+
+``<airport>/mean`` and ``all/mean``, float64[24]: mean departure delay by hour, minutes, at one
+airport and at all
+
+``all/worst``, float64: the hour with the highest mean delay at all airports, the first of equals
 """
 
 from __future__ import annotations
@@ -47,7 +57,11 @@ AIRCRAFT = "aircraft/"
 _CURSOR = struct.Struct("<qq")
 _AIRCRAFT = struct.Struct("<qqqddq3s5x")
 _DELAY = struct.Struct("<d")
-_COUNT = struct.Struct("<qq")
+_COUNT = struct.Struct("<q")
+
+_MEAN = "f64: p0 / i64(p1)"
+_MEAN_OF_ALL = "f64: (p0 + p1 + p2) / (i64(p3) + i64(p4) + i64(p5))"
+_WORST = "f64: argmax(select(p0 == p0, p0, -inf))"
 
 AIRCRAFT_DTYPE = np.dtype(
     {
@@ -77,10 +91,10 @@ class ByHour:
     """Sum of departure delays, minutes."""
 
     @classmethod
-    def from_pages(cls, delay: bytes, count: bytes) -> ByHour:
-        """Read the content of an airport's two pages."""
-        counts = np.frombuffer(count, "<i8").reshape(HOURS, 2)
-        return cls(counts[:, 0], counts[:, 1], np.frombuffer(delay, "<f8"))
+    def from_pages(cls, scheduled: bytes, departed: bytes, delay: bytes) -> ByHour:
+        """Read the content of an airport's three pages."""
+        counts = (np.frombuffer(count, "<i8") for count in (scheduled, departed))
+        return cls(*counts, np.frombuffer(delay, "<f8"))
 
     @property
     def mean(self) -> np.ndarray:
@@ -107,6 +121,18 @@ class ByHour:
         )
 
 
+@dataclass(frozen=True)
+class Derived:
+    """What the state derives of the sums."""
+
+    means: np.ndarray
+    """Mean departure delay per airport and hour, minutes, shape ``[3][24]``."""
+    overall: np.ndarray
+    """The same over all airports, shape ``[24]``."""
+    worst: int
+    """The hour in which `overall` is highest."""
+
+
 class Ledger:
     """The pages of a state by what they mean.
 
@@ -122,7 +148,12 @@ class Ledger:
         pages = {page.get_meta(NAME).decode(): page for page in state}
         self.cursor = pages.pop(CURSOR)
         self.delays = [pages.pop(f"{airport}/delay") for airport in AIRPORTS]
-        self.counts = [pages.pop(f"{airport}/count") for airport in AIRPORTS]
+        self.scheduled = [pages.pop(f"{airport}/scheduled") for airport in AIRPORTS]
+        self.departed = [pages.pop(f"{airport}/departed") for airport in AIRPORTS]
+        self.means = [pages.pop(f"{airport}/mean") for airport in AIRPORTS]
+        self.overall, self.worst = pages.pop("all/mean"), pages.pop("all/worst")
+        if not state.read_only:
+            self._derive()
         self.aircraft = {name.removeprefix(AIRCRAFT): page for name, page in pages.items()}
         self._record = bytearray(_AIRCRAFT.size)
 
@@ -136,16 +167,19 @@ class Ledger:
     def by_hour(self, airport: str) -> ByHour:
         """Return an airport's sums as they are now: views of its pages, without a copy."""
         at = AIRPORTS.index(airport)
-        counts = self.counts[at].array("<i8", (HOURS, 2))
-        return ByHour(counts[:, 0], counts[:, 1], self.delays[at].array("<f8"))
+        counts = (pages[at].array("<i8") for pages in (self.scheduled, self.departed))
+        return ByHour(*counts, self.delays[at].array("<f8"))
 
     def by_hour_at(self, airport: str, lsn: int) -> ByHour:
         """Return an airport's sums as they were at an LSN."""
         at = AIRPORTS.index(airport)
-        return ByHour.from_pages(
-            self.state.page_at(self.delays[at], lsn).data,
-            self.state.page_at(self.counts[at], lsn).data,
-        )
+        pages = (self.scheduled[at], self.departed[at], self.delays[at])
+        return ByHour.from_pages(*(self.state.page_at(page, lsn).data for page in pages))
+
+    def derived(self) -> Derived:
+        """Return what is derived of the sums, as it is now."""
+        means = np.stack([page.array("<f8") for page in self.means])
+        return Derived(means, self.overall.array("<f8"), int(self.worst.array("<f8")[0]))
 
     def fleet(self) -> tuple[list[str], np.ndarray]:
         """Return all tail numbers in the order of the alphabet, and their pages as one array."""
@@ -201,14 +235,33 @@ class Ledger:
         return page
 
     def _stage_airport(self, batch: mmsb.Batch, airport: int, hour: int, dep: float) -> None:
-        page, at = self.counts[airport], hour * _COUNT.size
-        scheduled, departed = _COUNT.unpack(page.read(at, _COUNT.size))
+        _stage_sum(batch, self.scheduled[airport], hour, _COUNT, 1)
         if dep == dep:
-            departed += 1
-            delays, place = self.delays[airport], hour * _DELAY.size
-            (delay,) = _DELAY.unpack(delays.read(place, _DELAY.size))
-            batch.write(delays, place, _DELAY.pack(delay + dep))
-        batch.write(page, at, _COUNT.pack(scheduled + 1, departed))
+            _stage_sum(batch, self.departed[airport], hour, _COUNT, 1)
+            _stage_sum(batch, self.delays[airport], hour, _DELAY, dep)
+
+    # --------------------------------------------------------------------------------- deriving
+
+    def _derive(self) -> None:
+        """Say how the derived pages are made, if nobody has yet."""
+        rules = [
+            (mean, [delay, departed], _MEAN)
+            for mean, delay, departed in zip(self.means, self.delays, self.departed, strict=True)
+        ]
+        rules.append((self.overall, [*self.delays, *self.departed], _MEAN_OF_ALL))
+        rules.append((self.worst, [self.overall], _WORST))
+        for page, parents, formula in rules:
+            if page.rule is None:
+                self.state.derive(page, parents, formula, source="setup")
+
+
+def _stage_sum(
+    batch: mmsb.Batch, page: mmsb.Page, hour: int, layout: struct.Struct, more: float
+) -> None:
+    """Add to the number of an hour."""
+    at = hour * layout.size
+    (before,) = layout.unpack(page.read(at, layout.size))
+    batch.write(page, at, layout.pack(before + more))
 
 
 def _make_first_pages(state: mmsb.State) -> None:
@@ -217,6 +270,10 @@ def _make_first_pages(state: mmsb.State) -> None:
         names = {CURSOR: batch.create_page(_CURSOR.size)}
         for airport in AIRPORTS:
             names[f"{airport}/delay"] = batch.create_page(dtype="<f8", shape=(HOURS,))
-            names[f"{airport}/count"] = batch.create_page(dtype="<i8", shape=(HOURS, 2))
+            for count in ("scheduled", "departed"):
+                names[f"{airport}/{count}"] = batch.create_page(dtype="<i8", shape=(HOURS,))
+        for airport in (*AIRPORTS, "all"):
+            names[f"{airport}/mean"] = batch.create_page(dtype="<f8", shape=(HOURS,))
+        names["all/worst"] = batch.create_page(dtype="<f8", shape=(1,))
         for name, page in names.items():
             batch.set_meta(page, NAME, name.encode())

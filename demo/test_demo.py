@@ -46,6 +46,8 @@ def test_first_flights(tmp_path: Path) -> None:
     last, text = run(tmp_path, seed=1)
     assert "killed while it was staging one more" in text
     assert "JFK as of the end of 2013-01-22" in text
+    assert "at 100 random moments, by replay\n   equal to pandas at each" in text
+    assert text.count("  the worst hour\n") == 1
     assert int(last["bytes"]) < 400
     assert (tmp_path / "flights.png").read_bytes().startswith(b"\x89PNG")
 
