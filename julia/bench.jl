@@ -61,6 +61,18 @@ function updates_c(size, n)
     end
 end
 
+"Updates of a page of 1 KiB, all new each time, that another one is a copy of: row G9."
+function derived_updates(n)
+    MMSBState() do state
+        id, contents = create_page(state; size=1024), (fill(0x01, 1024), fill(0x02, 1024))
+        child = create_page(state; size=1024)
+        derive!(state, child, [id], "u8: p0")
+        for i in 1:n
+            update_page(state, id, contents[1 + i & 1])
+        end
+    end
+end
+
 function noted_updates(n)
     MMSBState() do state
         id, contents = create_page(state; size=1024), (fill(0x01, 1024), fill(0x02, 1024))
@@ -158,6 +170,7 @@ row("  C", open_create_close_c, 2_000)
 row("update 1 KiB, all new", n -> updates(1024, n), 2_000)
 row("  C", n -> updates_c(1024, n), 2_000)
 row("  with a source", noted_updates, 2_000)
+row("  with a page that is a copy of it (G9)", derived_updates, 2_000)
 row("update 16 B, all new", n -> updates(16, n), 20_000)
 row("  C", n -> updates_c(16, n), 20_000)
 row("write 10 B of 1 KiB", sparse_updates, 20_000)

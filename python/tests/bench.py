@@ -44,11 +44,14 @@ def main() -> None:
     full = [rng.integers(0, 256, 1024, np.uint8) for _ in range(2)]
     same, part = np.zeros(1024, np.uint8), full[0].copy()
     part[128:192] = 255 - part[128:192]
+    parent, copy = state.create_page(1024), state.create_page(1024)
+    state.derive(copy, [parent], "u8: p0")
     figures = {
         "open, create a page of 1 KiB, close": ns(lifecycle),
         "update 1 KiB of NumPy, nothing differs": ns(lambda: page.update(same)),
         "update 1 KiB of NumPy, 64 bytes differ": alternating(page.update, full[0], part),
         "update 1 KiB of NumPy, all differ": alternating(page.update, *full),
+        "the same, of a page that another is a copy of (G9)": alternating(parent.update, *full),
         "update 1 KiB of bytes, all differ": alternating(page.update, *map(bytes, full)),
         "write 8 bytes": alternating(lambda data: page.write(8, data), b"abcdefgh", b"hgfedcba"),
         "read 1 KiB": ns(page.read),

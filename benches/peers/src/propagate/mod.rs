@@ -1,5 +1,6 @@
-//! Rows of the room `propagate`: edges, and what derives along them.
+//! Rows of the room `propagate`: edges, what derives along them, batches of deltas.
 
+mod batches;
 mod derived;
 mod edges;
 mod peer;
@@ -14,6 +15,7 @@ const ROWS: &[Row] = &[
     ("G5", derived::g5),
     ("G6", derived::g6),
     ("G7", edges::g7),
+    ("G8", batches::g8),
 ];
 
 pub fn run(only: Option<&str>) {
