@@ -101,7 +101,7 @@ impl<H: GlobalAlloc> Slots<H> {
                 release(&self.heap, *slot);
                 slot.0 = 0;
             } else {
-                *slot = allocate(&self.heap, least + ((n >> 32) * span >> 32) as usize);
+                *slot = allocate(&self.heap, least + (((n >> 32) * span) >> 32) as usize);
             }
         }
     }
