@@ -510,18 +510,20 @@ impl Executor {
     /// As [`submit`](Executor::submit). A delta's own error is its result.
     pub fn submit_deltas(&self, deltas: Vec<Delta>) -> Result<Tickets<Option<Lsn>>> {
         let mut tickets = Tickets::new(deltas.len());
-        let mut shares: Vec<Vec<(usize, Delta)>> = vec![Vec::new(); self.workers()];
-        for (at, delta) in deltas.into_iter().enumerate() {
+        // The deltas stay where they are: a batch is as large as what it changes.
+        let mut shares: Vec<Vec<usize>> = vec![Vec::new(); self.workers()];
+        for (at, delta) in deltas.iter().enumerate() {
             let page = delta.page();
             let owner = self.owner(page).unwrap_or(page.0 as usize % self.workers());
-            shares[owner].push((at, delta));
+            shares[owner].push(at);
         }
+        let deltas = Arc::new(deltas);
         for (owner, share) in shares.into_iter().enumerate().filter(|(_, share)| !share.is_empty())
         {
-            let core = self.core.clone();
+            let (core, deltas) = (self.core.clone(), deltas.clone());
             let ticket = self.submit_job(owner, move |hands| {
                 let authority = Authority::Partition(hands.partition.number());
-                let apply = |(at, delta): (usize, Delta)| (at, core.apply_delta(&delta, authority));
+                let apply = |at: usize| (at, core.apply_delta(&deltas[at], authority));
                 Ok(share.into_iter().map(apply).collect())
             })?;
             tickets.parts.push(Part::Many(ticket));
