@@ -153,6 +153,8 @@ pub struct Glimpse {
     pub size: u32,
     /// Who may change it.
     pub ownership: Ownership,
+    /// Whether it is computed, or something is computed from it.
+    pub bound: bool,
 }
 
 /// Longer reads take the lock: they would often be in vain.
@@ -176,6 +178,7 @@ impl Slot {
                 let live = (&raw const (*body).status).cast::<u8>().read_volatile();
                 let unverified = (&raw const (*body).unverified).cast::<u8>().read_volatile();
                 let ownership = (&raw const (*body).ownership).read_volatile();
+                let bound = (&raw const (*body).bound).cast::<u8>().read_volatile() != 0;
                 let size = (&raw const (*body).size).read_volatile();
                 let data = (&raw const (*body).data).read_volatile();
                 // A page that goes at this moment may be live and have no frame any more.
@@ -185,7 +188,7 @@ impl Slot {
                     return None;
                 }
                 copy_volatile(data.add(offset as usize), buf);
-                Some(Glimpse { lsn, size, ownership })
+                Some(Glimpse { lsn, size, ownership, bound })
             }
         })
     }

@@ -18,6 +18,7 @@ use super::core::Core;
 use super::partition::Partition;
 use super::transact::Transaction;
 use crate::bail;
+use crate::config::Durability;
 use crate::error::{Error, ErrorKind, Result};
 use crate::page::Delta;
 use crate::stdx::sync::{Condvar, Mutex};
@@ -54,6 +55,10 @@ impl Default for ExecutorConfig {
     }
 }
 
+/// Deltas, and bytes of them, that one thread applies in about the time that waking another takes.
+const ITSELF_MAX: usize = 256;
+const ITSELF_BYTES_MAX: usize = 128 << 10;
+
 type Job = Box<dyn FnOnce(&mut Hands) + Send>;
 
 /// What stands in a queue.
@@ -71,6 +76,8 @@ struct Hands {
 #[derive(Default)]
 struct Queue {
     work: VecDeque<Work>,
+    /// The worker is at something.
+    busy: bool,
     /// Nothing more is accepted.
     closed: bool,
     /// What waits is not begun any more.
@@ -252,6 +259,7 @@ fn work(desk: &Desk, mut hands: Hands) {
     IS_WORKER.set(true);
     loop {
         let mut queue = desk.queue.lock();
+        queue.busy = false;
         let next = loop {
             if queue.stopped {
                 queue.work.clear();
@@ -262,6 +270,7 @@ fn work(desk: &Desk, mut hands: Hands) {
                 None => desk.work.wait(&mut queue),
             }
         };
+        queue.busy = true;
         drop(queue);
         desk.room.notify_one();
         match next {
@@ -506,10 +515,18 @@ impl Executor {
     /// Each is a group of its own, with the note that it carries. The results stand in the order of
     /// the deltas.
     ///
+    /// A few deltas to pages that nobody owns, and nothing derives from, are applied by the caller
+    /// while the workers have nothing to do: waking them takes longer.
+    ///
     /// # Errors
     /// As [`submit`](Executor::submit). A delta's own error is its result.
     pub fn submit_deltas(&self, deltas: Vec<Delta>) -> Result<Tickets<Option<Lsn>>> {
         let mut tickets = Tickets::new(deltas.len());
+        if self.applies_itself(&deltas) {
+            let apply = |delta| self.core.apply_delta(delta, Authority::Anybody);
+            tickets.parts.push(Part::Done(deltas.iter().map(apply).collect()));
+            return Ok(tickets);
+        }
         // The deltas stay where they are: a batch is as large as what it changes.
         let mut shares: Vec<Vec<usize>> = vec![Vec::new(); self.workers()];
         for (at, delta) in deltas.iter().enumerate() {
@@ -529,6 +546,25 @@ impl Executor {
             tickets.parts.push(Part::Many(ticket));
         }
         Ok(tickets)
+    }
+
+    /// Whether the caller is through with `deltas` before a worker has woken up, and nobody can tell
+    /// the difference: none waits for a sync, no page is a partition's, none is bound (a callback may
+    /// care for the thread that calls it), and nothing that was submitted before is still to be done.
+    fn applies_itself(&self, deltas: &[Delta]) -> bool {
+        let is_free = |delta: &Delta| {
+            let page = self.core.table.glimpse(delta.page(), 0, &mut []);
+            page.is_some_and(|page| page.ownership == Ownership::Shared && !page.bound)
+        };
+        let is_idle = |desk: &Desk| {
+            let queue = desk.queue.lock();
+            queue.work.is_empty() && !queue.busy
+        };
+        deltas.len() <= ITSELF_MAX
+            && self.core.config.durability != Durability::Sync
+            && deltas.iter().map(Delta::payload_len).sum::<usize>() <= ITSELF_BYTES_MAX
+            && self.desks.iter().all(is_idle)
+            && deltas.iter().all(is_free)
     }
 
     fn close(&mut self, stop: bool) -> usize {
@@ -586,6 +622,8 @@ impl Machine for Running<'_, '_> {
 type Numbered<R> = Vec<(usize, Result<R>)>;
 
 enum Part<R> {
+    /// All of it.
+    Done(Vec<Result<R>>),
     One(usize, Ticket<((), R)>),
     Many(Ticket<Numbered<R>>),
 }
@@ -614,6 +652,7 @@ impl<R> Tickets<R> {
     /// Whether all results are there.
     pub fn is_ready(&self) -> bool {
         self.parts.iter().all(|part| match part {
+            Part::Done(_) => true,
             Part::One(_, ticket) => ticket.is_ready(),
             Part::Many(ticket) => ticket.is_ready(),
         })
@@ -625,6 +664,7 @@ impl<R> Tickets<R> {
         let mut results: Vec<Option<Result<R>>> = (0..self.len).map(|_| None).collect();
         for part in self.parts {
             match part {
+                Part::Done(all) => return all,
                 Part::One(at, ticket) => results[at] = Some(ticket.wait().map(|((), done)| done)),
                 Part::Many(ticket) => {
                     for (at, done) in ticket.wait().unwrap_or_default() {

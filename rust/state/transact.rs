@@ -395,7 +395,8 @@ impl<'a> Transaction<'a> {
     #[inline]
     fn look<R>(&self, id: PageId, read: impl FnOnce(&SlotGuard<'_>) -> R) -> Result<(Glimpse, R)> {
         let page = self.core.table.lock(id)?;
-        let glimpse = Glimpse { lsn: page.lsn, size: page.size, ownership: page.ownership };
+        let (lsn, size, ownership, bound) = (page.lsn, page.size, page.ownership, page.bound);
+        let glimpse = Glimpse { lsn, size, ownership, bound };
         Ok((glimpse, read(&page)))
     }
 

@@ -133,6 +133,35 @@ fn programs_go_where_their_pages_are_and_answer_one_by_one() {
     );
 }
 
+/// A few deltas are applied by who submits them, but never before what was submitted earlier.
+#[test]
+fn few_deltas_are_applied_at_once_unless_something_comes_before_them() {
+    let state = memory();
+    let page = state.create_page(8, Note::NONE).unwrap();
+    let executor = executor(&state, 2);
+    let deltas = |n: u8| vec![Delta::dense(page, [n; 8]).unwrap()];
+    let (release, wait) = mpsc::channel::<()>();
+    let first = executor
+        .submit(page.0 as usize % 2, "first", move |transaction| {
+            wait.recv().unwrap();
+            transaction.write(page, 0, &[1; 8])
+        })
+        .unwrap();
+    let second = executor.submit_deltas(deltas(2)).unwrap();
+    assert!(!second.is_ready());
+    release.send(()).unwrap();
+    let (_, lsn) = first.wait().unwrap();
+    let [Ok(Some(later))] = second.wait()[..] else { panic!("a change") };
+    assert!(Some(later) > lsn);
+    // The worker has answered a moment before it has nothing to do.
+    let is_at_once = |&n: &u8| executor.submit_deltas(deltas(n)).unwrap().is_ready();
+    let at_once = (3..u8::MAX).filter(is_at_once).count();
+    assert!(at_once > 100, "{at_once} of 252");
+    state.set_ownership(page, Ownership::Immutable, Note::NONE).unwrap();
+    let refused = executor.submit_deltas(deltas(0)).unwrap().wait();
+    assert_eq!(refused[0].as_ref().unwrap_err().kind(), ErrorKind::Immutable);
+}
+
 #[test]
 fn deltas_of_a_page_keep_their_order_and_pages_go_side_by_side() {
     let state = memory();
