@@ -2552,7 +2552,9 @@ MmsbStatus rust_executor_submit(MmsbExecutor executor,
 
 /**
  * Has workers apply `count` deltas, which are copied: those of one page in their order, different
- * pages at the same time. Each is a group of its own, with the note that it carries.
+ * pages at the same time. Each is a group of its own, with the note that it carries. A few deltas to
+ * shared pages that nothing derives from are applied by the caller while the workers have nothing to
+ * do: waking them takes longer.
  *
  * Ownership and errors: as `rust_executor_submit`.
  *
