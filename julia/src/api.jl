@@ -2557,7 +2557,9 @@ end
     rust_executor_apply(executor::MmsbExecutor, deltas::Ptr{MmsbDelta}, count::Csize_t, out::Ptr{MmsbTickets})::Int32
 
 Has workers apply `count` deltas, which are copied: those of one page in their order, different
-pages at the same time. Each is a group of its own, with the note that it carries.
+pages at the same time. Each is a group of its own, with the note that it carries. A few deltas to
+shared pages that nothing derives from are applied by the caller while the workers have nothing to
+do: waking them takes longer.
 
 Ownership and errors: as `rust_executor_submit`.
 
