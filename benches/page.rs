@@ -6,7 +6,7 @@ mod common;
 use common::{Bench, contents, criterion};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use mmsb::{Batch, Delta, Note, PageId};
+use mmsb::{Batch, Config, Delta, Location, Note, PageId, State};
 use std::hint::black_box;
 
 /// Measures `op`, the i-th change of a state, which is told the state and i.
@@ -167,10 +167,38 @@ fn update_viewed(c: &mut Criterion) {
     });
 }
 
+/// Private pages: opened to be read, opened and sealed to be written.
+fn private(c: &mut Criterion) {
+    let mut group = c.benchmark_group("page/private");
+    for (name, size) in [("64B", 64), ("1KiB", 1 << 10), ("64KiB", 64 << 10)] {
+        group.throughput(Throughput::Bytes(size as u64));
+        let mut bench = Bench::new(0, size as u64);
+        bench.state.unlock(&[7; 32]).unwrap();
+        let create = |_| bench.state.create_private_page(size as u64, Location::Cpu, Note::NONE);
+        bench.pages = (0..100).map(|i| create(i).unwrap()).collect();
+        let contents = contents(size);
+        measure(&mut group, &format!("update_{name}"), bench, |bench, i| {
+            let content = &contents[(bench.turn(i) % 2) as usize];
+            assert!(bench.state.update(bench.page(i), content, Note::NONE).unwrap().is_some());
+        });
+        let state = State::open(Config::memory()).unwrap();
+        state.unlock(&[7; 32]).unwrap();
+        let page = state.create_private_page(size as u64, Location::Cpu, Note::NONE).unwrap();
+        let mut buf = vec![1; size];
+        group.bench_function(format!("read_{name}"), |b| {
+            b.iter(|| {
+                state.read(page, 0, &mut buf).unwrap();
+                black_box(&buf);
+            });
+        });
+        assert!(buf.iter().all(|&byte| byte == 0));
+    }
+}
+
 criterion_group! {
     name = page;
     config = criterion();
     targets = update_dense, update_sparse, update_equal, update_viewed, write, write_masked,
-        batch, delta, read
+        batch, delta, read, private
 }
 criterion_main!(page);

@@ -125,6 +125,14 @@ enum MmsbStatus
      */
     MMSB_STATUS_EDGE_NOT_FOUND = 125,
     /**
+     * The page is private, and the key that opens it was not given.
+     */
+    MMSB_STATUS_SEALED = 126,
+    /**
+     * The page was sealed with another key than the one that was given.
+     */
+    MMSB_STATUS_WRONG_KEY = 127,
+    /**
      * The page is computed from others: nobody writes it by hand.
      */
     MMSB_STATUS_DERIVED = 131,
@@ -304,7 +312,7 @@ typedef enum {
      */
     MMSB_CHANGE_KIND_RULED = 9,
     /**
-     * Content was computed anew by the page's formula; `rust_state_page_at` tells what it came to.
+     * Content was computed anew by the page's formula; `rust_page_at` tells what it came to.
      */
     MMSB_CHANGE_KIND_DERIVED = 10,
     /**
@@ -315,6 +323,10 @@ typedef enum {
      * Content became stale, or was found not to be.
      */
     MMSB_CHANGE_KIND_STALED = 12,
+    /**
+     * The content of a private page changed; `rust_page_at` tells what it came to.
+     */
+    MMSB_CHANGE_KIND_SEALED = 13,
 } MmsbChangeKind;
 
 /**
@@ -1336,6 +1348,16 @@ typedef struct {
 } MmsbView;
 
 /**
+ * Reads and writes that happen at one moment. Zero is null.
+ */
+typedef struct {
+    /**
+     * The handle's bits.
+     */
+    uint64_t id;
+} MmsbTransaction;
+
+/**
  * Bytes that a callback is given.
  */
 typedef struct {
@@ -1673,9 +1695,14 @@ typedef struct {
      */
     uint64_t transactions_owned;
     /**
-     * All other committed transactions that changed something.
+     * All other committed transactions that changed something, and touched no private page.
      */
     uint64_t transactions_shared;
+    /**
+     * Committed transactions that touched private pages: each of those was opened, and sealed anew if it
+     * changed.
+     */
+    uint64_t transactions_sealed;
     /**
      * Tries that met another transaction.
      */
@@ -1769,16 +1796,6 @@ typedef struct {
      */
     size_t meaning_len;
 } MmsbErrorInfo;
-
-/**
- * Reads and writes that happen at one moment. Zero is null.
- */
-typedef struct {
-    /**
-     * The handle's bits.
-     */
-    uint64_t id;
-} MmsbTransaction;
 
 /**
  * A place in a transaction to go back to: a plain value.
@@ -3054,6 +3071,16 @@ MmsbStatus rust_page_lsn(MmsbPage page, uint64_t *out);
 MmsbStatus rust_page_location(MmsbPage page, uint32_t *out);
 
 /**
+ * Whether a page is private: see `rust_page_create_private`. An allocator's never is.
+ *
+ * Errors: PageNotFound, PageFreed.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_page_is_private(MmsbPage page, bool *out);
+
+/**
  * A view of the page's whole content, without a copy: `*data` and `*len` stay valid and unchanged
  * until the view is freed, while writers go on and after the state is closed. A writer that meets
  * a page with a view copies the page first.
@@ -3121,6 +3148,73 @@ MmsbStatus rust_page_metadata_get(MmsbPage page,
  * `buf` is null or valid for `capacity` writes, `len` null or valid for a write.
  */
 MmsbStatus rust_page_metadata_keys(MmsbPage page, uint8_t *buf, size_t capacity, size_t *len);
+
+/**
+ * Gives the state the key that private pages are sealed with, for as long as it is open: `len`, which is
+ * 32, bytes at `key`. They are copied, and wiped when the state is closed. States that
+ * `rust_state_replay_to` makes have the key, too. Nothing of it is stored, so that a key that was mistyped
+ * shows when a private page is read: WrongKey. To give it again is fine.
+ *
+ * Errors: LengthMismatch; WrongKey if the state has another one already.
+ *
+ * # Safety
+ * `key` is valid for `len` reads.
+ */
+MmsbStatus rust_state_unlock(MmsbState state,
+                             const uint8_t *key,
+                             size_t len);
+
+/**
+ * Whether the state has a key for private pages.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_state_is_unlocked(MmsbState state, bool *out);
+
+/**
+ * Creates a private page of `size` bytes (1 B to 1 GiB less 48), all zero. Its content is sealed wherever
+ * it stands, in memory, in the log and in images: AES-256-GCM, under the key of
+ * `rust_state_unlock`. Its metadata are not. It is read and written as others; it has no views, and
+ * nothing is computed from it. `location` is an `MmsbLocation`; `note` may be null.
+ *
+ * Errors: Sealed without a key, and those of `rust_page_create`.
+ * Cost: each read opens the whole page, about 0.3 us and 1 ns per byte; each write opens and seals it, and
+ * records all of it, about 1 us and 2.5 ns per byte.
+ *
+ * # Safety
+ * `note` is null or valid, `out` null or valid for a write.
+ */
+MmsbStatus rust_page_create_private(MmsbState state,
+                                    uint64_t size,
+                                    uint32_t location,
+                                    const MmsbNote *note,
+                                    MmsbPage *out);
+
+/**
+ * As `rust_batch_create_page`, of a private page: see `rust_page_create_private`. `rust_batch_commit`
+ * returns Sealed without a key.
+ *
+ * # Safety
+ * `id` is null or valid for a write.
+ */
+MmsbStatus rust_batch_create_private_page(MmsbBatch batch,
+                                          uint64_t size,
+                                          uint32_t location,
+                                          uint64_t *id);
+
+/**
+ * As `rust_transaction_create_page`, of a private page: see `rust_page_create_private`.
+ *
+ * Errors: Sealed without a key, SizeOutOfRange, ReadOnly.
+ *
+ * # Safety
+ * `id` is null or valid for a write.
+ */
+MmsbStatus rust_transaction_create_private_page(MmsbTransaction transaction,
+                                                uint64_t size,
+                                                uint32_t location,
+                                                uint64_t *id);
 
 /**
  * Has `page` computed by a formula (docs/formulas.md) from the `count` pages at `parents`, from now on

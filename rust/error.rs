@@ -104,6 +104,10 @@ kinds! {
     HasChildren = 124, false, false;
     /// There is no such edge.
     EdgeNotFound = 125, false, false;
+    /// The page is private, and the key that opens it was not given.
+    Sealed = 126, false, false;
+    /// The page was sealed with another key than the one that was given.
+    WrongKey = 127, false, false;
     /// The page is computed from others: nobody writes it by hand.
     Derived = 131, false, false;
     /// The page is not computed from others.

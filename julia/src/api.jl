@@ -48,6 +48,8 @@ const STATUSES = (
     (Int32(123), :CYCLE, "The edge would close a cycle: pages cannot derive from themselves."),
     (Int32(124), :HAS_CHILDREN, "Other pages derive from the page."),
     (Int32(125), :EDGE_NOT_FOUND, "There is no such edge."),
+    (Int32(126), :SEALED, "The page is private, and the key that opens it was not given."),
+    (Int32(127), :WRONG_KEY, "The page was sealed with another key than the one that was given."),
     (Int32(131), :DERIVED, "The page is computed from others: nobody writes it by hand."),
     (Int32(132), :NOT_DERIVED, "The page is not computed from others."),
     (Int32(133), :NO_CALLBACK, "No callback is registered under the name by which a page is computed."),
@@ -103,6 +105,8 @@ const MMSB_STATUS_CHECKPOINT_PASSED = Int32(121)
 const MMSB_STATUS_CYCLE = Int32(123)
 const MMSB_STATUS_HAS_CHILDREN = Int32(124)
 const MMSB_STATUS_EDGE_NOT_FOUND = Int32(125)
+const MMSB_STATUS_SEALED = Int32(126)
+const MMSB_STATUS_WRONG_KEY = Int32(127)
 const MMSB_STATUS_DERIVED = Int32(131)
 const MMSB_STATUS_NOT_DERIVED = Int32(132)
 const MMSB_STATUS_NO_CALLBACK = Int32(133)
@@ -157,9 +161,10 @@ What a change did to its page.
 - `MMSB_CHANGE_KIND_EDGE_ADDED`: The page derives from another from then on.
 - `MMSB_CHANGE_KIND_EDGE_REMOVED`: The page derives from another no longer.
 - `MMSB_CHANGE_KIND_RULED`: The content is computed by another rule from then on, or no longer computed.
-- `MMSB_CHANGE_KIND_DERIVED`: Content was computed anew by the page's formula; `rust_state_page_at` tells what it came to.
+- `MMSB_CHANGE_KIND_DERIVED`: Content was computed anew by the page's formula; `rust_page_at` tells what it came to.
 - `MMSB_CHANGE_KIND_COMPUTED`: Content was computed anew by a callback: the runs and bytes that changed.
 - `MMSB_CHANGE_KIND_STALED`: Content became stale, or was found not to be.
+- `MMSB_CHANGE_KIND_SEALED`: The content of a private page changed; `rust_page_at` tells what it came to.
 """
 @enum MmsbChangeKind::UInt32 begin
     MMSB_CHANGE_KIND_CREATED = 1
@@ -174,6 +179,7 @@ What a change did to its page.
     MMSB_CHANGE_KIND_DERIVED = 10
     MMSB_CHANGE_KIND_COMPUTED = 11
     MMSB_CHANGE_KIND_STALED = 12
+    MMSB_CHANGE_KIND_SEALED = 13
 end
 
 """
@@ -799,6 +805,14 @@ struct MmsbView
 end
 
 """
+Reads and writes that happen at one moment. Zero is null.
+"""
+struct MmsbTransaction
+    "The handle's bits."
+    id::UInt64
+end
+
+"""
 Bytes that a callback is given.
 """
 struct MmsbBytes
@@ -992,8 +1006,11 @@ struct MmsbStats
     torn_bytes::UInt64
     "Committed transactions of a partition that touched its own pages alone."
     transactions_owned::UInt64
-    "All other committed transactions that changed something."
+    "All other committed transactions that changed something, and touched no private page."
     transactions_shared::UInt64
+    "Committed transactions that touched private pages: each of those was opened, and sealed anew if it
+changed."
+    transactions_sealed::UInt64
     "Tries that met another transaction."
     transaction_conflicts::UInt64
     "Transactions that were given up after as many tries as they had."
@@ -1049,14 +1066,6 @@ struct MmsbErrorInfo
 end
 
 """
-Reads and writes that happen at one moment. Zero is null.
-"""
-struct MmsbTransaction
-    "The handle's bits."
-    id::UInt64
-end
-
-"""
 A place in a transaction to go back to: a plain value.
 """
 struct MmsbSavepoint
@@ -1079,7 +1088,7 @@ struct MmsbPartition
 end
 
 "All structs that cross the boundary."
-const STRUCTS = (MmsbAllocator, MmsbPage, MmsbAllocatorStats, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbSnapshot, MmsbComparison, MmsbRun, MmsbDifference, MmsbDeltaInfo, MmsbEventFilter, MmsbEvents, MmsbEvent, MmsbProgram, MmsbPlace, MmsbRetry, MmsbExecutorConfig, MmsbExecutor, MmsbTickets, MmsbResult, MmsbExplanation, MmsbOrigin, MmsbLink, MmsbRank, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbMemoryStats, MmsbMemoryClass, MmsbView, MmsbBytes, MmsbPropagationStats, MmsbChange, MmsbSoftCheckpoint, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo, MmsbTransaction, MmsbSavepoint, MmsbPartition)
+const STRUCTS = (MmsbAllocator, MmsbPage, MmsbAllocatorStats, MmsbState, MmsbBatch, MmsbNote, MmsbDelta, MmsbCheckpoint, MmsbSnapshot, MmsbComparison, MmsbRun, MmsbDifference, MmsbDeltaInfo, MmsbEventFilter, MmsbEvents, MmsbEvent, MmsbProgram, MmsbPlace, MmsbRetry, MmsbExecutorConfig, MmsbExecutor, MmsbTickets, MmsbResult, MmsbExplanation, MmsbOrigin, MmsbLink, MmsbRank, MmsbTLog, MmsbConfig, MmsbTLogSummary, MmsbReader, MmsbQuery, MmsbMemoryStats, MmsbMemoryClass, MmsbView, MmsbTransaction, MmsbBytes, MmsbPropagationStats, MmsbChange, MmsbSoftCheckpoint, MmsbRecovered, MmsbLatency, MmsbStats, MmsbVerified, MmsbErrorInfo, MmsbSavepoint, MmsbPartition)
 
 "Addresses of the library's functions; null until `load!`."
 mutable struct Functions
@@ -1202,11 +1211,17 @@ mutable struct Functions
     rust_page_epoch::Ptr{Cvoid}
     rust_page_lsn::Ptr{Cvoid}
     rust_page_location::Ptr{Cvoid}
+    rust_page_is_private::Ptr{Cvoid}
     rust_page_view::Ptr{Cvoid}
     rust_page_metadata_set::Ptr{Cvoid}
     rust_page_metadata_remove::Ptr{Cvoid}
     rust_page_metadata_get::Ptr{Cvoid}
     rust_page_metadata_keys::Ptr{Cvoid}
+    rust_state_unlock::Ptr{Cvoid}
+    rust_state_is_unlocked::Ptr{Cvoid}
+    rust_page_create_private::Ptr{Cvoid}
+    rust_batch_create_private_page::Ptr{Cvoid}
+    rust_transaction_create_private_page::Ptr{Cvoid}
     rust_propagate_derive::Ptr{Cvoid}
     rust_propagate_derive_by::Ptr{Cvoid}
     rust_propagate_register::Ptr{Cvoid}
@@ -1300,7 +1315,7 @@ mutable struct Functions
     rust_view_free::Ptr{Cvoid}
     rust_view_data::Ptr{Cvoid}
     rust_view_epoch::Ptr{Cvoid}
-    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
+    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
 end
 
 const FUNCTIONS = Functions()
@@ -3372,6 +3387,24 @@ Where a page should live: an `MmsbLocation`.
 end
 
 """
+    rust_page_is_private(page::MmsbPage, out::Ptr{Bool})::Int32
+
+Whether a page is private: see `rust_page_create_private`. An allocator's never is.
+
+Errors: PageNotFound, PageFreed.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline function rust_page_is_private(page, out)
+    while true
+        status = ccall(FUNCTIONS.rust_page_is_private, Int32, (MmsbPage, Ptr{Bool},), page, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
     rust_page_view(page::MmsbPage, out::Ptr{MmsbView}, data::Ptr{Ptr{UInt8}}, len::Ptr{Csize_t})::Int32
 
 A view of the page's whole content, without a copy: `*data` and `*len` stay valid and unchanged
@@ -3460,6 +3493,101 @@ one after the other; `len` receives the bytes, also when the buffer is too small
 @inline function rust_page_metadata_keys(page, buf, capacity, len)
     while true
         status = ccall(FUNCTIONS.rust_page_metadata_keys, Int32, (MmsbPage, Ptr{UInt8}, Csize_t, Ptr{Csize_t},), page, buf, capacity, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_state_unlock(state::MmsbState, key::Ptr{UInt8}, len::Csize_t)::Int32
+
+Gives the state the key that private pages are sealed with, for as long as it is open: `len`, which is
+32, bytes at `key`. They are copied, and wiped when the state is closed. States that
+`rust_state_replay_to` makes have the key, too. Nothing of it is stored, so that a key that was mistyped
+shows when a private page is read: WrongKey. To give it again is fine.
+
+Errors: LengthMismatch; WrongKey if the state has another one already.
+
+# Safety
+`key` is valid for `len` reads.
+"""
+@inline function rust_state_unlock(state, key, len)
+    while true
+        status = ccall(FUNCTIONS.rust_state_unlock, Int32, (MmsbState, Ptr{UInt8}, Csize_t,), state, key, len)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_state_is_unlocked(state::MmsbState, out::Ptr{Bool})::Int32
+
+Whether the state has a key for private pages.
+
+# Safety
+`out` is null or valid for a write.
+"""
+@inline function rust_state_is_unlocked(state, out)
+    while true
+        status = ccall(FUNCTIONS.rust_state_is_unlocked, Int32, (MmsbState, Ptr{Bool},), state, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_page_create_private(state::MmsbState, size::UInt64, location::UInt32, note::Ptr{MmsbNote}, out::Ptr{MmsbPage})::Int32
+
+Creates a private page of `size` bytes (1 B to 1 GiB less 48), all zero. Its content is sealed wherever
+it stands, in memory, in the log and in images: AES-256-GCM, under the key of
+`rust_state_unlock`. Its metadata are not. It is read and written as others; it has no views, and
+nothing is computed from it. `location` is an `MmsbLocation`; `note` may be null.
+
+Errors: Sealed without a key, and those of `rust_page_create`.
+Cost: each read opens the whole page, about 0.3 us and 1 ns per byte; each write opens and seals it, and
+records all of it, about 1 us and 2.5 ns per byte.
+
+# Safety
+`note` is null or valid, `out` null or valid for a write.
+"""
+@inline function rust_page_create_private(state, size, location, note, out)
+    while true
+        status = ccall(FUNCTIONS.rust_page_create_private, Int32, (MmsbState, UInt64, UInt32, Ptr{MmsbNote}, Ptr{MmsbPage},), state, size, location, note, out)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_batch_create_private_page(batch::MmsbBatch, size::UInt64, location::UInt32, id::Ptr{UInt64})::Int32
+
+As `rust_batch_create_page`, of a private page: see `rust_page_create_private`. `rust_batch_commit`
+returns Sealed without a key.
+
+# Safety
+`id` is null or valid for a write.
+"""
+@inline function rust_batch_create_private_page(batch, size, location, id)
+    while true
+        status = ccall(FUNCTIONS.rust_batch_create_private_page, Int32, (MmsbBatch, UInt64, UInt32, Ptr{UInt64},), batch, size, location, id)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
+    rust_transaction_create_private_page(transaction::MmsbTransaction, size::UInt64, location::UInt32, id::Ptr{UInt64})::Int32
+
+As `rust_transaction_create_page`, of a private page: see `rust_page_create_private`.
+
+Errors: Sealed without a key, SizeOutOfRange, ReadOnly.
+
+# Safety
+`id` is null or valid for a write.
+"""
+@inline function rust_transaction_create_private_page(transaction, size, location, id)
+    while true
+        status = ccall(FUNCTIONS.rust_transaction_create_private_page, Int32, (MmsbTransaction, UInt64, UInt32, Ptr{UInt64},), transaction, size, location, id)
         status == MMSB_STATUS_BUSY || return status
         let_others_on()
     end

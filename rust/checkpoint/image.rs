@@ -12,7 +12,8 @@
 //! content of pages, each at a    44 u32 bytes of metadata, encoded     40 u64 offset of the entries
 //! multiple of 64, zeros between  48 u32 checksum of the content        48 u64 bytes of the file
 //!                                52 u32 checksum of the metadata       56 u64 pages with parents
-//! metadata: per page, per key    56 u8  location, 3 bytes of who owns it
+//! metadata: per page, per key    56 u8  location, 3 bytes of who owns it,
+//!                                       plus 2^23 of a private page
 //! varint length, key, varint     60 u32 checksum of bytes 0..60
 //! length, value; under the key of no bytes what it derives from, if anything: u8 staleness, u8 kind
 //! of rule or 0, u16 length of its text, the text; then per parent u64 id, u8 kind of edge
@@ -40,6 +41,8 @@ const END_MAGIC: &[u8; 8] = b"MMSBEND\0";
 const HEADER_BYTES: usize = 4096;
 const ENTRY_BYTES: usize = 64;
 const FOOTER_BYTES: usize = 64;
+/// Beside location and ownership of a page.
+const PRIVATE: u32 = 1 << 31;
 /// Content is collected and written in pieces of about this size.
 const WRITE_BYTES: usize = 4 << 20;
 
@@ -55,6 +58,8 @@ pub struct ImagePage<'a> {
     pub location: Location,
     /// Who may change it.
     pub ownership: Ownership,
+    /// The content is sealed.
+    pub private: bool,
     /// Content.
     pub bytes: &'a [u8],
     /// Metadata; `None` is empty.
@@ -125,7 +130,8 @@ impl ImageWriter {
         enc.u32(meta.len() as u32);
         enc.u32(crc32c(page.bytes));
         enc.u32(crc32c(meta));
-        enc.u32(page.location as u32 | page.ownership.code() << 8);
+        let private = if page.private { PRIVATE } else { 0 };
+        enc.u32(page.location as u32 | page.ownership.code() << 8 | private);
         self.entries.extend_from_slice(&entry);
         self.pages += 1;
         if page.bytes.len() >= WRITE_BYTES {
@@ -227,6 +233,8 @@ pub struct ImageCopy {
     pub meta: Meta,
     /// Who may change it.
     pub ownership: Ownership,
+    /// The content is sealed.
+    pub private: bool,
 }
 
 struct Entry {
@@ -240,6 +248,7 @@ struct Entry {
     meta_crc: u32,
     location: Location,
     ownership: Ownership,
+    private: bool,
 }
 
 impl Image {
@@ -369,8 +378,9 @@ impl Image {
         let mut word = || dec.u32().unwrap_or(u32::MAX);
         let (len, meta_len, crc, meta_crc) = (word(), word(), word(), word());
         let placed = word();
+        let private = placed & PRIVATE != 0;
         let (location, owned) =
-            (Location::from_u8(placed as u8), Ownership::from_code(placed >> 8));
+            (Location::from_u8(placed as u8), Ownership::from_code((placed & !PRIVATE) >> 8));
         let within = |at: u64, len: u32| {
             at >= HEADER_BYTES as u64
                 && at.checked_add(len.into()).is_some_and(|end| end <= self.entries_at as u64)
@@ -393,6 +403,7 @@ impl Image {
                     meta_crc,
                     location,
                     ownership,
+                    private,
                 })
             }
             _ => Err(self.damaged_at(place, "an entry does not fit the file")),
@@ -447,8 +458,8 @@ impl Image {
             return Err(self.damaged(id));
         }
         let (bytes, meta) = (bytes.to_vec(), self.meta(&entry)?);
-        let Entry { epoch, lsn, ownership, .. } = entry;
-        Ok(Some(ImageCopy { bytes, epoch, lsn, meta, ownership }))
+        let Entry { epoch, lsn, ownership, private, .. } = entry;
+        Ok(Some(ImageCopy { bytes, epoch, lsn, meta, ownership, private }))
     }
 
     /// Checks every byte: entries, metadata, content, and the zeros between. Only for an image
@@ -513,6 +524,7 @@ impl Backing for Image {
             size: entry.len as u32,
             location: entry.location,
             ownership: entry.ownership,
+            private: entry.private,
             epoch: entry.epoch,
             lsn: entry.lsn,
             data: NonNull::new(data).unwrap_or(NonNull::dangling()),

@@ -27,6 +27,7 @@ pub mod log;
 pub mod memory;
 pub mod page;
 mod pointer;
+pub mod private;
 pub mod propagate;
 pub mod reader;
 pub mod revert;

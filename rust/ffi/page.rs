@@ -265,6 +265,22 @@ pub unsafe extern "C" fn rust_page_location(page: MmsbPage, out: *mut u32) -> Mm
     })
 }
 
+/// Whether a page is private: see `rust_page_create_private`. An allocator's never is.
+///
+/// Errors: PageNotFound, PageFreed.
+///
+/// # Safety
+/// `out` is null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_page_is_private(page: MmsbPage, out: *mut bool) -> MmsbStatus {
+    let on_allocator = |pages: &Allocator, id| pages.epoch(id).map(|_| false);
+    with_owner(page, State::is_private, on_allocator, |private| {
+        // SAFETY: the caller's promise.
+        unsafe { Out::new(out, "out") }?.set(private);
+        Ok(())
+    })
+}
+
 /// A view of the page's whole content, without a copy: `*data` and `*len` stay valid and unchanged
 /// until the view is freed, while writers go on and after the state is closed. A writer that meets
 /// a page with a view copies the page first.

@@ -31,12 +31,14 @@ pub enum MmsbChangeKind {
     EdgeRemoved = 8,
     /// The content is computed by another rule from then on, or no longer computed.
     Ruled = 9,
-    /// Content was computed anew by the page's formula; `rust_state_page_at` tells what it came to.
+    /// Content was computed anew by the page's formula; `rust_page_at` tells what it came to.
     Derived = 10,
     /// Content was computed anew by a callback: the runs and bytes that changed.
     Computed = 11,
     /// Content became stale, or was found not to be.
     Staled = 12,
+    /// The content of a private page changed; `rust_page_at` tells what it came to.
+    Sealed = 13,
 }
 
 /// One change to one page. Pointers belong to the reader and are valid until its next change or its
@@ -159,6 +161,7 @@ fn view(current: &Current) -> MmsbChange {
             }
         }
         Change::Derived => out.kind = MmsbChangeKind::Derived,
+        Change::Sealed => out.kind = MmsbChangeKind::Sealed,
         Change::Staled(staleness) => {
             out.kind = MmsbChangeKind::Staled;
             out.staleness = *staleness as u32;

@@ -397,8 +397,11 @@ pub struct MmsbStats {
     pub torn_bytes: u64,
     /// Committed transactions of a partition that touched its own pages alone.
     pub transactions_owned: u64,
-    /// All other committed transactions that changed something.
+    /// All other committed transactions that changed something, and touched no private page.
     pub transactions_shared: u64,
+    /// Committed transactions that touched private pages: each of those was opened, and sealed anew if it
+    /// changed.
+    pub transactions_sealed: u64,
     /// Tries that met another transaction.
     pub transaction_conflicts: u64,
     /// Transactions that were given up after as many tries as they had.
@@ -446,6 +449,7 @@ impl From<&Stats> for MmsbStats {
             torn_bytes: stats.torn_bytes,
             transactions_owned: stats.transactions.owned,
             transactions_shared: stats.transactions.shared,
+            transactions_sealed: stats.transactions.sealed,
             transaction_conflicts: stats.transactions.conflicts,
             transactions_exhausted: stats.transactions.exhausted,
             flush: stats.flush.into(),

@@ -64,6 +64,10 @@ pub enum MmsbStatus {
     HasChildren = 124,
     /// There is no such edge.
     EdgeNotFound = 125,
+    /// The page is private, and the key that opens it was not given.
+    Sealed = 126,
+    /// The page was sealed with another key than the one that was given.
+    WrongKey = 127,
     /// The page is computed from others: nobody writes it by hand.
     Derived = 131,
     /// The page is not computed from others.
@@ -150,6 +154,8 @@ impl From<ErrorKind> for MmsbStatus {
             ErrorKind::Cycle => S::Cycle,
             ErrorKind::HasChildren => S::HasChildren,
             ErrorKind::EdgeNotFound => S::EdgeNotFound,
+            ErrorKind::Sealed => S::Sealed,
+            ErrorKind::WrongKey => S::WrongKey,
             ErrorKind::Derived => S::Derived,
             ErrorKind::NotDerived => S::NotDerived,
             ErrorKind::NoCallback => S::NoCallback,

@@ -89,7 +89,7 @@ fn keep(transaction: Transaction<'static>) -> Result<MmsbTransaction> {
     Ok(MmsbTransaction { id: handle::insert(Mutex::new(transaction))? })
 }
 
-fn with<R>(
+pub(super) fn with<R>(
     transaction: MmsbTransaction,
     use_it: impl FnOnce(&mut Transaction<'static>) -> Result<R>,
 ) -> Result<R> {

@@ -15,6 +15,7 @@ pub mod lives;
 pub mod meta;
 pub mod pinned;
 mod runs;
+pub mod seal;
 pub mod slot;
 pub mod table;
 

@@ -13,6 +13,7 @@
 //!   the slot's). It stands there as long as a view pins it or a snapshot may read it.
 
 use super::meta::Meta;
+use super::seal::SEAL_BYTES;
 use crate::memory::PageMemory;
 use crate::stdx::canary::{Canary, sings};
 use crate::stdx::crc::crc32c;
@@ -59,6 +60,8 @@ pub struct Body {
     /// Its content is, or was, computed from others or what others are computed from: who changes it
     /// propagates that.
     pub bound: bool,
+    /// Its content is [sealed](super::seal), all its life long.
+    pub private: bool,
     /// Who may change it.
     pub ownership: Ownership,
     /// Bytes of content.
@@ -131,9 +134,16 @@ pub struct Seen {
     pub location: Location,
     /// Who may change it.
     pub ownership: Ownership,
+    /// The content is sealed.
+    pub private: bool,
 }
 
 impl Seen {
+    /// Bytes of content, open.
+    pub fn open_size(&self) -> u32 {
+        open_size(self.size, self.private)
+    }
+
     /// The content.
     ///
     /// # Safety
@@ -155,6 +165,14 @@ pub struct Glimpse {
     pub ownership: Ownership,
     /// Whether it is computed, or something is computed from it.
     pub bound: bool,
+    /// Whether its content is sealed.
+    pub private: bool,
+}
+
+/// Bytes of content, open, of `size` that stand in the frame.
+#[inline]
+fn open_size(size: u32, private: bool) -> u32 {
+    if private { size.saturating_sub(SEAL_BYTES) } else { size }
 }
 
 /// Longer reads take the lock: they would often be in vain.
@@ -163,8 +181,8 @@ const GLIMPSE_BYTES_MAX: usize = 256;
 impl Slot {
     /// Copies `buf.len()` bytes from `offset` on of a page with a log, without the lock: a line that
     /// many read stays in all their caches. `None` if somebody has the page locked, or changes it
-    /// meanwhile, and for all but short stretches of live pages whose bytes are verified: those are
-    /// to be asked for with the lock. `buf` is undefined then.
+    /// meanwhile, and for all but short stretches of live pages whose bytes are verified, and not
+    /// sealed: those are to be asked for with the lock. `buf` is undefined then.
     #[inline]
     pub fn glimpse(&self, offset: u64, buf: &mut [u8]) -> Option<Glimpse> {
         // SAFETY: the body is there, whoever changes it, and each field is read for itself. Every change
@@ -177,18 +195,20 @@ impl Slot {
             unsafe {
                 let live = (&raw const (*body).status).cast::<u8>().read_volatile();
                 let unverified = (&raw const (*body).unverified).cast::<u8>().read_volatile();
+                let private = (&raw const (*body).private).cast::<u8>().read_volatile();
                 let ownership = (&raw const (*body).ownership).read_volatile();
                 let bound = (&raw const (*body).bound).cast::<u8>().read_volatile() != 0;
                 let size = (&raw const (*body).size).read_volatile();
                 let data = (&raw const (*body).data).read_volatile();
                 // A page that goes at this moment may be live and have no frame any more.
-                let simple = live == Status::Live as u8 && unverified == 0 && !data.is_null();
+                let simple =
+                    live == Status::Live as u8 && unverified | private == 0 && !data.is_null();
                 let inside = offset.checked_add(buf.len() as u64)? <= u64::from(size);
                 if !simple || !inside || buf.len() > GLIMPSE_BYTES_MAX {
                     return None;
                 }
                 copy_volatile(data.add(offset as usize), buf);
-                Some(Glimpse { lsn, size, ownership, bound })
+                Some(Glimpse { lsn, size, ownership, bound, private: false })
             }
         })
     }
@@ -243,6 +263,12 @@ unsafe fn copy_volatile(from: *const u8, buf: &mut [u8]) {
 }
 
 impl Body {
+    /// Bytes of content, open.
+    #[inline]
+    pub fn open_size(&self) -> u32 {
+        open_size(self.size, self.private)
+    }
+
     /// The page's content.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
@@ -325,7 +351,7 @@ impl Body {
         debug_assert!(self.status == Status::Vacant);
         self.status = Status::Live;
         (self.size, self.location, self.owner) = (page.size, page.location, Owner::Mapping);
-        self.ownership = page.ownership;
+        (self.ownership, self.private) = (page.ownership, page.private);
         (self.epoch, self.lsn, self.data) = (page.epoch, page.lsn, page.data.as_ptr());
         (self.crc, self.unverified) = (page.crc, true);
         self.set_meta(page.meta.clone());
@@ -355,6 +381,7 @@ impl Body {
             meta: self.meta().cloned(),
             location: self.location,
             ownership: self.ownership,
+            private: self.private,
         })
     }
 
@@ -382,6 +409,7 @@ impl Body {
             meta: version.meta.clone(),
             location: self.location,
             ownership: version.ownership,
+            private: self.private,
         })
     }
 
@@ -548,6 +576,7 @@ impl Body {
             unverified: false,
             linked: false,
             bound: false,
+            private: false,
             ownership: Ownership::Shared,
             size: 0,
             pins: 0,

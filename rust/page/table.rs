@@ -10,6 +10,7 @@
 
 use super::lives::Lives;
 use super::meta::Meta;
+use super::seal::SEAL_BYTES;
 use super::slot::{Body, Glimpse, Seen, Slot, SlotGuard, Status};
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,6 +36,8 @@ pub struct Backed {
     pub location: Location,
     /// Who may change it.
     pub ownership: Ownership,
+    /// Its content is sealed.
+    pub private: bool,
     /// Epoch of the content.
     pub epoch: Epoch,
     /// The last record that changed it.
@@ -136,6 +139,18 @@ pub fn check_size(size: u64) -> Result<u32> {
         );
     }
     Ok(size as u32)
+}
+
+/// The size of the frame of a private page of `size` bytes. Refuses what is outside the limits.
+pub fn check_private_size(size: u64) -> Result<u32> {
+    let max = PAGE_BYTES_MAX - u64::from(SEAL_BYTES);
+    if !(PAGE_BYTES_MIN..=max).contains(&size) {
+        bail!(
+            SizeOutOfRange,
+            "a private page of {size} bytes; private pages have {PAGE_BYTES_MIN} to {max}"
+        );
+    }
+    Ok(size as u32 + SEAL_BYTES)
 }
 
 impl Table {

@@ -72,11 +72,15 @@ impl<'a> Applier<'a> {
             }
         }
         let page = table.live_mut(id).map_err(|error| no_such_page(lsn, error))?;
-        let content = matches!(op, Op::Write(_) | Op::Result(_) | Op::Derive);
+        let content = matches!(op, Op::Write(_) | Op::Result(_) | Op::Derive | Op::Seal(_));
         check_link(page, lsn, &entry.head, content)?;
         page.lsn = lsn;
         match op {
             Op::Write(runs) => write(page, id, lsn, runs)?,
+            Op::Seal(runs) => {
+                write(page, id, lsn, runs)?;
+                page.private = true;
+            }
             Op::Result(runs) => {
                 write(page, id, lsn, runs)?;
                 freshen(page);

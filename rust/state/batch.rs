@@ -19,8 +19,9 @@ use crate::log::{Append, EntryHead, Log};
 use crate::page::Delta;
 use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
+use crate::page::seal::{Plain, SEAL_BYTES};
 use crate::page::slot::{Body, SlotGuard};
-use crate::page::table::check_size;
+use crate::page::table::{check_private_size, check_size};
 use crate::types::{Link, Location, Lsn, Note, Ownership, PageId, Rule, Staleness};
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -100,13 +101,26 @@ impl<'a> Write<'a> {
         };
         Ok(Write::Delta(Box::new(earlier.merge(&piece(offset, bytes)?)?)))
     }
+
+    /// Makes it on a page's content, where it lies inside.
+    fn make(&self, content: &mut [u8]) {
+        match self {
+            Write::Nothing => {}
+            &Write::Piece(offset, bytes) => overwrite(content, [(offset, bytes)]),
+            Write::Delta(delta) => {
+                overwrite(content, delta.runs().map(|(offset, bytes)| (offset as u32, bytes)));
+            }
+        }
+    }
 }
 
 /// How a page begins: all zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Begin {
+    /// Of its frame.
     pub size: u32,
     pub location: Location,
+    pub private: bool,
     /// It was freed, and comes back.
     pub again: bool,
 }
@@ -144,7 +158,11 @@ impl Change<'_> {
         if page.bound && !self.has_no_write() && !self.is_of_state() {
             check_by_hand(self.id, page)?;
         }
-        let size = self.begin.map_or(page.size, |begin| begin.size);
+        let (frame, open) = match self.begin {
+            Some(begin) => (begin.size, begin.open_size()),
+            None => (page.size, page.open_size()),
+        };
+        let size = if self.is_of_state() { frame } else { open };
         match &self.write {
             Write::Nothing => Ok(()),
             &Write::Piece(offset, bytes) => check_range(self.id, size, offset.into(), bytes.len()),
@@ -217,10 +235,18 @@ impl Batch {
 
     /// Creates a page when the batch commits; its id can be used in the batch at once.
     pub fn create_page(&mut self, size: u64, location: Location) -> Result<PageId> {
+        self.begin(check_size(size)?, location, false)
+    }
+
+    /// As [`create_page`](Batch::create_page), of a [private](State::create_private_page) one.
+    pub fn create_private_page(&mut self, size: u64, location: Location) -> Result<PageId> {
+        self.begin(check_private_size(size)?, location, true)
+    }
+
+    fn begin(&mut self, size: u32, location: Location, private: bool) -> Result<PageId> {
         self.core.check_open()?;
-        let size = check_size(size)?;
         let id = self.core.table.reserve_id();
-        self.change(id)?.begin = Some(Begin { size, location, again: false });
+        self.change(id)?.begin = Some(Begin { size, location, private, again: false });
         Ok(id)
     }
 
@@ -321,6 +347,8 @@ pub(super) struct Planned<'a> {
     fresh: Option<Fresh<'a>>,
     /// The frame has the new content already.
     is_filled: bool,
+    /// That is sealed: all of it is written.
+    is_sealed: bool,
     written: Pieces<'a>,
     /// Whose the page is after the group, if that changes.
     ownership: Option<Ownership>,
@@ -345,9 +373,20 @@ struct Beside<'a> {
 
 impl<'a> Planned<'a> {
     fn new(change: &'a Change<'a>, page: SlotGuard<'a>, fresh: Option<Fresh<'a>>) -> Planned<'a> {
-        let (written, ownership, beside, is_filled) = (Pieces::new(), None, None, false);
-        let (entries, bodies) = (0, 0);
-        Planned { change, page, fresh, is_filled, written, ownership, beside, entries, bodies }
+        let (written, ownership, beside) = (Pieces::new(), None, None);
+        let (is_filled, is_sealed, entries, bodies) = (false, false, 0, 0);
+        Planned {
+            change,
+            page,
+            fresh,
+            is_filled,
+            is_sealed,
+            written,
+            ownership,
+            beside,
+            entries,
+            bodies,
+        }
     }
 
     /// The new content of a bound page that a change gives another one, in a frame of its own.
@@ -365,14 +404,7 @@ impl<'a> Planned<'a> {
         if !change.write.covers(size) {
             fresh.bytes_mut().copy_from_slice(page.bytes());
         }
-        match &change.write {
-            Write::Nothing => {}
-            &Write::Piece(offset, bytes) => overwrite(fresh.bytes_mut(), [(offset, bytes)]),
-            Write::Delta(delta) => {
-                let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
-                overwrite(fresh.bytes_mut(), pieces);
-            }
-        }
+        change.write.make(fresh.bytes_mut());
         Ok((fresh.bytes() != page.bytes()).then_some(fresh))
     }
 
@@ -392,11 +424,14 @@ impl<'a> Planned<'a> {
     }
 
     /// Works out what happens to the page.
-    fn plan(&mut self) -> Result<()> {
+    fn plan(&mut self, core: &'a Core) -> Result<()> {
         if self.change.begin.is_some() {
             self.count(op::CREATE_LEN);
         }
-        self.plan_write()?;
+        match self.is_private() && !self.change.is_of_state() {
+            true => self.plan_seal(core)?,
+            false => self.plan_write()?,
+        }
         if !self.change.meta.is_empty() {
             self.plan_meta()?;
         }
@@ -450,6 +485,44 @@ impl<'a> Planned<'a> {
             self.count(self.write_len());
         }
         Ok(())
+    }
+
+    fn is_private(&self) -> bool {
+        self.change.begin.map_or(self.page.private, |begin| begin.private)
+    }
+
+    /// Plans the write of a private page, by hand: it is opened, changed, and sealed as a whole.
+    fn plan_seal(&mut self, core: &'a Core) -> Result<()> {
+        let (change, id) = (self.change, self.change.id);
+        change.check_write(&self.page)?;
+        let begins = change.begin.is_some();
+        if !begins && (change.has_no_write() || change.free) {
+            return Ok(());
+        }
+        let sealer = core.sealer(id)?;
+        let mut content = match change.begin {
+            Some(begin) => Plain::new(vec![0; begin.open_size() as usize]),
+            None => sealer.open(id, self.page.bytes())?,
+        };
+        let old = content.clone();
+        change.write.make(&mut content);
+        if content == old && !begins {
+            return Ok(());
+        }
+        let mut fresh = match self.fresh.take() {
+            Some(fresh) => fresh,
+            None => Fresh::raw(&core.table, self.page.size)?,
+        };
+        sealer.seal(id, &content, fresh.bytes_mut())?;
+        self.count(op::write_len(1, fresh.bytes().len()));
+        self.go_on_in(fresh);
+        self.is_sealed = true;
+        Ok(())
+    }
+
+    /// Whether the content changes.
+    fn writes(&self) -> bool {
+        self.is_sealed || !self.written.is_empty()
     }
 
     fn plan_meta(&mut self) -> Result<()> {
@@ -534,7 +607,7 @@ impl<'a> Planned<'a> {
 
     /// Whether a bound page changes in a way that others have to follow.
     fn is_to_be_propagated(&self) -> bool {
-        !self.written.is_empty() || self.change.free
+        self.writes() || self.change.free
     }
 
     /// Whether the page's frame must be copied before it changes.
@@ -547,15 +620,22 @@ impl<'a> Planned<'a> {
         let prev = self.page.lsn;
         let head = |kind, epoch| EntryHead { kind, object: id.0, prev, epoch };
         let mut epoch = self.page.epoch;
-        if let Some(Begin { size, location, again }) = self.change.begin {
+        if let Some(Begin { size, location, again, .. }) = self.change.begin {
             epoch += u64::from(again);
             let kind = if again { kind::RESTORE } else { kind::CREATE };
             op::encode_create(entries.entry(head(kind, epoch), op::CREATE_LEN), size, location);
         }
         if !self.written.is_empty() {
             epoch += 1;
-            let (head, pieces) = (head(kind::WRITE, epoch), self.written.iter().copied());
+            let kind = op::write_kind(self.is_private());
+            let (head, pieces) = (head(kind, epoch), self.written.iter().copied());
             op::encode_write(entries, head, self.write_len(), pieces);
+        }
+        if let Some(sealed) = self.fresh.as_ref().filter(|_| self.is_sealed) {
+            epoch += 1;
+            let (head, content) = (head(kind::SEAL, epoch), sealed.bytes());
+            let piece = std::iter::once((0, content));
+            op::encode_write(entries, head, op::write_len(1, content.len()), piece);
         }
         for &(key, value) in self.beside.iter().flat_map(|beside| &beside.meta_changes) {
             let enc = entries.entry(head(kind::META, epoch), op::meta_len(key, value));
@@ -583,7 +663,7 @@ impl<'a> Planned<'a> {
         if self.entries == 0 {
             return;
         }
-        let changes_beside = self.changes_beside();
+        let (changes_beside, writes) = (self.changes_beside(), self.writes());
         let (id, page) = (self.change.id, &mut self.page);
         match (self.change.begin, self.fresh.take()) {
             (Some(begin), Some(fresh)) => begin.apply(core, id, page, fresh, lsn),
@@ -592,10 +672,10 @@ impl<'a> Planned<'a> {
         }
         if self.change.free {
             core.end_page(id, page, lsn);
-            page.epoch += u64::from(!self.written.is_empty());
+            page.epoch += u64::from(writes);
             return;
         }
-        if !self.written.is_empty() {
+        if writes {
             if !self.is_filled {
                 overwrite(page.bytes_mut(), self.written.iter().copied());
             }
@@ -612,8 +692,13 @@ impl<'a> Planned<'a> {
 }
 
 impl Begin {
+    /// Bytes of content, open.
+    fn open_size(self) -> u32 {
+        self.size - if self.private { SEAL_BYTES } else { 0 }
+    }
+
     fn apply(self, core: &Core, id: PageId, page: &mut SlotGuard<'_>, fresh: Fresh<'_>, lsn: Lsn) {
-        let Begin { size, location, again } = self;
+        let Begin { size, location, private, again } = self;
         if again {
             // Snapshots taken since it was freed do not have it.
             core.displace(id, page, None, lsn, false);
@@ -622,6 +707,7 @@ impl Begin {
         } else {
             page.create(size, location, lsn, fresh.take());
         }
+        page.private = private;
         core.note_created(id, size, lsn);
     }
 }
@@ -707,7 +793,7 @@ impl Core {
             let (page, fresh) = (Planned::lock(self, change)?, change.begin.map(zeroed));
             plan.push(Planned::new(change, page, fresh.transpose()?));
             let Some(planned) = plan.last_mut() else { continue };
-            planned.plan()?;
+            planned.plan(self)?;
             if planned.page.bound && !is_bound && planned.is_to_be_propagated() {
                 return Err(Error::bound());
             }

@@ -291,9 +291,9 @@ fn write_image(
 ) -> Result<u64> {
     let mut writer = ImageWriter::create(storage, name, identity)?;
     let each = |id, seen: &Seen, bytes: &[u8]| {
-        let &Seen { epoch, lsn, location, ownership, .. } = seen;
+        let &Seen { epoch, lsn, location, ownership, private, .. } = seen;
         let meta = seen.meta.as_deref();
-        writer.add(&ImagePage { id, epoch, lsn, location, ownership, bytes, meta })
+        writer.add(&ImagePage { id, epoch, lsn, location, ownership, private, bytes, meta })
     };
     let mut done = 0;
     let pages = snapshot.for_each(each, |bytes| {

@@ -260,8 +260,12 @@ impl Core {
         writer: Writer,
     ) -> Result<Option<Lsn>> {
         let mut page = self.lock_for(writer, id)?;
-        check_range(id, page.size, offset, bytes.len())?;
+        check_range(id, page.open_size(), offset, bytes.len())?;
         let (at, base) = (offset as usize, offset as u32);
+        if page.private {
+            drop(page);
+            return self.write_private(id, writer, Write::Piece(base, bytes), note);
+        }
         if page.bound {
             let changes = page.bytes()[at..at + bytes.len()] != *bytes;
             return self
@@ -282,6 +286,11 @@ impl Core {
         let lsn = self.in_turn(|| {
             let writer = Writer { authority, read: None };
             let mut page = self.lock_for(writer, id)?;
+            if page.private {
+                drop(page);
+                let write = Write::Delta(Box::new(delta.clone()));
+                return self.write_private(id, writer, write, delta.note());
+            }
             delta.validate(page.size as usize)?;
             let pieces = delta.runs().map(|(offset, bytes)| (offset as u32, bytes));
             let changed = changed_pieces(page.bytes(), pieces);
@@ -314,6 +323,19 @@ impl Core {
         }
         let changes = [Change { writer, write: write()?, ..Change::nothing(id) }];
         self.commit_bound(Group { changes: &changes, note, listed: None }, Log::begin)
+    }
+
+    /// Writes to a private page: it is opened and sealed, which takes time.
+    #[inline(never)]
+    fn write_private(
+        &self,
+        id: PageId,
+        writer: Writer,
+        write: Write<'_>,
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        let changes = [Change { writer, write, ..Change::nothing(id) }];
+        self.commit_batch(Group { changes: &changes, note, listed: None }, Log::begin)
     }
 
     /// Frees a page as one record.
@@ -534,8 +556,12 @@ impl State {
         let core = self.core();
         let lsn = core.in_turn(|| {
             let mut page = core.lock_for(Writer::ANYBODY, id)?;
-            if content.len() != page.size as usize {
-                return Err(wrong_length(id, page.size, "content", content.len()));
+            if content.len() != page.open_size() as usize {
+                return Err(wrong_length(id, page.open_size(), "content", content.len()));
+            }
+            if page.private {
+                drop(page);
+                return core.write_private(id, Writer::ANYBODY, Write::Piece(0, content), note);
             }
             if page.bound {
                 let changes = page.bytes() != content;
@@ -583,9 +609,14 @@ impl State {
         let lsn = core.in_turn(|| {
             let mut page = core.lock_for(Writer::ANYBODY, id)?;
             for (what, bytes) in [("a mask", mask), ("content", content)] {
-                if bytes.len() != page.size as usize {
-                    return Err(wrong_length(id, page.size, what, bytes.len()));
+                if bytes.len() != page.open_size() as usize {
+                    return Err(wrong_length(id, page.open_size(), what, bytes.len()));
                 }
+            }
+            if page.private {
+                drop(page);
+                let write = Write::Delta(Box::new(Delta::sparse(id, mask, content)?));
+                return core.write_private(id, Writer::ANYBODY, write, note);
             }
             let mut runs = Runs::new();
             mask_runs(mask, 0, &mut runs);

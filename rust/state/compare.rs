@@ -32,7 +32,7 @@ pub enum Difference {
     /// Both have it.
     Changed {
         /// Stretches of content that differ, ascending. Few equal bytes between two are part of a
-        /// stretch, as in a delta. Empty if only metadata differs.
+        /// stretch, as in a delta. Of a private page, all of it. Empty if only metadata differs.
         runs: Vec<Run>,
         /// Metadata, parents or ownership differ.
         meta: bool,
@@ -134,7 +134,11 @@ impl Keeper for Borrowed<'_> {
 
 fn changed<'a>(from: &Pinned<Borrowed<'a>>, to: &Pinned<Borrowed<'a>>) -> Option<Difference> {
     let mut runs = Runs::new();
-    diff(from.bytes(), to.bytes(), &mut runs);
+    match to.seen().private {
+        false => diff(from.bytes(), to.bytes(), &mut runs),
+        true if from.bytes() == to.bytes() => {}
+        true => runs.push(Run { offset: 0, len: to.seen().open_size() }),
+    }
     let about = |seen: &Seen| (seen.meta.clone(), seen.ownership);
     let meta = about(from.seen()) != about(to.seen());
     let differs = meta || !runs.is_empty();

@@ -9,6 +9,7 @@ use crate::env::{Clock, MemStorage, OsClock, Storage};
 use crate::events::Hub;
 use crate::limits;
 use crate::log::{Background, Log, LogOptions, Recovered};
+use crate::page::seal::Sealer;
 use crate::page::table::Table;
 use crate::stdx::hist::Histogram;
 use crate::stdx::lock::Lock;
@@ -18,7 +19,7 @@ use crate::txn::Meter;
 use crate::types::Lsn;
 use crate::version::Snapshots;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 #[cfg(test)]
 mod tests;
@@ -104,6 +105,8 @@ pub struct Core {
     pub caller: AtomicUsize,
     pub events: Arc<Hub>,
     pub config: Config,
+    /// Of the key that the caller gave.
+    pub sealer: OnceLock<Arc<Sealer>>,
     pub storage: Arc<dyn Storage>,
     pub wall: Arc<dyn Clock>,
     pub catalog: Mutex<Catalog>,
@@ -163,6 +166,7 @@ impl Core {
             caller: AtomicUsize::new(0),
             events: Arc::default(),
             config,
+            sealer: OnceLock::new(),
             storage,
             wall: wall(),
             catalog: Mutex::new(Catalog {
@@ -213,6 +217,7 @@ impl Core {
             log.set_storage(self.storage.clone());
         }
         self.config = Config::memory();
+        self.sealer.take();
         self.table.memory.set_limit(0);
         (catalog.lock, catalog.imaged) = (None, None);
         catalog.manifest = Manifest::new([0; 16], catalog.manifest.kind);

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!   "MMSB state digest 1\n", then per page, ascending by id:
-//!   u64 id, u64 epoch, u32 size, u32 ownership, u32 metadata keys,
+//!   u64 id, u64 epoch, u32 size, u32 ownership, plus 2^31 of a private page, u32 metadata keys,
 //!   per key: u32 length, key, u32 length, value; first a key of no bytes, if the page has
 //!   parents: per parent, in their order, u64 id, u8 kind of edge
 //!   content
 //! ```
 //!
-//! All numbers little-endian. Placement, LSNs and freed pages are not content.
+//! Of private pages, size and content as they are sealed. All numbers little-endian. Placement, LSNs and freed pages are not content.
 
 use super::State;
 use super::snapshot::Snapshot;
@@ -43,7 +43,7 @@ impl Digester {
         self.push(&id.0.to_le_bytes());
         self.push(&seen.epoch.to_le_bytes());
         self.push(&seen.size.to_le_bytes());
-        self.push(&seen.ownership.code().to_le_bytes());
+        self.push(&(seen.ownership.code() | u32::from(seen.private) << 31).to_le_bytes());
         match &seen.meta {
             Some(meta) => self.meta(meta),
             None => self.push(&0u32.to_le_bytes()),

@@ -99,7 +99,7 @@ fn event(lsn: Lsn, entry: &Entry<'_>) -> Option<Event> {
     event.kind = match Op::decode(entry).ok()? {
         Op::Create { .. } | Op::Restore { .. } => EventKind::Created,
         Op::Free => EventKind::Freed,
-        Op::Write(_) | Op::Derive | Op::Result(_) => EventKind::Changed,
+        Op::Write(_) | Op::Seal(_) | Op::Derive | Op::Result(_) => EventKind::Changed,
         Op::Stale(Staleness::Fresh) | Op::Rule(_) => return None,
         Op::Stale(_) => EventKind::Stale,
         Op::Meta { .. } => EventKind::Metadata,

@@ -203,7 +203,9 @@ fn look(record: &Record<'_>, page: PageId) -> Result<(Looked, Lsn)> {
         }
         prev = entry.head.prev;
         match Op::decode(&entry).map_err(broken)? {
-            Op::Create { .. } | Op::Write(_) => looked.content = Some((entry.head.epoch, false)),
+            Op::Create { .. } | Op::Write(_) | Op::Seal(_) => {
+                looked.content = Some((entry.head.epoch, false));
+            }
             Op::Derive | Op::Result(_) => looked.content = Some((entry.head.epoch, true)),
             Op::Restore { .. } => {
                 looked.content = Some((entry.head.epoch, false));

@@ -18,6 +18,7 @@ use crate::log::reader::Lookup;
 use crate::log::segment::{INDEX_EVERY, SEGMENT_HEADER_BYTES, Segment};
 use crate::log::{EntryHead, Reader, Record, gate};
 use crate::page::meta::Meta;
+use crate::page::seal::SEAL_BYTES;
 use crate::page::{Delta, Stamp};
 use crate::types::{Epoch, Link, Location, Lsn, Ownership, PageId, Rule, Staleness};
 use smallvec::SmallVec;
@@ -70,6 +71,8 @@ pub enum Change {
     Computed(Delta),
     /// Content became stale, or was found not to be.
     Staled(Staleness),
+    /// The content of a private page changed; [`State::page_at`] tells what it came to.
+    Sealed,
 }
 
 /// One change to one page, read back from the log.
@@ -138,6 +141,8 @@ pub struct PageAt {
     pub meta: Vec<(Vec<u8>, Vec<u8>)>,
     /// Who could change it.
     pub ownership: Ownership,
+    /// Whether its content is sealed where it is kept.
+    pub private: bool,
     /// The pages that it derived from, in the order in which the edges were added.
     pub parents: Vec<Link>,
     /// How its content was computed, if it was.
@@ -205,7 +210,7 @@ impl Iterator for Changes {
 /// Takes the changes of a record, to one page (then in front of what `out` holds: links lead
 /// backwards) or to all.
 fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed>) -> Result<()> {
-    let mut at = 0;
+    let mut at: usize = 0;
     for entry in record.entries() {
         let entry = entry.map_err(|reason| unreadable(record.lsn, reason))?;
         let EntryHead { object, epoch, prev, .. } = entry.head;
@@ -229,7 +234,15 @@ fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed
             Op::Rule(rule) => Change::Ruled(rule),
             Op::Derive => Change::Derived,
             Op::Stale(staleness) => Change::Staled(staleness),
+            Op::Seal(_) => Change::Sealed,
         };
+        if matches!(change, Change::Sealed) {
+            let before = match page {
+                Some(_) => at.checked_sub(1).and_then(|at| out.get_mut(at)),
+                None => out.back_mut(),
+            };
+            tell_open_size(before.filter(|before| (before.lsn, before.page) == (record.lsn, id)));
+        }
         let changed = Changed {
             lsn: record.lsn,
             time_ms: record.time_ms(),
@@ -247,6 +260,15 @@ fn collect(record: &Record<'_>, page: Option<PageId>, out: &mut VecDeque<Changed
         at += 1;
     }
     Ok(())
+}
+
+/// A page that begins private has the size that it shows, not that of its frame.
+fn tell_open_size(begun: Option<&mut Changed>) {
+    if let Some(Changed { change, .. }) = begun
+        && let Change::Created { size, .. } | Change::Restored { size, .. } = change
+    {
+        *size = size.saturating_sub(SEAL_BYTES.into());
+    }
 }
 
 /// A delta as it was recorded, with its note and its place in history.
@@ -493,6 +515,7 @@ impl Core {
         if let Some(image) = base {
             past.table.back(Arc::new(image));
         }
+        past.sealer = self.sealer.clone();
         // It has no log of its own: its history is dropped, not empty.
         if let Some(log) = Arc::get_mut(&mut past.log) {
             log.rebase(lsn);
@@ -510,7 +533,13 @@ impl Core {
 
     fn page_at(&self, id: PageId, lsn: Lsn) -> Result<PageAt> {
         match self.past(id, lsn)? {
-            Some(past) => Ok(self.settle(id, past)?.into_page()),
+            Some(past) => {
+                let mut page = self.settle(id, past)?.into_page();
+                if page.private {
+                    page.bytes = self.copy_all(id, true, &page.bytes)?;
+                }
+                Ok(page)
+            }
             None => bail!(PageNotFound, "{id} does not exist as of {lsn}"),
         }
     }
@@ -635,12 +664,13 @@ struct Past {
     lsn: Lsn,
     meta: Meta,
     ownership: Ownership,
+    private: bool,
 }
 
 impl From<ImageCopy> for Past {
     fn from(copy: ImageCopy) -> Past {
-        let ImageCopy { bytes, epoch, lsn, meta, ownership } = copy;
-        Past { bytes, pending: None, epoch, lsn, meta, ownership }
+        let ImageCopy { bytes, epoch, lsn, meta, ownership, private } = copy;
+        Past { bytes, pending: None, epoch, lsn, meta, ownership, private }
     }
 }
 
@@ -661,18 +691,24 @@ impl Past {
     fn after(past: Option<Past>, op: Op<'_>, lsn: Lsn, epoch: Epoch) -> Result<Option<Past>> {
         if let Op::Create { size, .. } | Op::Restore { size, .. } = op {
             let (bytes, meta, pending) = (vec![0; size as usize], Meta::default(), None);
-            let ownership = Ownership::Shared;
-            return Ok(Some(Past { bytes, pending, epoch, lsn, meta, ownership }));
+            let (ownership, private) = (Ownership::Shared, false);
+            return Ok(Some(Past { bytes, pending, epoch, lsn, meta, ownership, private }));
         }
         let Some(mut past) = past else {
             return Err(unreadable(lsn, "it changes a page that does not exist"));
         };
         match op {
             Op::Free => return Ok(None),
-            Op::Write(runs) | Op::Result(runs) if runs.end() > past.bytes.len() as u64 => {
+            Op::Write(runs) | Op::Result(runs) | Op::Seal(runs)
+                if runs.end() > past.bytes.len() as u64 =>
+            {
                 return Err(unreadable(lsn, "it writes beyond the page's end"));
             }
             Op::Write(runs) => past.write(runs),
+            Op::Seal(runs) => {
+                past.write(runs);
+                past.private = true;
+            }
             Op::Result(runs) => {
                 past.write(runs);
                 past.meta.staleness = Staleness::Fresh;
@@ -726,7 +762,7 @@ impl Past {
     fn into_page(self) -> PageAt {
         let (meta, parents) = (self.meta.pairs(), self.meta.parents().to_vec());
         let (rule, staleness) = (self.meta.rule().cloned(), self.meta.staleness);
-        let Past { bytes, epoch, lsn, ownership, .. } = self;
-        PageAt { bytes, epoch, lsn, meta, ownership, parents, rule, staleness }
+        let Past { bytes, epoch, lsn, ownership, private, .. } = self;
+        PageAt { bytes, epoch, lsn, meta, ownership, private, parents, rule, staleness }
     }
 }

@@ -35,6 +35,7 @@ mod graph;
 mod history;
 mod op;
 mod partition;
+mod private;
 mod propagate;
 mod read;
 mod revert;

@@ -15,6 +15,7 @@
 //! kind 11 result   as write: the content is what the rule, a callback, made of the parents
 //! kind 12 stale    u8 staleness: 0 it is what the rule makes, 1 a page further up is stale, 2 a parent
 //!                  changed since
+//! kind 13 seal     as write: the page is private from its beginning on, the content sealed
 //! ```
 //!
 //! After 10 and 11 the page is not stale.
@@ -51,6 +52,8 @@ pub mod kind {
     pub const RESULT: u8 = 11;
     /// Content becomes stale, or is found not to be.
     pub const STALE: u8 = 12;
+    /// Sealed content changes.
+    pub const SEAL: u8 = 13;
 }
 
 /// Pieces of new content: offset in the page, bytes. Ascending, not overlapping, none empty.
@@ -70,6 +73,7 @@ pub enum Op<'a> {
     Derive,
     Result(Written<'a>),
     Stale(Staleness),
+    Seal(Written<'a>),
 }
 
 /// The runs of a write.
@@ -110,6 +114,7 @@ impl<'a> Op<'a> {
             }
             kind::WRITE => return Written::decode(dec).map(Op::Write),
             kind::RESULT => return Written::decode(dec).map(Op::Result),
+            kind::SEAL => return Written::decode(dec).map(Op::Seal),
             kind::DERIVE => Op::Derive,
             kind::STALE => {
                 let staleness = dec.u8().and_then(Staleness::from_u8);
@@ -191,6 +196,12 @@ impl<'a> Iterator for Written<'a> {
 #[inline]
 pub fn write_len(runs: usize, payload: usize) -> usize {
     4 + runs * RUN_BYTES + payload
+}
+
+/// The kind of entry that writes content by hand.
+#[inline]
+pub fn write_kind(private: bool) -> u8 {
+    if private { kind::SEAL } else { kind::WRITE }
 }
 
 /// Writes a write, with a body of [`write_len`] bytes.

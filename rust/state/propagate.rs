@@ -22,6 +22,7 @@ use super::batch::{Change, Group, Planned};
 use super::core::Core;
 use super::graph::Edges;
 use super::op::{self, kind};
+use super::private::check_computable;
 use super::rules::{Callback, Computed, Derivation, Recompute, Rules, Way, no_callback};
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
@@ -617,12 +618,18 @@ impl Core {
     ) -> Result<Vec<Link>> {
         let page = self.table.lock(id)?;
         let size = page.size;
+        if rule.is_some() {
+            check_computable(id, &page)?;
+        }
         let before = page.meta().map(|meta| meta.parents().to_vec()).unwrap_or_default();
         drop(page);
         let mut sizes = Vec::new();
         for link in parents {
             let page = self.table.lock(link.page)?;
             if link.kind == EdgeKind::Data {
+                if rule.is_some() {
+                    check_computable(link.page, &page)?;
+                }
                 sizes.push(page.size as usize);
             }
         }

@@ -4,6 +4,7 @@ use super::State;
 use super::allocator::no_key;
 use super::commit::check_range;
 use super::core::Core;
+use super::private::check_shown;
 use crate::error::Result;
 use crate::page::pinned::Pinned;
 use crate::page::table::Table;
@@ -80,12 +81,11 @@ impl State {
             return Ok(());
         }
         let mut page = self.core().lock_page(id)?;
+        if buf.len() <= COPY_LOCKED_BYTES_MAX || page.private {
+            return self.core().copy_out(id, &page, offset, buf);
+        }
         check_range(id, page.size, offset, buf.len())?;
         let range = offset as usize..offset as usize + buf.len();
-        if buf.len() <= COPY_LOCKED_BYTES_MAX {
-            buf.copy_from_slice(&page.bytes()[range]);
-            return Ok(());
-        }
         let view = self.pin(id, &mut page);
         drop(page);
         buf.copy_from_slice(&view[range]);
@@ -94,15 +94,26 @@ impl State {
 
     /// The whole content, copied.
     pub fn read_all(&self, id: PageId) -> Result<Vec<u8>> {
-        Ok(self.view(id)?.to_vec())
+        self.check_open()?;
+        let mut page = self.core().lock_page(id)?;
+        if page.private {
+            return self.core().copy_all(id, true, page.bytes());
+        }
+        let view = self.pin(id, &mut page);
+        drop(page);
+        Ok(view.to_vec())
     }
 
     /// A view of the whole content, without a copy.
     ///
     /// Cost: about 20 ns, whatever the page's size.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a private page.
     pub fn view(&self, id: PageId) -> Result<View> {
         self.check_open()?;
         let mut page = self.core().lock_page(id)?;
+        check_shown(id, &page)?;
         Ok(self.pin(id, &mut page))
     }
 
@@ -112,7 +123,7 @@ impl State {
 
     /// Bytes of a page.
     pub fn page_size(&self, id: PageId) -> Result<u64> {
-        Ok(self.core().lock_page(id)?.size.into())
+        Ok(self.core().lock_page(id)?.open_size().into())
     }
 
     /// How often a page's content has changed.

@@ -208,8 +208,8 @@ impl Core {
             (Some((then, _)), Some(now)) if then.lsn == now.lsn => return Ok(None),
             (Some((then, bytes)), now) => {
                 if now.is_none() {
-                    let (size, location) = (then.size, then.location);
-                    change.begin = Some(Begin { size, location, again: true });
+                    let Seen { size, location, private, .. } = then;
+                    change.begin = Some(Begin { size, location, private, again: true });
                 }
                 if now.is_none() || bytes != page.bytes() {
                     change.write = Write::Delta(Box::new(Delta::dense(id, bytes)?));

@@ -131,20 +131,19 @@ impl Snapshot {
     /// Copies `buf.len()` bytes from `offset` on.
     pub fn read(&self, id: PageId, offset: u64, buf: &mut [u8]) -> Result<()> {
         self.get(id, |seen, bytes| {
-            check_range(id, seen.size, offset, buf.len())?;
-            buf.copy_from_slice(&bytes[offset as usize..offset as usize + buf.len()]);
-            Ok(())
+            check_range(id, seen.open_size(), offset, buf.len())?;
+            self.core.copy_open((id, seen.private), bytes, offset, buf)
         })?
     }
 
     /// The whole content, copied.
     pub fn read_all(&self, id: PageId) -> Result<Vec<u8>> {
-        self.get(id, |_, bytes| bytes.to_vec())
+        self.get(id, |seen, bytes| self.core.copy_all(id, seen.private, bytes))?
     }
 
     /// Bytes of a page.
     pub fn page_size(&self, id: PageId) -> Result<u64> {
-        self.get(id, |seen, _| seen.size.into())
+        self.get(id, |seen, _| seen.open_size().into())
     }
 
     /// Epoch of a page's content.

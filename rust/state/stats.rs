@@ -103,6 +103,7 @@ macro_rules! for_each_number {
         visit("torn_bytes", stats.torn_bytes);
         visit("transactions_owned", stats.transactions.owned);
         visit("transactions_shared", stats.transactions.shared);
+        visit("transactions_sealed", stats.transactions.sealed);
         visit("transaction_conflicts", stats.transactions.conflicts);
         visit("transactions_exhausted", stats.transactions.exhausted);
     }};

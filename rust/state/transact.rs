@@ -34,7 +34,7 @@ use crate::log::record::check_note;
 use crate::page::Delta;
 use crate::page::meta::Meta;
 use crate::page::slot::{Glimpse, SlotGuard};
-use crate::page::table::check_size;
+use crate::page::table::{check_private_size, check_size};
 use crate::stdx::canary::{Canary, sings};
 use crate::txn::{Draft, Outcome, Retry, Savepoint, Touched, What};
 use crate::types::{Location, Lsn, Note, Ownership, PageId};
@@ -351,7 +351,7 @@ impl<'a> Transaction<'a> {
     fn observe<R>(
         &mut self,
         at: usize,
-        read: impl FnOnce(&SlotGuard<'_>) -> Result<R>,
+        read: impl FnOnce(&Core, &SlotGuard<'_>) -> Result<R>,
     ) -> Result<R> {
         let seen = self.draft.pages()[at];
         let (page, done) = match self.look(seen.id, read) {
@@ -388,16 +388,22 @@ impl<'a> Transaction<'a> {
         let seen = self.draft.page(at);
         (seen.size, seen.admitted) = (page.size, admitted);
         seen.owned = admitted && page.ownership != Ownership::Shared;
+        seen.private = page.private;
         seen
     }
 
     /// The page as it is, and what `read` makes of it.
     #[inline]
-    fn look<R>(&self, id: PageId, read: impl FnOnce(&SlotGuard<'_>) -> R) -> Result<(Glimpse, R)> {
+    fn look<R>(
+        &self,
+        id: PageId,
+        read: impl FnOnce(&Core, &SlotGuard<'_>) -> R,
+    ) -> Result<(Glimpse, R)> {
         let page = self.core.table.lock(id)?;
-        let (lsn, size, ownership, bound) = (page.lsn, page.size, page.ownership, page.bound);
-        let glimpse = Glimpse { lsn, size, ownership, bound };
-        Ok((glimpse, read(&page)))
+        let (lsn, size, private) = (page.lsn, page.open_size(), page.private);
+        let (ownership, bound) = (page.ownership, page.bound);
+        let glimpse = Glimpse { lsn, size, ownership, bound, private };
+        Ok((glimpse, read(&self.core, &page)))
     }
 
     /// The page is not there, and is to be absent at the commit, too.
@@ -467,7 +473,7 @@ impl<'a> Transaction<'a> {
         }
         let now = match self.core.table.glimpse(seen.id, 0, &mut []) {
             Some(now) => now,
-            None => match self.look(seen.id, |_| ()) {
+            None => match self.look(seen.id, |_, _| ()) {
                 Ok((now, ())) => now,
                 Err(error) => return self.observe_absence(seen, error),
             },
@@ -496,7 +502,7 @@ impl<'a> Transaction<'a> {
         let id = self.draft.pages()[at].id;
         match self.core.table.glimpse(id, offset, buf) {
             Some(page) => self.depend(at, page),
-            None => self.observe(at, |page| copy_out(id, page, offset, buf)),
+            None => self.observe(at, |core, page| core.copy_out(id, page, offset, buf)),
         }
     }
 
@@ -562,7 +568,7 @@ impl<'a> Transaction<'a> {
         match own {
             Some(value) => Ok(value),
             None if self.draft.pages()[at].created => Ok(None),
-            None => self.observe(at, |page| {
+            None => self.observe(at, |_, page| {
                 Ok(page.meta().and_then(|meta| meta.get(key)).map(<[u8]>::to_vec))
             }),
         }
@@ -577,7 +583,7 @@ impl<'a> Transaction<'a> {
         if self.draft.pages()[at].created {
             return Ok(true);
         }
-        match self.observe(at, |_| Ok(())) {
+        match self.observe(at, |_, _| Ok(())) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Conflict => Err(error),
             Err(error) if error.is_corrupt() => Err(error),
@@ -640,13 +646,33 @@ impl<'a> Transaction<'a> {
     /// `SizeOutOfRange`.
     pub fn create_page(&mut self, size: u64, location: Location) -> Result<PageId> {
         self.check_writing()?;
-        let size = check_size(size)?;
+        let frame = check_size(size)?;
+        self.create(What::Create { size: frame, location, private: false }, frame)
+    }
+
+    /// As [`create_page`](Transaction::create_page), of a [private](State::create_private_page) one.
+    ///
+    /// # Errors
+    /// `SizeOutOfRange`, `Sealed`.
+    pub fn create_private_page(&mut self, size: u64, location: Location) -> Result<PageId> {
+        self.check_writing()?;
+        let frame = check_private_size(size)?;
+        self.create(What::Create { size: frame, location, private: true }, size as u32)
+    }
+
+    /// Creates a page that shows `size` bytes.
+    fn create(&mut self, what: What, size: u32) -> Result<PageId> {
+        let private = matches!(what, What::Create { private: true, .. });
         let id = self.core.table.reserve_id();
         // It may have been asked for when it was not there, or created before and taken back.
         let at = self.draft.find(id).unwrap_or_else(|| self.draft.add(id));
         let page = self.draft.page(at);
-        (page.size, page.admitted, page.created) = (size, true, true);
-        self.draft.push(at, What::Create { size, location });
+        (page.size, page.private, page.admitted, page.created) = (size, private, true, true);
+        self.draft.push(at, what);
+        if private {
+            // Left in the draft, it goes with the transaction.
+            self.core.sealer(id)?;
+        }
         Ok(id)
     }
 
@@ -784,13 +810,25 @@ impl<'a> Transaction<'a> {
         };
         // From here on the ids that it gave out are the state's.
         self.committed = true;
-        let owned = self.draft.pages().iter().all(|page| page.owned);
         let core = &*self.core;
-        core.meter.count(if owned { Outcome::Owned } else { Outcome::Shared });
+        core.meter.count(self.way());
         if let Some(began) = self.began {
             core.meter.time(core.wall.monotonic_ns().saturating_sub(began));
         }
         core.acknowledged(lsn)
+    }
+
+    /// Which way it went.
+    #[inline]
+    fn way(&self) -> Outcome {
+        let pages = self.draft.pages();
+        if pages.iter().any(|page| page.private) {
+            return Outcome::Sealed;
+        }
+        match pages.iter().all(|page| page.owned) {
+            true => Outcome::Owned,
+            false => Outcome::Shared,
+        }
     }
 
     #[inline]
@@ -836,8 +874,8 @@ impl<'a> Transaction<'a> {
         let steps: SmallVec<[&What; 4]> = self.draft.steps_of(at).map(|step| &step.what).collect();
         for what in steps.into_iter().rev() {
             match what {
-                &What::Create { size, location } => {
-                    change.begin = Some(Begin { size, location, again: false });
+                &What::Create { size, location, private } => {
+                    change.begin = Some(Begin { size, location, private, again: false });
                 }
                 What::Free => change.free = true,
                 What::Write { offset, payload } => {
@@ -876,13 +914,6 @@ impl std::fmt::Debug for Transaction<'_> {
 fn lost() -> Error {
     let message = "the transaction met another before; it is to be begun anew";
     Error::new(ErrorKind::Conflict, message)
-}
-
-#[inline]
-fn copy_out(id: PageId, page: &SlotGuard<'_>, offset: u64, buf: &mut [u8]) -> Result<()> {
-    check_range(id, page.size, offset, buf.len())?;
-    buf.copy_from_slice(&page.bytes()[offset as usize..offset as usize + buf.len()]);
-    Ok(())
 }
 
 /// Copies what `bytes`, which go to `from`, have in common with `buf`, which shows the page from

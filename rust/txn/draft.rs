@@ -32,6 +32,8 @@ pub struct Touched {
     pub admitted: bool,
     /// It belongs to the transaction's partition.
     pub owned: bool,
+    /// It is private.
+    pub private: bool,
     /// The transaction creates it.
     pub created: bool,
     /// The newest of its steps.
@@ -42,7 +44,7 @@ pub struct Touched {
 #[derive(Clone, Debug)]
 pub enum What {
     /// It begins, all zero.
-    Create { size: u32, location: Location },
+    Create { size: u32, location: Location, private: bool },
     /// It ends.
     Free,
     /// Bytes of the payload go to an offset.
@@ -102,8 +104,9 @@ impl Draft {
     #[inline]
     pub fn add(&mut self, id: PageId) -> usize {
         let at = self.pages.len();
-        let (read, size, admitted, owned, created) = (Lsn::ZERO, 0, false, false, false);
-        self.pages.push(Touched { id, read, size, admitted, owned, created, last: NONE });
+        let (read, size, last) = (Lsn::ZERO, 0, NONE);
+        let (admitted, owned, private, created) = (false, false, false, false);
+        self.pages.push(Touched { id, read, size, admitted, owned, private, created, last });
         if at >= LOOKED_THROUGH_MAX {
             self.index(at);
         }
@@ -278,7 +281,7 @@ mod tests {
         for id in [4, 5, 6] {
             let at = draft.add(PageId(id));
             draft.page(at).created = true;
-            draft.push(at, What::Create { size: 8, location: Location::Cpu });
+            draft.push(at, What::Create { size: 8, location: Location::Cpu, private: false });
         }
         assert_eq!(draft.go_back(start), [PageId(6), PageId(5), PageId(4)]);
         assert_eq!(draft.created().count(), 0);

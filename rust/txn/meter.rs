@@ -17,12 +17,18 @@ pub enum Outcome {
     Conflict = 2,
     /// It was tried as often as its caller allowed.
     Exhausted = 3,
+    /// It committed, and touched private pages.
+    Sealed = 4,
+}
+
+impl Outcome {
+    const ALL: usize = 5;
 }
 
 /// A state's counts of outcomes, and the time of those that committed.
 #[derive(Default)]
 pub struct Meter {
-    counts: Counters<4>,
+    counts: Counters<{ Outcome::ALL }>,
     commit_ns: Histogram,
 }
 
@@ -31,8 +37,10 @@ pub struct Meter {
 pub struct TransactionStats {
     /// Committed ones of a partition that touched its own pages alone.
     pub owned: u64,
-    /// All other committed ones that changed something.
+    /// All other committed ones that changed something, and touched no private page.
     pub shared: u64,
+    /// Committed ones that touched private pages: each of those was opened, and sealed anew if it changed.
+    pub sealed: u64,
     /// Tries that met another transaction.
     pub conflicts: u64,
     /// Transactions that were given up after as many tries as they had.
@@ -45,7 +53,7 @@ impl Meter {
     /// Counts an outcome.
     #[inline]
     pub fn count(&self, outcome: Outcome) {
-        let mut counts = [0; 4];
+        let mut counts = [0; Outcome::ALL];
         counts[outcome as usize] = 1;
         self.counts.add(counts);
     }
@@ -54,7 +62,7 @@ impl Meter {
     #[inline]
     pub fn is_timed(&self) -> bool {
         let own = self.counts.own();
-        (own[0] + own[1]).is_multiple_of(TIMED_EVERY)
+        (own[0] + own[1] + own[4]).is_multiple_of(TIMED_EVERY)
     }
 
     /// Adds the time of one.
@@ -64,13 +72,15 @@ impl Meter {
 
     /// What there was so far.
     pub fn read(&self) -> TransactionStats {
-        let [owned, shared, conflicts, exhausted] = std::array::from_fn(|at| self.counts.sum(at));
-        TransactionStats { owned, shared, conflicts, exhausted, time: self.commit_ns.read() }
+        let [owned, shared, conflicts, exhausted, sealed] =
+            std::array::from_fn(|at| self.counts.sum(at));
+        let time = self.commit_ns.read();
+        TransactionStats { owned, shared, sealed, conflicts, exhausted, time }
     }
 
     /// Forgets all.
     pub fn reset(&mut self) {
-        self.counts.set([0; 4]);
+        self.counts.set([0; Outcome::ALL]);
         self.commit_ns.clear();
     }
 }

@@ -14,6 +14,7 @@ mod history;
 mod opening;
 mod pages;
 mod pool;
+mod private;
 mod reverts;
 mod snapshots;
 mod transactions;

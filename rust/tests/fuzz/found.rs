@@ -22,7 +22,9 @@ fn image(lsn: Lsn, changed: Lsn, epoch: Epoch, next_id: u64) -> (SimStorage, u64
     let mut writer = ImageWriter::create(&disk, &name, IDENTITY).unwrap();
     let (id, location, bytes) = (PageId(1), Location::Cpu, &[7; 10][..]);
     let ownership = Ownership::Shared;
-    let page = ImagePage { id, epoch, lsn: changed, location, ownership, bytes, meta: None };
+    let private = false;
+    let page =
+        ImagePage { id, epoch, lsn: changed, location, ownership, private, bytes, meta: None };
     writer.add(&page).unwrap();
     let len = writer.finish(next_id, lsn).unwrap();
     (disk, len)

@@ -282,3 +282,21 @@ fn a_page_is_told_as_it_was() {
     }
     assert_eq!(state.page_at(c, now).unwrap().bytes, state.read_all(c).unwrap());
 }
+
+#[test]
+fn what_is_written_and_freed_at_once_stays_in_snapshots_as_it_was() {
+    let state = memory();
+    let a = page(&state);
+    let b = derived(&state, &[a], COPY);
+    set(&state, a, 5);
+    let before = state.snapshot().unwrap();
+    let mut batch = Batch::new(&state);
+    batch.write(a, 0, &[9]).unwrap();
+    batch.free_page(a).unwrap();
+    batch.free_page(b).unwrap();
+    batch.commit(NOTE).unwrap();
+    assert_eq!(before.read_all(a).unwrap(), 5u64.to_le_bytes());
+    assert_eq!(before.read_all(b).unwrap(), 5u64.to_le_bytes());
+    assert!(!state.contains(a) && !state.contains(b));
+    assert_replays(&state);
+}

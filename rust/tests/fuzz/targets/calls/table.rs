@@ -16,6 +16,7 @@ use mmsb::ffi::graph::*;
 use mmsb::ffi::log::*;
 use mmsb::ffi::memory::*;
 use mmsb::ffi::page::*;
+use mmsb::ffi::private::*;
 use mmsb::ffi::propagate::*;
 use mmsb::ffi::reader::*;
 use mmsb::ffi::revert::*;
@@ -317,6 +318,31 @@ pub const CALLS: &[(&str, Call)] = &[
         let (state, size, location, note, out) =
             (a.state(), a.size(), a.location(), a.note(), a.out());
         unsafe { rust_page_create(state, size, location, note, out) }
+    }),
+    ("rust_page_create_private", |a| {
+        let (state, size, location, note, out) =
+            (a.state(), a.size(), a.location(), a.note(), a.out());
+        unsafe { rust_page_create_private(state, size, location, note, out) }
+    }),
+    ("rust_page_is_private", |a| {
+        let (page, out) = (a.page(), a.out());
+        unsafe { rust_page_is_private(page, out) }
+    }),
+    ("rust_state_unlock", |a| {
+        let (state, key) = (a.state(), a.bytes_of(32));
+        unsafe { rust_state_unlock(state, key, 32) }
+    }),
+    ("rust_state_is_unlocked", |a| {
+        let (state, out) = (a.state(), a.out());
+        unsafe { rust_state_is_unlocked(state, out) }
+    }),
+    ("rust_batch_create_private_page", |a| {
+        let (batch, size, location, out) = (a.batch(), a.size(), a.location(), a.out());
+        unsafe { rust_batch_create_private_page(batch, size, location, out) }
+    }),
+    ("rust_transaction_create_private_page", |a| {
+        let (transaction, size, location, out) = (a.transaction(), a.size(), a.location(), a.out());
+        unsafe { rust_transaction_create_private_page(transaction, size, location, out) }
     }),
     ("rust_page_free", |a| {
         let (page, note) = (a.page(), a.note());
