@@ -461,7 +461,9 @@ class Page {
         return bytes;
     }
     /// The whole content, copied.
-    std::vector<std::uint8_t> read() const { return view().bytes().copy(); }
+    std::vector<std::uint8_t> read() const {
+        return is_private() ? read(0, size()) : view().bytes().copy();
+    }
     /// The whole content without a copy.
     View view() const {
         MmsbView raw{};
@@ -476,6 +478,10 @@ class Page {
     }
 
     std::uint64_t size() const { return number(rust_page_size); }
+    /// Whether it is sealed, and only the state's key opens it.
+    bool is_private() const {
+        return detail::fetch<bool>([&](auto out) { return rust_page_is_private(raw_, out); });
+    }
     std::uint64_t epoch() const { return number(rust_page_epoch); }
     Lsn lsn() const { return number(rust_page_lsn); }
     MmsbLocation location() const {
@@ -779,6 +785,11 @@ class Batch : public detail::Owned<MmsbBatch, rust_batch_free> {
     PageId create_page(std::uint64_t size, MmsbLocation location = MMSB_LOCATION_CPU) {
         return detail::fetch<PageId>(
             [&](auto id) { return rust_batch_create_page(raw_, size, location, id); });
+    }
+    /// As create_page, of a page that only the state's key opens.
+    PageId create_private_page(std::uint64_t size, MmsbLocation location = MMSB_LOCATION_CPU) {
+        return detail::fetch<PageId>(
+            [&](auto id) { return rust_batch_create_private_page(raw_, size, location, id); });
     }
     void free_page(PageId page) { detail::check(rust_batch_free_page(raw_, page)); }
     void update(PageId page, Bytes content) {
@@ -1162,6 +1173,12 @@ class Transaction : public detail::Owned<MmsbTransaction, rust_transaction_abort
         return detail::fetch<PageId>(
             [&](auto id) { return rust_transaction_create_page(raw_, size, location, id); });
     }
+    /// As create_page, of a page that only the state's key opens.
+    PageId create_private_page(std::uint64_t size, MmsbLocation location = MMSB_LOCATION_CPU) {
+        return detail::fetch<PageId>([&](auto id) {
+            return rust_transaction_create_private_page(raw_, size, location, id);
+        });
+    }
     void free_page(PageId page) { detail::check(rust_transaction_free_page(raw_, page)); }
     void update(PageId page, Bytes content) {
         detail::check(rust_transaction_update(raw_, page, content.data(), content.size()));
@@ -1477,6 +1494,20 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
         MmsbPage page{};
         detail::check(rust_page_create(raw_, size, options.location, &note, &page));
         return Page(page);
+    }
+    /// A page that is sealed in memory and in files; only the key of unlock() opens it. It is read
+    /// by copy, has no views, and nothing is computed from it.
+    Page create_private_page(std::uint64_t size, const PageOptions &options = {}) {
+        MmsbNote note = options.note.raw();
+        MmsbPage page{};
+        detail::check(rust_page_create_private(raw_, size, options.location, &note, &page));
+        return Page(page);
+    }
+    /// Gives the state the key of its private pages, 32 bytes, for as long as it is open.
+    void unlock(Bytes key) { detail::check(rust_state_unlock(raw_, key.data(), key.size())); }
+    /// Whether the state has a key.
+    bool is_unlocked() const {
+        return detail::fetch<bool>([&](auto out) { return rust_state_is_unlocked(raw_, out); });
     }
     /// The page of that id; whether it exists is noticed when it is used.
     Page page(PageId id) const noexcept { return Page(MmsbPage{raw_.id, id}); }

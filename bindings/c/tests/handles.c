@@ -152,6 +152,12 @@ CALL(state_replay_with, rust_state_replay_with(S(h), 512, NULL, NULL, o.at[0]))
 CALL(state_verify, rust_state_verify(S(h), NULL, NULL, o.at[0]))
 CALL(state_query, rust_state_query(S(h), NULL, o.at[0]))
 CALL(page_create, rust_page_create(S(h), 8, MMSB_LOCATION_CPU, NULL, o.at[0]))
+CALL(page_create_private, rust_page_create_private(S(h), 8, MMSB_LOCATION_CPU, NULL, o.at[0]))
+CALL(page_is_private, rust_page_is_private(P(h), o.at[0]))
+CALL(state_unlock, rust_state_unlock(S(h), sixteen, 16))
+CALL(state_is_unlocked, rust_state_is_unlocked(S(h), o.at[0]))
+CALL(batch_create_private_page,
+     rust_batch_create_private_page(B(h), 8, MMSB_LOCATION_CPU, o.at[0]))
 CALL(view_data, rust_view_data(V(h), o.at[0], o.at[1]))
 CALL(view_epoch, rust_view_epoch(V(h), o.at[0]))
 
@@ -252,6 +258,11 @@ static const Row rows[] = {
     ROW(state_verify, BIT(STATE), 0),
     ROW(state_query, BIT(STATE), 1),
     ROW(page_create, BIT(STATE), 1),
+    ROW(page_create_private, BIT(STATE), 1),
+    ROW_OF_BYTES(page_is_private, ON_PAGE, 1),
+    ROW_OF_BYTES(state_unlock, BIT(STATE), 0),
+    ROW_OF_BYTES(state_is_unlocked, BIT(STATE), 1),
+    ROW(batch_create_private_page, BIT(BATCH), 1),
     ROW(view_data, BIT(VIEW), 3),
     ROW(view_epoch, BIT(VIEW), 1),
 };

@@ -659,6 +659,29 @@ void derivations() {
     CHECK(shortest.accumulate(0.5, {3, 1}) == 0.5);
 }
 
+void private_pages_need_a_key() {
+    auto state = mmsb::State::memory();
+    throws(MMSB_STATUS_SEALED, "key", [&] { state.create_private_page(8); });
+    throws(MMSB_STATUS_LENGTH_MISMATCH, "4 bytes", [&] { state.unlock("four"); });
+    CHECK(!state.is_unlocked());
+    state.unlock(std::vector<std::uint8_t>(32, 7));
+    CHECK(state.is_unlocked());
+    auto page = state.create_private_page(8, {MMSB_LOCATION_CPU, {"who"}}), open = state.create_page(8);
+    page.write(2, "ab");
+    CHECK(page.is_private() && !open.is_private());
+    CHECK(mmsb::Bytes(page.read()) == mmsb::Bytes(std::string("\0\0ab\0\0\0\0", 8)));
+    CHECK(mmsb::Bytes(page.read(2, 2)) == mmsb::Bytes("ab"));
+    throws(MMSB_STATUS_INVALID_ARGUMENT, "private", [&] { page.view(); });
+    auto batch = state.batch();
+    auto batched = batch.create_private_page(2);
+    batch.commit();
+    auto transaction = state.begin();
+    auto made = transaction.create_private_page(2);
+    transaction.commit();
+    CHECK(state.page(batched).is_private() && state.page(made).is_private());
+    EQ(state.stats().transactions_sealed, 1);
+}
+
 mmsb::State global; // destroyed after main
 
 void a_global_is_closed() {
@@ -691,6 +714,7 @@ int main(int argc, char **argv) {
         TEST(deltas),  TEST(the_past),     TEST(there_and_back), TEST(history), TEST(verification),
         TEST(threads), TEST(directories),  TEST(allocators_and_logs),
         TEST(long_calls_stop), TEST(a_global_is_closed), TEST(blocks), TEST(the_heap), TEST(transactions), TEST(workers), TEST(edges), TEST(events), TEST(derivations),
+        TEST(private_pages_need_a_key),
     };
     self = argv[0];
     return argc == 3 ? leave_a_global(argv[2]) : RUN(tests);
