@@ -47,6 +47,7 @@ include("revert.jl")
 include("graph.jl")
 include("events.jl")
 include("derive.jl")
+include("private.jl")
 include("semiring.jl")
 include("transaction.jl")
 include("executor.jl")
@@ -56,6 +57,7 @@ include("macro.jl")
 
 export MMSBState, mmsb_start, mmsb_stop, reset!, recovered
 export create_page, delete_page, list_pages, page_size, page_epoch, page_lsn, page_location
+export unlock!, isunlocked, isprivate
 export update_page, write_page!, write_masked!, query_page, read_page, read_page!
 export set_metadata!, get_metadata, delete_metadata!
 export PageArray, PageView, page_view, page_array

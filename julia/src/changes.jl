@@ -13,7 +13,8 @@ One change to one page, as the log tells it.
   ended, began again, all zero, as the state went back to a soft checkpoint), `:owned` (it belongs to
   somebody else), `:edge_added` or `:edge_removed` (it derives from another page, or no longer), `:ruled`
   (it is computed by another rule, or no longer), `:derived` or `:computed` (its formula, or a callback,
-  made another content), `:staled` (it became stale, or was found not to be).
+  made another content), `:staled` (it became stale, or was found not to be), `:sealed` (the content
+  of a private page changed; [`page_at`](@ref) tells what it came to).
 - `source::String`, `intent::Union{Nothing,String}`: who, and why.
 - `:created` and `:restored` only: `size::Int` (bytes), `location::Symbol`.
 - `:written` and `:computed` only: `runs`, a vector of `(offset, len)`, and `payload::Vector{UInt8}`, their bytes
@@ -119,7 +120,7 @@ function change(found::API.MmsbChange, reader::API.MmsbReader)
 end
 
 const KINDS = (:created, :freed, :written, :metadata, :restored, :owned, :edge_added, :edge_removed,
-               :ruled, :derived, :computed, :staled)
+               :ruled, :derived, :computed, :staled, :sealed)
 kind_name(number::UInt32) = KINDS[number]
 
 text_at(pointer, len) = len == 0 ? "" : unsafe_string(pointer, len)

@@ -4,7 +4,7 @@
 @inline page_of(owner::PageOwner, id::Integer) = API.MmsbPage(raw(owner).id, page_id(id))
 
 """
-    create_page(state; size, location=:cpu, metadata=(), source="", intent=nothing)::Int
+    create_page(state; size, location=:cpu, metadata=(), private=false, source="", intent=nothing)::Int
 
 Creates a page of `size` bytes, all zero, and returns its id, which is never used again. In a
 [`Batch`](@ref) the page begins when that commits, and its id can be used in the batch at once. A
@@ -14,8 +14,10 @@ Creates a page of `size` bytes, all zero, and returns its id, which is never use
 - `location`: where it should live, `:cpu`, `:gpu` or `:unified`.
 - `metadata`: pairs of key and value, as for [`set_metadata!`](@ref), that become part of the same
   group: nobody sees the page without them.
+- `private`: its content is sealed wherever it stands, and only the state's key opens it: see
+  [`unlock!`](@ref). Then `size` is at most 2^30 - 48.
 
-Errors: `SizeOutOfRangeError`, `InvalidArgumentError`, `TooLongError`, `MMSBOutOfMemoryError`,
+Errors: `SealedError` (private, without a key), `SizeOutOfRangeError`, `InvalidArgumentError`, `TooLongError`, `MMSBOutOfMemoryError`,
 `NoSpaceError`, `ReadOnlyError`, `PoisonedError`.
 
 ```julia
@@ -26,13 +28,14 @@ end
 ```
 """
 @inline function create_page(state::MMSBState; size::Integer, location::Symbol=:cpu, metadata=(),
-                             source::AbstractString="",
+                             private::Bool=false, source::AbstractString="",
                              intent::Union{Nothing,AbstractString}=nothing)
     isempty(metadata) ||
-        return create_with_metadata(state, size, location, metadata, source, intent)
+        return create_with_metadata(state, size, location, metadata, private, source, intent)
+    create = private ? API.rust_page_create_private : API.rust_page_create
     said = note(source, intent)
     out = Ref(API.MmsbPage(0, 0))
-    GC.@preserve state said check(API.rust_page_create(
+    GC.@preserve state said check(create(
         raw(state), natural(size, "size"), location_number(location), address(said), out))
     return out[].id % Int
 end
@@ -40,14 +43,16 @@ end
 location_number(location) =
     location === :cpu ? UInt32(0) : choice(location, LOCATIONS, "location")
 
-create_with_metadata(state, size, location, metadata, source, intent) =
+create_with_metadata(state, size, location, metadata, private, source, intent) =
     batch(state; source=source, intent=intent) do changes
-        create_page(changes; size=size, location=location, metadata=metadata)
+        create_page(changes; size=size, location=location, metadata=metadata, private=private)
     end
 
-function create_page(batch::Batch; size::Integer, location::Symbol=:cpu, metadata=())
+function create_page(batch::Batch; size::Integer, location::Symbol=:cpu, metadata=(),
+                     private::Bool=false)
+    create = private ? API.rust_batch_create_private_page : API.rust_batch_create_page
     out = Ref{UInt64}(0)
-    GC.@preserve batch check(API.rust_batch_create_page(
+    GC.@preserve batch check(create(
         raw(batch), natural(size, "size"), location_number(location), out))
     id = out[] % Int
     for (key, value) in pairs_of(metadata)

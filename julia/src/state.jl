@@ -3,7 +3,8 @@
 """
     MMSBState(; path=nothing, durability=nothing, must_exist=false, flush_every_us=nothing,
               sync_every_us=nothing, segment_bytes=nothing, pending_bytes_max=nothing,
-              history_bytes=nothing, memory_bytes_max=nothing, version_bytes_max=nothing)
+              history_bytes=nothing, memory_bytes_max=nothing, version_bytes_max=nothing,
+              key=nothing)
     MMSBState(use; settings...)
 
 Opens a state; the second form calls `use(state)`, closes the state whatever happens and returns
@@ -25,6 +26,7 @@ what `use` returned. Any task on any thread may use a state.
 - `version_bytes_max`: bytes that open snapshots may hold together, each older version with 128
   more than its content (4 GiB). Beyond it the oldest are ended: reading from them is
   `SnapshotTooOldError`. Writers never fail nor wait for it.
+- `key`: 32 bytes that open private pages, and seal them: see [`unlock!`](@ref).
 
 Errors: `InvalidArgumentError`, `SizeOutOfRangeError`, `LockedError` (open already),
 `ForeignError`, `FileNotFoundError`, `PermissionDeniedError`, `NoSpaceError`, `CorruptError`,
@@ -86,10 +88,25 @@ function open_configured(open, ::Type{H}, path, settings) where {H}
     return handle, path
 end
 
-function MMSBState(; path::Union{Nothing,AbstractString}=nothing, settings...)
-    path === nothing && isempty(settings) && return open_in_memory()
-    all_settings = merge(DEFAULT_SETTINGS, checked(settings))
-    return MMSBState(open_configured(API.rust_state_open, API.MmsbState, path, all_settings)...)
+function MMSBState(; path::Union{Nothing,AbstractString}=nothing, key=nothing, settings...)
+    state = if path === nothing && isempty(settings)
+        open_in_memory()
+    else
+        wanted = merge(DEFAULT_SETTINGS, checked(settings))
+        MMSBState(open_configured(API.rust_state_open, API.MmsbState, path, wanted)...)
+    end
+    key === nothing || unlock_or_close!(state, key)
+    return state
+end
+
+"Unlocks a state that nobody has yet; a key that it does not take closes it."
+function unlock_or_close!(state, key)
+    try
+        unlock!(state, key)
+    catch
+        close(state)
+        rethrow()
+    end
 end
 
 const DEFAULT_SETTINGS = (
@@ -101,7 +118,7 @@ const DEFAULT_SETTINGS = (
 function checked(settings)
     for name in keys(settings)
         haskey(DEFAULT_SETTINGS, name) || throw(InvalidArgumentError(
-            "there is no setting $name; there are path, $(join(keys(DEFAULT_SETTINGS), ", "))"))
+            "there is no setting $name; there are path, key, $(join(keys(DEFAULT_SETTINGS), ", "))"))
     end
     return (; settings...)
 end

@@ -275,9 +275,11 @@ function has_page(t::Transaction, id::Integer)
     return out[]
 end
 
-function create_page(t::Transaction; size::Integer, location::Symbol=:cpu, metadata=())
+function create_page(t::Transaction; size::Integer, location::Symbol=:cpu, metadata=(),
+                     private::Bool=false)
+    create = private ? API.rust_transaction_create_private_page : API.rust_transaction_create_page
     out = Ref{UInt64}(0)
-    GC.@preserve t check(API.rust_transaction_create_page(
+    GC.@preserve t check(create(
         raw(t), natural(size, "size"), location_number(location), out))
     id = out[] % Int
     for (key, value) in pairs_of(metadata)

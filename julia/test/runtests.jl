@@ -7,7 +7,7 @@ include("helpers.jl")
 
 const FILES = ["names", "interface", "errors", "states", "pages", "input", "metadata", "views",
                "allocators", "memory", "deltas", "batches", "macro", "log", "history", "progress",
-               "checkpoints", "reverts", "transactions", "graph", "events", "derived", "durable", "media",
+               "checkpoints", "reverts", "transactions", "private", "graph", "events", "derived", "durable", "media",
                "tlog", "threads", "garbage", "costs", "snippets", "example"]
 
 "(passed, failed) of a test set and all in it; what is broken or errs has failed."
