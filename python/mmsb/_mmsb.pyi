@@ -91,6 +91,7 @@ class State:
         history_bytes: SupportsIndex | None = None,
         memory_bytes_max: SupportsIndex | None = None,
         version_bytes_max: SupportsIndex | None = None,
+        key: _Bytes | None = None,
     ) -> Self: ...
     @staticmethod
     def load_checkpoint(path: _Path) -> State:
@@ -114,6 +115,11 @@ class State:
     @property
     def recovered(self) -> Recovered:
         """What opening found."""
+    def unlock(self, key: _Bytes) -> None:
+        """Give the state the key, 32 bytes, that private pages are sealed with."""
+    @property
+    def unlocked(self) -> bool:
+        """Whether the state has a key for private pages."""
     def create_page(
         self,
         size: SupportsIndex | None = None,
@@ -123,6 +129,7 @@ class State:
         shape: _Shape | None = None,
         location: _Location = "cpu",
         metadata: Mapping[str, _Bytes] | None = None,
+        private: bool = False,
         source: str = "",
         intent: str | None = None,
     ) -> Page:
@@ -298,6 +305,9 @@ class Page:
     def location(self) -> _Location:
         """Where the page should live."""
     @property
+    def private(self) -> bool:
+        """Whether the content is sealed, and only the state's key opens it."""
+    @property
     def ownership(self) -> Literal["shared", "immutable"] | int:
         """Who may change the page: anybody, nobody, or the partition of that number."""
     def share(self, *, source: str = "", intent: str | None = None) -> int | None:
@@ -419,6 +429,7 @@ class Batch:
         dtype: npt.DTypeLike | None = None,
         shape: _Shape | None = None,
         location: _Location = "cpu",
+        private: bool = False,
     ) -> Page:
         """Create a page when the batch commits; it can be used in the batch at once."""
     def free_page(self, page: _PageOrId) -> None:
@@ -651,6 +662,7 @@ class Transaction:
         dtype: npt.DTypeLike | None = None,
         shape: _Shape | None = None,
         location: _Location = "cpu",
+        private: bool = False,
     ) -> Page:
         """Create a page when the transaction commits; it can be used in it at once."""
     def free_page(self, page: _PageOrId) -> None:
@@ -988,6 +1000,7 @@ class Change:
         "derived",
         "computed",
         "staled",
+        "sealed",
     ]:
         """What happened."""
     @property
@@ -1428,6 +1441,12 @@ class HasChildren(ArgumentError):
 
 class EdgeNotFound(ArgumentError):
     """There is no such edge. Code 125."""
+
+class Sealed(ArgumentError):
+    """The page is private, and the key that opens it was not given. Code 126."""
+
+class WrongKey(ArgumentError):
+    """The page was sealed with another key than the one that was given. Code 127."""
 
 class Derived(ArgumentError):
     """The page is computed from others: nobody writes it by hand. Code 131."""

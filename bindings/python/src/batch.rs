@@ -169,7 +169,8 @@ impl Batch {
     /// ...     page.read(), page.metadata["unit"]
     /// (b'ab', b'K')
     #[pyo3(signature = (
-        size = None, data = None, *, dtype = None, shape = None, location = "cpu"
+        size = None, data = None, *, dtype = None, shape = None, location = "cpu",
+        private = false
     ))]
     fn create_page(
         slf: &Bound<'_, Self>,
@@ -178,11 +179,15 @@ impl Batch {
         dtype: Option<&Bound<'_, PyAny>>,
         shape: Option<&Bound<'_, PyAny>>,
         location: &str,
+        private: bool,
     ) -> PyResult<Py<Page>> {
         let (py, this, place) = (slf.py(), slf.get(), args::location(location)?);
         let extent = Extent { size, data, dtype, shape };
         let (id, size) = extent.with(|size, data| {
-            let id = this.add(py, 0, |batch| batch.create_page(size, place))?;
+            let id = this.add(py, 0, |batch| match private {
+                false => batch.create_page(size, place),
+                true => batch.create_private_page(size, place),
+            })?;
             if let Some(data) = data {
                 this.add(py, data.len(), |batch| batch.update(id, data))?;
             }

@@ -155,7 +155,8 @@ impl Change {
     /// zero, as the state went back to a soft checkpoint; "owned": it belongs to somebody else;
     /// "edge_added", "edge_removed": it derives from another page, or no longer; "ruled": it is computed by
     /// another rule, or no longer; "derived", "computed": its formula, or a callback, made another
-    /// content; "staled": it became stale, or was found not to be.
+    /// content; "staled": it became stale, or was found not to be; "sealed": the content of a private page
+    /// changed, and `page_at` tells what it came to.
     #[getter]
     fn kind(&self) -> &'static str {
         match (&self.delta, &self.changed.change) {
@@ -165,6 +166,7 @@ impl Change {
             (None, mmsb::Change::Derived) => "derived",
             (None, mmsb::Change::Ruled(_)) => "ruled",
             (None, mmsb::Change::Staled(_)) => "staled",
+            (None, mmsb::Change::Sealed) => "sealed",
             (None, mmsb::Change::Created { .. }) => "created",
             (None, mmsb::Change::Freed) => "freed",
             (None, mmsb::Change::Restored { .. }) => "restored",

@@ -202,6 +202,13 @@ impl Page {
         Ok(args::location_name(self.ask(py, mmsb::State::location)?))
     }
 
+    /// Whether the content is sealed wherever it stands, and only the state's key opens it: see
+    /// `State.unlock`. A private page has no views.
+    #[getter]
+    fn private(&self, py: Python<'_>) -> PyResult<bool> {
+        self.ask(py, mmsb::State::is_private)
+    }
+
     /// Who may change the page: "shared" (anybody), "immutable" (nobody, ever again), or the number of
     /// the partition that may.
     #[getter]

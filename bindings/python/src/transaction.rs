@@ -313,7 +313,8 @@ impl Transaction {
     /// Creates a page when the transaction commits; it can be used in the transaction at once.
     /// Arguments and errors as of `State.create_page`. Example: see `pages`.
     #[pyo3(signature = (
-        size = None, data = None, *, dtype = None, shape = None, location = "cpu"
+        size = None, data = None, *, dtype = None, shape = None, location = "cpu",
+        private = false
     ))]
     fn create_page(
         slf: &Bound<'_, Self>,
@@ -322,11 +323,15 @@ impl Transaction {
         dtype: Option<&Bound<'_, PyAny>>,
         shape: Option<&Bound<'_, PyAny>>,
         location: &str,
+        private: bool,
     ) -> PyResult<Py<Page>> {
         let (py, this, place) = (slf.py(), slf.get(), args::location(location)?);
         let extent = Extent { size, data, dtype, shape };
         let (id, size) = extent.with(|size, data| {
-            let id = this.with(py, 0, |inner| inner.create_page(size, place))?;
+            let id = this.with(py, 0, |inner| match private {
+                false => inner.create_page(size, place),
+                true => inner.create_private_page(size, place),
+            })?;
             if let Some(data) = data {
                 this.with(py, data.len(), |inner| inner.update(id, data))?;
             }
