@@ -1415,6 +1415,10 @@ typedef struct {
      * Times that it came out as it was.
      */
     uint64_t cut_off;
+    /**
+     * Times that it was computed in a wave that several threads shared.
+     */
+    uint64_t shared;
 } MmsbPropagationStats;
 
 /**
@@ -3388,6 +3392,26 @@ MmsbStatus rust_propagate_mode(MmsbState state, uint32_t *out);
  */
 MmsbStatus rust_propagate_set_mode(MmsbState state,
                                    uint32_t mode);
+
+/**
+ * Threads that share in computing pages by formulas, where many are due at once that do not derive from
+ * each other: with so many bytes that it is worth it.
+ *
+ * # Safety
+ * `out` is null or valid for a write.
+ */
+MmsbStatus rust_propagate_threads(MmsbState state,
+                                  size_t *out);
+
+/**
+ * Sets how many threads, 1 to 64, share in computing pages, the caller among them, until the state is
+ * closed. At first as many as there are cores, 8 at most. The outcome is the same with any number.
+ * Callbacks are called on the caller's thread alone.
+ *
+ * Errors: InvalidArgument.
+ */
+MmsbStatus rust_propagate_set_threads(MmsbState state,
+                                      size_t threads);
 
 /**
  * Has each callback called twice from now on, and compared, or no longer: a difference is Impure.

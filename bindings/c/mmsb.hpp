@@ -1031,6 +1031,14 @@ class Derivations {
     void set_mode(MmsbPropagation mode) const {
         detail::check(rust_propagate_set_mode(state_, mode));
     }
+    /// Threads that share in computing pages that are due at once.
+    std::size_t threads() const {
+        return detail::fetch<std::size_t>(
+            [&](auto out) { return rust_propagate_threads(state_, out); });
+    }
+    void set_threads(std::size_t threads) const {
+        detail::check(rust_propagate_set_threads(state_, threads));
+    }
     /// Has each callback called twice from now on, and compared, or no longer.
     void check_purity(bool check = true) const {
         detail::check(rust_propagate_check_purity(state_, check));

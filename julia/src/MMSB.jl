@@ -78,7 +78,7 @@ export topological_order, delete_cascade, Dependency, DependencyGraph, graph_dot
 export Subscription, StateEvent, subscribe!, poll!, events_lost, subscription_lsn
 export derive!, register_callback!, register_recompute_fn!, register_passthrough_recompute!, underive!
 export page_rule, staleness, stale_pages, propagate!, propagate_change!, propagation
-export set_propagation!, check_purity!, propagation_stats, explain, Explanation, Origin
+export set_propagation!, set_propagation_threads!, propagation_threads, check_purity!, propagation_stats, explain, Explanation, Origin
 export Semiring, semiring_add, semiring_mul, fold_add, fold_mul, accumulate_add, TROPICAL, BOOLEAN
 export tropical_fold_add, tropical_fold_mul, tropical_accumulate
 export boolean_fold_add, boolean_fold_mul, boolean_accumulate

@@ -270,6 +270,40 @@ function propagation(state::MMSBState)
 end
 
 """
+    set_propagation_threads!(state, threads)
+
+Sets how many threads, 1 to 64, share in computing pages by formulas, where many are due at once that
+do not derive from each other, with so many bytes that it is worth it: until the state is closed. At
+first as many as there are cores, 8 at most. The outcome is the same with any number. Julia functions
+are called on the calling thread alone.
+
+Errors: `InvalidArgumentError`.
+
+```julia
+MMSBState() do state
+    set_propagation_threads!(state, 1)
+    @assert propagation_threads(state) == 1
+end
+```
+"""
+function set_propagation_threads!(state::MMSBState, threads::Integer)
+    GC.@preserve state check(API.rust_propagate_set_threads(
+        raw(state), natural(threads, "threads")))
+    return nothing
+end
+
+"""
+    propagation_threads(state)::Int
+
+Threads that share in computing pages: see [`set_propagation_threads!`](@ref).
+"""
+function propagation_threads(state::MMSBState)
+    out = Ref{Csize_t}(0)
+    GC.@preserve state check(API.rust_propagate_threads(raw(state), out))
+    return Int(out[])
+end
+
+"""
     check_purity!(state, check=true)
 
 Has each function that computes pages called twice from now on, and compared, or no longer: a
@@ -284,7 +318,8 @@ end
     propagation_stats(state)
 
 What propagation did since the state was opened: a named tuple of `derived` pages, `stale` ones, how
-often one was `computed`, and how often that came out as it was (`cut_off`).
+often one was `computed`, how often that came out as it was (`cut_off`), and how often several threads
+shared in it (`shared`).
 """
 function propagation_stats(state::MMSBState)
     out = Ref{API.MmsbPropagationStats}()

@@ -220,3 +220,21 @@ end
     @test boolean_fold_add([0, 1]) && !boolean_fold_mul([0, 1])
     @test throws(() -> Semiring(:nice), InvalidArgumentError, "nice", "min_plus")
 end
+
+@testset "threads that share in computing" begin
+    MMSBState() do state
+        set_propagation_threads!(state, 2)
+        @test propagation_threads(state) == 2
+        for threads in (0, 65, -1)
+            @test_throws InvalidArgumentError set_propagation_threads!(state, threads)
+        end
+        parent = create_page(state; size=2^20)
+        children = [create_page(state; size=2^20) for _ in 1:4]
+        for child in children
+            derive!(state, child, [parent], "u8: p0 + 1")
+        end
+        update_page(state, parent, fill(0x07, 2^20))
+        @test all(child -> read_page(state, child) == fill(0x08, 2^20), children)
+        @test propagation_stats(state).shared == 4
+    end
+end

@@ -247,6 +247,11 @@ class State:
         """When derived pages are computed."""
     @propagation.setter
     def propagation(self, mode: Literal["immediate", "deferred"]) -> None: ...
+    @property
+    def propagation_threads(self) -> int:
+        """Threads, 1 to 64, that share in computing pages that are due at once."""
+    @propagation_threads.setter
+    def propagation_threads(self, threads: int) -> None: ...
     def stale_pages(self) -> list[Page]:
         """Return the pages that are stale, or may be."""
     def check_purity(self, check: bool = True) -> None:

@@ -280,3 +280,19 @@ def test_semirings_by_themselves() -> None:
     )
     with pytest.raises(mmsb.InvalidArgument, match=r'"nice".*min_plus'):
         mmsb.Semiring("nice")
+
+
+def test_threads_share_in_computing(state: mmsb.State) -> None:
+    """Large pages that are due at once are shared, with the same outcome."""
+    state.propagation_threads = 2
+    assert state.propagation_threads == 2
+    for threads in (0, 65):
+        with pytest.raises(mmsb.InvalidArgument, match=str(threads)):
+            state.propagation_threads = threads
+    parent = state.create_page(1 << 20)
+    children = [state.create_page(1 << 20) for _ in range(4)]
+    for child in children:
+        state.derive(child, [parent], "u8: p0 + 1")
+    parent.update(b"\x07" * (1 << 20))
+    assert all(child.read() == b"\x08" * (1 << 20) for child in children)
+    assert state.propagation_stats()["shared"] == 4

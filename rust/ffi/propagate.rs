@@ -91,6 +91,8 @@ pub struct MmsbPropagationStats {
     pub computed: u64,
     /// Times that it came out as it was.
     pub cut_off: u64,
+    /// Times that it was computed in a wave that several threads shared.
+    pub shared: u64,
 }
 
 /// Room for a callback's sentence, bytes.
@@ -444,6 +446,30 @@ pub extern "C" fn rust_propagate_set_mode(state: MmsbState, mode: u32) -> MmsbSt
     })
 }
 
+/// Threads that share in computing pages by formulas, where many are due at once that do not derive from
+/// each other: with so many bytes that it is worth it.
+///
+/// # Safety
+/// `out` is null or valid for a write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_propagate_threads(state: MmsbState, out: *mut usize) -> MmsbStatus {
+    call_state(state.id, |state| {
+        // SAFETY: the caller's promise.
+        unsafe { Out::new(out, "out") }?.set(state.propagation_threads());
+        Ok(())
+    })
+}
+
+/// Sets how many threads, 1 to 64, share in computing pages, the caller among them, until the state is
+/// closed. At first as many as there are cores, 8 at most. The outcome is the same with any number.
+/// Callbacks are called on the caller's thread alone.
+///
+/// Errors: InvalidArgument.
+#[unsafe(no_mangle)]
+pub extern "C" fn rust_propagate_set_threads(state: MmsbState, threads: usize) -> MmsbStatus {
+    call_state(state.id, |state| state.set_propagation_threads(threads))
+}
+
 /// Has each callback called twice from now on, and compared, or no longer: a difference is Impure.
 #[unsafe(no_mangle)]
 pub extern "C" fn rust_propagate_check_purity(state: MmsbState, check: bool) -> MmsbStatus {
@@ -468,6 +494,7 @@ pub unsafe extern "C" fn rust_propagate_stats(
             stale: stats.stale,
             computed: stats.computed,
             cut_off: stats.cut_off,
+            shared: stats.shared,
         });
         Ok(())
     })

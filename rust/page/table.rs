@@ -467,6 +467,13 @@ impl Table {
         true
     }
 
+    /// What a live page's frame holds. It is to be used only as long as nobody can displace the frame,
+    /// as nobody can that of a bound page who has not the index of edges.
+    #[inline]
+    pub fn frame_of(&self, id: PageId) -> Result<*const [u8]> {
+        Ok(self.lock(id)?.bytes())
+    }
+
     /// Takes a view's count back.
     pub fn unpin(&self, id: PageId, seen: &Seen) {
         if let Some(slot) = self.slot(id) {

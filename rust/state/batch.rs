@@ -605,11 +605,6 @@ impl<'a> Planned<'a> {
         self.beside.as_deref().is_some_and(changes)
     }
 
-    /// Whether a bound page changes in a way that others have to follow.
-    fn is_to_be_propagated(&self) -> bool {
-        self.writes() || self.change.free
-    }
-
     /// Whether the page's frame must be copied before it changes.
     fn needs_copy(&self, core: &Core) -> bool {
         self.entries > 0 && self.fresh.is_none() && !self.change.free && core.must_keep(&self.page)
@@ -794,7 +789,8 @@ impl Core {
             plan.push(Planned::new(change, page, fresh.transpose()?));
             let Some(planned) = plan.last_mut() else { continue };
             planned.plan(self)?;
-            if planned.page.bound && !is_bound && planned.is_to_be_propagated() {
+            // Nobody else displaces the frame of a bound page: who computes reads it without a lock.
+            if planned.page.bound && !is_bound && planned.entries > 0 {
                 return Err(Error::bound());
             }
             if let Some(staleness) = locking.mark_of(at) {

@@ -680,6 +680,13 @@ impl State {
         let core = self.core();
         let lsn = core.in_turn(|| {
             let mut page = core.lock_for(Writer::ANYBODY, id)?;
+            if page.bound {
+                drop(page);
+                let meta = vec![(key.to_vec(), value.map(<[u8]>::to_vec))];
+                let changes = [Change { meta, ..Change::nothing(id) }];
+                let group = Group { changes: &changes, note, listed: None };
+                return core.commit_bound(group, Log::begin);
+            }
             let mut meta = page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
             match (meta.get(key), value) {
                 (None, None) => return Err(no_key(id, key)),

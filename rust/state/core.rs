@@ -2,6 +2,7 @@
 
 use super::graph::Edges;
 use super::partition::Partitions;
+use super::propagate::default_threads;
 use super::revert::Marks;
 use crate::checkpoint::Manifest;
 use crate::config::{Config, Durability};
@@ -97,6 +98,8 @@ pub struct Core {
     pub edges: Mutex<Edges>,
     /// When derived pages are computed: a `Propagation`.
     pub propagation: AtomicU8,
+    /// Threads that share in computing derived pages.
+    pub threads: AtomicUsize,
     /// A callback was registered.
     pub has_callbacks: AtomicBool,
     /// Callbacks are called twice, and compared.
@@ -161,6 +164,7 @@ impl Core {
             meter: Meter::default(),
             edges: Mutex::default(),
             propagation: AtomicU8::new(0),
+            threads: AtomicUsize::new(default_threads()),
             has_callbacks: AtomicBool::new(false),
             check_purity: AtomicBool::new(false),
             caller: AtomicUsize::new(0),
@@ -228,6 +232,7 @@ impl Core {
         self.meter.reset();
         *self.edges.get_mut() = Edges::default();
         *self.propagation.get_mut() = 0;
+        *self.threads.get_mut() = default_threads();
         *self.has_callbacks.get_mut() = false;
         *self.check_purity.get_mut() = false;
         if !memory {

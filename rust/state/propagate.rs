@@ -31,16 +31,35 @@ use crate::limits::CALLBACK_NAME_BYTES_MAX;
 use crate::log::record::{EntryEnc, check_note};
 use crate::log::{EntryHead, Log};
 use crate::page::fresh::Fresh;
-use crate::page::pinned::{Keeper, Pinned};
 use crate::page::slot::{Body, SlotGuard};
 use crate::page::table::Table;
 use crate::page::{Runs, diff_at};
-use crate::stdx::thread;
+use crate::propagate::Formula;
+use crate::stdx::{sched, thread};
 use crate::types::{EdgeKind, Link, Lsn, Note, PageId, Rule, Staleness};
+use parking_lot::Mutex;
 use smallvec::SmallVec;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+
+/// Bytes that are read and written for each thread beside the first that a wave is shared with: starting one
+/// takes as long as some 300 KiB.
+const THREAD_BYTES_MIN: u64 = 512 << 10;
+/// A thread that is through takes the next share: some pages take longer than others.
+const SHARES_PER_THREAD: usize = 8;
+/// Threads that a wave is shared by at most.
+pub const THREADS_MAX: usize = 64;
+/// Threads that it is shared by if the caller says nothing, where there are as many cores.
+const THREADS_DEFAULT: usize = 8;
+
+/// As many threads as are of use where the caller says nothing.
+pub(super) fn default_threads() -> usize {
+    static CORES: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, NonZero::get));
+    (*CORES).min(THREADS_DEFAULT)
+}
 
 /// When derived pages are computed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -101,16 +120,6 @@ pub(super) struct Derived<'a> {
     pub made: SmallVec<[Made<'a>; 2]>,
 }
 
-/// The table that pins are in while something is computed.
-#[derive(Clone, Copy)]
-struct Here<'a>(&'a Table);
-
-impl Keeper for Here<'_> {
-    fn table(&self) -> &Table {
-        self.0
-    }
-}
-
 /// Counts of what propagation did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct PropagationStats {
@@ -122,6 +131,8 @@ pub struct PropagationStats {
     pub computed: u64,
     /// Times that it came out as it was.
     pub cut_off: u64,
+    /// Times that it was computed in a wave that several threads shared.
+    pub shared: u64,
 }
 
 /// What propagation counts beside pages.
@@ -129,6 +140,7 @@ pub struct PropagationStats {
 pub(super) struct Counts {
     computed: u64,
     cut_off: u64,
+    shared: u64,
 }
 
 /// What a group does to the page at a place, in [`Slots`].
@@ -231,12 +243,12 @@ impl<'a> Run<'a, '_> {
         Ok(())
     }
 
-    /// Calls `visit` with each dirty place, parents first, as long as there are any.
-    fn waves(&mut self, mut visit: impl FnMut(&mut Self, u32) -> Result<()>) -> Result<()> {
+    /// Calls `visit` with the dirty places, wave by wave, parents first, as long as there are any.
+    fn waves(&mut self, mut visit: impl FnMut(&mut Self, &[u32]) -> Result<()>) -> Result<()> {
         let mut wave = std::mem::take(&mut self.edges.wave);
         let done = loop {
             self.edges.dirty.next_wave(&self.edges.graph, &mut wave);
-            let visited = wave.iter().try_for_each(|&place| visit(self, place));
+            let visited = visit(self, &wave);
             if wave.is_empty() || visited.is_err() {
                 break visited;
             }
@@ -247,8 +259,8 @@ impl<'a> Run<'a, '_> {
 
     /// Marks what derives from what changed.
     fn mark_all(&mut self) {
-        let marked = self.waves(|run, place| {
-            run.mark(place);
+        let marked = self.waves(|run, wave| {
+            wave.iter().for_each(|&place| run.mark(place));
             Ok(())
         });
         debug_assert!(marked.is_ok());
@@ -282,7 +294,7 @@ impl<'a> Run<'a, '_> {
                 dirty.add(graph, place);
             }
         }
-        self.waves(Run::compute)?;
+        self.waves(Run::compute_wave)?;
         for &id in &self.edges.rules.stale {
             let slot = self.edges.graph.place(id).map_or(slot::GONE, |p| self.edges.slots.get(p));
             if slot == slot::NONE || slot == slot::ANEW {
@@ -292,27 +304,148 @@ impl<'a> Run<'a, '_> {
         Ok(())
     }
 
-    /// Computes a page of its parents as they are after the group.
-    fn compute(&mut self, place: u32) -> Result<()> {
-        let Edges { graph, rules, slots, dirty, counts, .. } = &mut *self.edges;
-        let Some(derivation) = rules.get(graph.tag(place)) else { return Ok(()) };
-        if slots.get(place) == slot::GONE {
-            return Ok(());
+    /// Computes pages none of which derives from another: in their order, what by formulas on several
+    /// threads if that is worth it. Nobody can tell: each page is computed of the same by the same.
+    fn compute_wave(&mut self, wave: &[u32]) -> Result<()> {
+        let threads = self.threads_for(wave);
+        let mut beside = match threads {
+            1 => Vec::new(),
+            _ => self.compute_beside(wave, threads)?,
         }
-        counts.computed += 1;
-        let contents = Contents { core: self.core, derived: &self.derived, slots, graph };
-        let Some(made) = contents.compute(derivation, rules)? else {
-            counts.cut_off += 1;
-            return Ok(());
-        };
-        slots.set(place, self.derived.made.len() as u32);
-        self.derived.made.push(made);
-        dirty.add_children(graph, place);
+        .into_iter();
+        for &place in wave {
+            let Edges { graph, rules, slots, dirty, counts, .. } = &mut *self.edges;
+            let Some(derivation) = rules.get(graph.tag(place)) else { continue };
+            if slots.get(place) == slot::GONE {
+                continue;
+            }
+            counts.computed += 1;
+            let contents = Contents { core: self.core, derived: &self.derived, slots, graph };
+            let made = match &derivation.way {
+                Way::Formula(_) if threads > 1 => {
+                    counts.shared += 1;
+                    match beside.next() {
+                        Some((fresh, done)) => done?.then_some((What::Derived, fresh)),
+                        None => bail!(Internal, "{} was left out of its wave", derivation.page),
+                    }
+                }
+                _ => contents.compute(derivation, rules)?,
+            };
+            let Some((what, fresh)) = made else {
+                counts.cut_off += 1;
+                continue;
+            };
+            slots.set(place, self.derived.made.len() as u32);
+            self.derived.made.push(Made::of(derivation, what, fresh));
+            dirty.add_children(graph, place);
+        }
         Ok(())
+    }
+
+    /// The pages of a wave that formulas compute.
+    fn by_formula<'w>(
+        &'w self,
+        wave: &'w [u32],
+    ) -> impl Iterator<Item = (&'w Derivation, &'w Formula)> {
+        let Edges { graph, rules, slots, .. } = &*self.edges;
+        let there = wave.iter().filter(|&&place| slots.get(place) != slot::GONE);
+        there.filter_map(|&place| rules.get(graph.tag(place))).filter_map(|derivation| {
+            match &derivation.way {
+                Way::Formula(formula) => Some((derivation, &**formula)),
+                Way::Callback(_) => None,
+            }
+        })
+    }
+
+    /// How many threads a wave is worth.
+    fn threads_for(&self, wave: &[u32]) -> usize {
+        let most = self.core.threads.load(Ordering::Relaxed);
+        if wave.len() < 2 || most < 2 || sched::is_simulated() {
+            return 1;
+        }
+        let (mut pages, mut work) = (0, 0);
+        for (derivation, _) in self.by_formula(wave) {
+            pages += 1;
+            work += derivation.work;
+        }
+        most.min(pages).min((work / THREAD_BYTES_MIN) as usize).max(1)
+    }
+
+    /// Computes the pages of a wave that formulas compute, on so many threads, this one among them. Their
+    /// new frames, and whether they differ from what is there, in the order of the wave.
+    fn compute_beside(
+        &self,
+        wave: &[u32],
+        threads: usize,
+    ) -> Result<Vec<(Fresh<'a>, Result<bool>)>> {
+        let Edges { graph, slots, .. } = &*self.edges;
+        let (core, derived) = (self.core, &self.derived);
+        let contents = Contents { core, derived, slots, graph };
+        let mut jobs = Vec::with_capacity(wave.len());
+        for (derivation, formula) in self.by_formula(wave) {
+            let (id, parents) = (derivation.page, contents.parents(derivation)?);
+            let fresh = Fresh::raw(&core.table, derivation.size)?;
+            jobs.push(Job { id, formula, parents, fresh, done: Ok(false) });
+        }
+        let share = jobs.len().div_ceil(threads * SHARES_PER_THREAD);
+        let shares = Mutex::new(jobs.chunks_mut(share));
+        let next = || shares.lock().next();
+        let work = || {
+            while let Some(share) = next() {
+                share.iter_mut().for_each(|job| job.run(&core.table));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                // Whatever a thread that cannot be had would do is done by those that are there.
+                let thread = std::thread::Builder::new().name("mmsb-propagate".to_owned());
+                let _ = thread.spawn_scoped(scope, work);
+            }
+            work();
+        });
+        Ok(jobs.into_iter().map(|job| (job.fresh, job.done)).collect())
     }
 }
 
+/// A page that is computed beside others of its wave.
+struct Job<'w, 'a> {
+    id: PageId,
+    formula: &'w Formula,
+    parents: Parents<'w>,
+    fresh: Fresh<'a>,
+    /// Whether it comes out different.
+    done: Result<bool>,
+}
+
+impl Job<'_, '_> {
+    fn run(&mut self, table: &Table) {
+        self.done = evaluate(table, self.id, self.formula, &self.parents, &mut self.fresh);
+    }
+}
+
+/// Contents of a page's parents.
+type Parents<'w> = SmallVec<[&'w [u8]; 4]>;
+
+/// Computes a page into a frame of its own; whether that differs from what is there.
+#[inline]
+fn evaluate(
+    table: &Table,
+    id: PageId,
+    formula: &Formula,
+    parents: &[&[u8]],
+    fresh: &mut Fresh<'_>,
+) -> Result<bool> {
+    let done = formula.eval(parents, fresh.bytes_mut());
+    done.map_err(|error| failed(id, error.kind(), &error))?;
+    Ok(table.lock(id)?.bytes() != fresh.bytes())
+}
+
 impl<'a> Made<'a> {
+    fn of(derivation: &Derivation, what: What, fresh: Fresh<'a>) -> Self {
+        let was_stale = derivation.staleness != Staleness::Fresh;
+        Made { id: derivation.page, what, fresh: Some(fresh), was_stale, page: None, own: None }
+    }
+
     /// Has the page go on in a copy.
     pub fn copy(&mut self, core: &'a Core) -> Result<()> {
         let copy = self.page.as_ref().map(|page| Fresh::copy_of(&core.table, page));
@@ -415,10 +548,10 @@ struct Contents<'a, 'r> {
     graph: &'r Graph,
 }
 
-impl<'a> Contents<'a, '_> {
+impl<'a, 'r> Contents<'a, 'r> {
     /// The content that the group gives the page at a place.
     #[inline]
-    fn content(&self, place: u32) -> Option<&[u8]> {
+    fn content(&self, place: u32) -> Option<&'r [u8]> {
         let fresh = match self.slots.get(place) {
             slot::NONE | slot::GONE | slot::FED | slot::ANEW => return None,
             input if input & slot::INPUT != 0 => {
@@ -429,53 +562,41 @@ impl<'a> Contents<'a, '_> {
         fresh.map(Fresh::bytes)
     }
 
-    /// What the page becomes; `None` if it stays as it is.
-    fn compute(&self, derivation: &Derivation, rules: &Rules) -> Result<Option<Made<'a>>> {
+    /// What a page's parents hold.
+    #[inline]
+    fn parents(&self, derivation: &Derivation) -> Result<Parents<'r>> {
+        let mut parents = Parents::new();
+        for &place in &derivation.sources {
+            parents.push(match self.content(place) {
+                Some(bytes) => bytes,
+                // SAFETY: it is bound, and the index of edges is held alone as long as it is borrowed
+                // here: nobody displaces the frame, nor writes to it.
+                None => unsafe { &*self.core.table.frame_of(self.graph.page(place))? },
+            });
+        }
+        Ok(parents)
+    }
+
+    /// What becomes of the page, and its new frame; `None` if it stays as it is.
+    fn compute(&self, derivation: &Derivation, rules: &Rules) -> Result<Option<(What, Fresh<'a>)>> {
         let table = &self.core.table;
-        let mut pins: SmallVec<[Pinned<Here<'_>>; 2]> = SmallVec::new();
-        for &place in derivation.sources.iter().filter(|&&place| self.content(place).is_none()) {
-            let id = self.graph.page(place);
-            pins.push(Pinned::new(Here(table), id, &mut table.lock(id)?));
-        }
-        let mut kept = pins.iter();
-        let content = |&place: &u32| match self.content(place) {
-            Some(bytes) => bytes,
-            None => kept.next().map_or(&[][..], Pinned::bytes),
-        };
-        let parents: SmallVec<[&[u8]; 8]> = derivation.sources.iter().map(content).collect();
-        let id = derivation.page;
+        let (id, parents) = (derivation.page, self.parents(derivation)?);
         let mut fresh = Fresh::raw(table, derivation.size)?;
-        match &derivation.way {
+        let name = match &derivation.way {
             Way::Formula(formula) => {
-                let done = formula.eval(&parents, fresh.bytes_mut());
-                done.map_err(|error| failed(id, error.kind(), &error))?;
+                let differs = evaluate(table, id, formula, &parents, &mut fresh)?;
+                return Ok(differs.then_some((What::Derived, fresh)));
             }
-            Way::Callback(name) => {
-                let callback = rules.callback(name).ok_or_else(|| no_callback(id, name))?;
-                if !callback.on_any_thread && super::executor::is_worker() {
-                    bail!(CallbackFailed, "{}", not_here(id, name));
-                }
-                self.call(id, &*callback.call, &parents, &mut fresh)?;
-            }
-        }
-        drop(parents);
-        let page = table.lock(id)?;
-        let old = page.bytes();
-        let is_formula = matches!(derivation.way, Way::Formula(_));
-        let what = match is_formula {
-            true if old == fresh.bytes() => return Ok(None),
-            true => What::Derived,
-            false => {
-                let mut runs = Runs::new();
-                diff_at(old, fresh.bytes(), 0, &mut runs);
-                if runs.is_empty() {
-                    return Ok(None);
-                }
-                What::Computed(Box::new(runs))
-            }
+            Way::Callback(name) => name,
         };
-        let was_stale = derivation.staleness != Staleness::Fresh;
-        Ok(Some(Made { id, what, fresh: Some(fresh), was_stale, page: None, own: None }))
+        let callback = rules.callback(name).ok_or_else(|| no_callback(id, name))?;
+        if !callback.on_any_thread && super::executor::is_worker() {
+            bail!(CallbackFailed, "{}", not_here(id, name));
+        }
+        self.call(id, &*callback.call, &parents, &mut fresh)?;
+        let mut runs = Runs::new();
+        diff_at(table.lock(id)?.bytes(), fresh.bytes(), 0, &mut runs);
+        Ok((!runs.is_empty()).then(|| (What::Computed(Box::new(runs)), fresh)))
     }
 
     /// Calls a callback for the page `id`.
@@ -871,6 +992,29 @@ impl State {
         Ok(())
     }
 
+    /// Threads that share in computing pages by formulas, where many are due at once that do not derive
+    /// from each other: with so many bytes that it is worth it.
+    pub fn propagation_threads(&self) -> usize {
+        self.core().threads.load(Ordering::Relaxed)
+    }
+
+    /// Sets how many threads share in computing pages, this state's callers among them, until it is closed.
+    /// At first as many as there are cores, 8 at most. The outcome is the same with any number. Callbacks
+    /// are called on the caller's thread alone.
+    ///
+    /// - `threads`: 1 to 64, else `InvalidArgument`.
+    pub fn set_propagation_threads(&self, threads: usize) -> Result<()> {
+        self.check_open()?;
+        if !(1..=THREADS_MAX).contains(&threads) {
+            bail!(
+                InvalidArgument,
+                "{threads} threads to compute pages; there are 1 to {THREADS_MAX}"
+            );
+        }
+        self.core().threads.store(threads, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Has each callback called twice from now on, and compared, or no longer.
     pub fn check_purity(&self, check: bool) -> Result<()> {
         self.check_open()?;
@@ -882,8 +1026,8 @@ impl State {
     pub fn propagation_stats(&self) -> Result<PropagationStats> {
         let edges = self.core().lock_edges()?;
         let (derived, stale) = (edges.rules.len() as u64, edges.rules.stale.len() as u64);
-        let Counts { computed, cut_off } = edges.counts;
-        Ok(PropagationStats { derived, stale, computed, cut_off })
+        let Counts { computed, cut_off, shared } = edges.counts;
+        Ok(PropagationStats { derived, stale, computed, cut_off, shared })
     }
 }
 

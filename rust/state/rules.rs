@@ -68,6 +68,8 @@ pub struct Derivation {
     /// Places of the pages that it is computed from, in order.
     pub sources: SmallVec<[u32; 4]>,
     pub size: u32,
+    /// Bytes that are read and written when it is computed.
+    pub work: u64,
     pub staleness: Staleness,
 }
 
@@ -167,16 +169,18 @@ impl Rules {
     pub fn put(&mut self, graph: &mut Graph, table: &Table, computed: Computed<'_>) -> Result<()> {
         let Computed { id: page, size, way, parents } = computed;
         self.forget(graph, page);
-        let mut sources = SmallVec::new();
+        let (mut sources, mut work) = (SmallVec::new(), u64::from(size));
         for link in parents.iter().filter(|link| link.kind == EdgeKind::Data) {
             let Some(source) = graph.place(link.page) else { return Err(no_edge(page, link.page)) };
-            table.lock(link.page)?.bound = true;
+            let mut parent = table.lock(link.page)?;
+            parent.bound = true;
+            work += u64::from(parent.size);
             sources.push(source);
         }
         let Some(place) = graph.place(page) else { return Err(no_edge(page, page)) };
         table.lock(page)?.bound = true;
         let staleness = Staleness::Fresh;
-        let tag = self.keep(Derivation { page, way, sources, size, staleness });
+        let tag = self.keep(Derivation { page, way, sources, size, work, staleness });
         graph.set_tag(place, tag);
         Ok(())
     }

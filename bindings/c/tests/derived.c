@@ -171,6 +171,12 @@ static void deferred_pages_are_known_as_stale(void) {
     OK(rust_propagate_run(state, NULL, &lsn));
     EQ(lsn, 0);
     FAILS(INVALID_ARGUMENT, rust_propagate_set_mode(state, 2), "2 is no mode");
+    size_t threads = 0;
+    OK(rust_propagate_set_threads(state, 3));
+    OK(rust_propagate_threads(state, &threads));
+    EQ(threads, 3);
+    FAILS(INVALID_ARGUMENT, rust_propagate_set_threads(state, 0), "0 threads", "64");
+    FAILS(INVALID_ARGUMENT, rust_propagate_set_threads(state, 65), "65 threads");
     OK(rust_state_close(&state));
 }
 

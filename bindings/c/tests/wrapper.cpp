@@ -642,6 +642,8 @@ void derivations() {
     CHECK(derived.run("now") > 0);
     EQ(derived.run(), 0);
     derived.check_purity(false);
+    derived.set_threads(2);
+    EQ(derived.threads(), 2);
     derived.set_mode(MMSB_PROPAGATION_IMMEDIATE);
     EQ(derived.stats().derived, 2);
     derived.set_formula(c, "f64: p0 - 1");

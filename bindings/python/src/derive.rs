@@ -108,6 +108,7 @@ pub fn stats<'py>(state: &Bound<'py, State>) -> PyResult<Bound<'py, PyDict>> {
     dict.set_item("stale", stats.stale)?;
     dict.set_item("computed", stats.computed)?;
     dict.set_item("cut_off", stats.cut_off)?;
+    dict.set_item("shared", stats.shared)?;
     Ok(dict)
 }
 

@@ -633,6 +633,20 @@ impl State {
         Ok(self.shared.long(py, |state| Ok(state.set_propagation(mode)?))?)
     }
 
+    /// Threads, 1 to 64, that share in computing pages by formulas, where many are due at once that do not
+    /// derive from each other, with so many bytes that it is worth it: until the state is closed. At first as
+    /// many as there are cores, 8 at most. The outcome is the same with any number. Python functions are called
+    /// on the calling thread alone. Setting it raises `InvalidArgument`.
+    #[getter]
+    fn propagation_threads(&self, py: Python<'_>) -> Result<usize, Failure> {
+        self.shared.short(py, |state| Ok(state.propagation_threads()))
+    }
+
+    #[setter]
+    fn set_propagation_threads(&self, py: Python<'_>, threads: usize) -> Result<(), Failure> {
+        self.shared.short(py, |state| state.set_propagation_threads(threads))
+    }
+
     /// The pages that are stale, or may be, ascending. Example: see `propagate`.
     fn stale_pages<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
         derive::stale_pages(slf)
@@ -659,14 +673,15 @@ impl State {
     }
 
     /// What propagation did since the state was opened: a dict of `derived` pages, `stale` ones, how often
-    /// one was `computed`, and how often that came out as it was (`cut_off`).
+    /// one was `computed`, how often that came out as it was (`cut_off`), and how often several threads shared
+    /// in it (`shared`).
     ///
     /// >>> import mmsb
     /// >>> with mmsb.State() as state:
     /// ...     a, b = state.create_page(1), state.create_page(1)
     /// ...     lsn = state.derive(b, [a], "u8: p0")
     /// ...     state.propagation_stats()
-    /// {'derived': 1, 'stale': 0, 'computed': 1, 'cut_off': 1}
+    /// {'derived': 1, 'stale': 0, 'computed': 1, 'cut_off': 1, 'shared': 0}
     fn propagation_stats<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         derive::stats(slf)
     }

@@ -8,6 +8,7 @@ mod deferred;
 mod explain;
 mod immediate;
 mod model;
+mod parallel;
 mod refused;
 
 use mmsb::{Config, Note, PageId, State};

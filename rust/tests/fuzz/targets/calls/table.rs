@@ -1026,6 +1026,14 @@ pub const CALLS: &[(&str, Call)] = &[
         let state = a.state();
         rust_propagate_set_mode(state, u32::from(a.input.u8()) % 3)
     }),
+    ("rust_propagate_set_threads", |a| {
+        let state = a.state();
+        rust_propagate_set_threads(state, usize::from(a.input.u8()) % 80)
+    }),
+    ("rust_propagate_threads", |a| {
+        let (state, out) = (a.state(), a.out());
+        unsafe { rust_propagate_threads(state, out) }
+    }),
     ("rust_propagate_check_purity", |a| {
         let state = a.state();
         rust_propagate_check_purity(state, a.input.once_in(2))
