@@ -236,6 +236,24 @@ impl Slot {
         unsafe { self.0.get_unlocked() }
     }
 
+    /// The page's content, without a lock.
+    ///
+    /// # Safety
+    /// Nobody frees the page, writes to its frame or displaces it as long as the content is borrowed.
+    /// What else there is to the body may change.
+    #[inline]
+    pub unsafe fn content_unlocked(&self) -> &[u8] {
+        let body = self.0.as_ptr();
+        // SAFETY: the two fields are read for themselves, and stay as they are: the caller's promise.
+        let (data, size) =
+            unsafe { ((&raw const (*body).data).read(), (&raw const (*body).size).read()) };
+        if data.is_null() {
+            return &[];
+        }
+        // SAFETY: frames hold `size` initialised bytes, which stay as they are: the caller's promise.
+        unsafe { std::slice::from_raw_parts(data, size as usize) }
+    }
+
     /// The body, where borrowing shows that nobody else can reach it.
     #[inline]
     pub fn get_mut(&mut self) -> &mut Body {

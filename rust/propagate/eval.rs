@@ -13,6 +13,7 @@ use super::kernels::{self, LANES, Lanes};
 use super::semiring::Semiring;
 use crate::bail;
 use crate::error::Result;
+use crate::stdx::prefetch;
 use smallvec::SmallVec;
 
 /// What elements are aligned to at most.
@@ -331,7 +332,11 @@ impl<'p, T: Element> Run<'p, T> {
             Fold::Add => semiring.zero_of(),
             Fold::Mul => semiring.one_of(),
         });
-        for parent in self.parents {
+        for (at, parent) in self.parents.iter().enumerate() {
+            if let Some(next) = self.parents.get(at + 2) {
+                let next = &view::<T>(next)[range.clone()];
+                prefetch::for_read(next.as_ptr().cast(), size_of_val(next));
+            }
             let elements = &view::<T>(parent)[range.clone()];
             match fold {
                 Fold::Add => kernels::fold_add(semiring, dst, elements),

@@ -26,7 +26,6 @@ use super::private::check_computable;
 use super::rules::{Callback, Computed, Derivation, Recompute, Rules, Way, no_callback};
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::Graph;
 use crate::limits::CALLBACK_NAME_BYTES_MAX;
 use crate::log::record::{EntryEnc, check_note};
 use crate::log::{EntryHead, Log};
@@ -274,7 +273,7 @@ impl<'a> Run<'a, '_> {
         if own == slot::GONE {
             return;
         }
-        let is_fed = |&source: &u32| slots.get(source) == slot::FED;
+        let is_fed = |&(source, _): &(u32, PageId)| slots.get(source) == slot::FED;
         let stale = own == slot::ANEW || derivation.sources.iter().any(is_fed);
         let to = if stale { Staleness::Stale } else { Staleness::Behind };
         if to > derivation.staleness {
@@ -320,7 +319,7 @@ impl<'a> Run<'a, '_> {
                 continue;
             }
             counts.computed += 1;
-            let contents = Contents { core: self.core, derived: &self.derived, slots, graph };
+            let contents = Contents { core: self.core, derived: &self.derived, slots };
             let made = match &derivation.way {
                 Way::Formula(_) if threads > 1 => {
                     counts.shared += 1;
@@ -378,12 +377,12 @@ impl<'a> Run<'a, '_> {
         wave: &[u32],
         threads: usize,
     ) -> Result<Vec<(Fresh<'a>, Result<bool>)>> {
-        let Edges { graph, slots, .. } = &*self.edges;
+        let Edges { slots, .. } = &*self.edges;
         let (core, derived) = (self.core, &self.derived);
-        let contents = Contents { core, derived, slots, graph };
+        let contents = Contents { core, derived, slots };
         let mut jobs = Vec::with_capacity(wave.len());
         for (derivation, formula) in self.by_formula(wave) {
-            let (id, parents) = (derivation.page, contents.parents(derivation)?);
+            let (id, parents) = (derivation.page, contents.parents(derivation));
             let fresh = Fresh::raw(&core.table, derivation.size)?;
             jobs.push(Job { id, formula, parents, fresh, done: Ok(false) });
         }
@@ -545,7 +544,6 @@ struct Contents<'a, 'r> {
     core: &'a Core,
     derived: &'r Derived<'a>,
     slots: &'r Slots,
-    graph: &'r Graph,
 }
 
 impl<'a, 'r> Contents<'a, 'r> {
@@ -564,23 +562,20 @@ impl<'a, 'r> Contents<'a, 'r> {
 
     /// What a page's parents hold.
     #[inline]
-    fn parents(&self, derivation: &Derivation) -> Result<Parents<'r>> {
-        let mut parents = Parents::new();
-        for &place in &derivation.sources {
-            parents.push(match self.content(place) {
-                Some(bytes) => bytes,
-                // SAFETY: it is bound, and the index of edges is held alone as long as it is borrowed
-                // here: nobody displaces the frame, nor writes to it.
-                None => unsafe { &*self.core.table.frame_of(self.graph.page(place))? },
-            });
-        }
-        Ok(parents)
+    fn parents(&self, derivation: &Derivation) -> Parents<'r> {
+        let shown = |&(place, id): &(u32, PageId)| match self.content(place) {
+            Some(bytes) => bytes,
+            // SAFETY: what a page is computed from is bound, and the index of edges is held alone as
+            // long as it is borrowed here.
+            None => unsafe { self.core.table.bound_content(id) },
+        };
+        derivation.sources.iter().map(shown).collect()
     }
 
     /// What becomes of the page, and its new frame; `None` if it stays as it is.
     fn compute(&self, derivation: &Derivation, rules: &Rules) -> Result<Option<(What, Fresh<'a>)>> {
         let table = &self.core.table;
-        let (id, parents) = (derivation.page, self.parents(derivation)?);
+        let (id, parents) = (derivation.page, self.parents(derivation));
         let mut fresh = Fresh::raw(table, derivation.size)?;
         let name = match &derivation.way {
             Way::Formula(formula) => {

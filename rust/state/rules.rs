@@ -65,8 +65,8 @@ pub enum Way {
 pub struct Derivation {
     pub page: PageId,
     pub way: Way,
-    /// Places of the pages that it is computed from, in order.
-    pub sources: SmallVec<[u32; 4]>,
+    /// The pages that it is computed from, in order, and their places.
+    pub sources: SmallVec<[(u32, PageId); 2]>,
     pub size: u32,
     /// Bytes that are read and written when it is computed.
     pub work: u64,
@@ -175,7 +175,7 @@ impl Rules {
             let mut parent = table.lock(link.page)?;
             parent.bound = true;
             work += u64::from(parent.size);
-            sources.push(source);
+            sources.push((source, link.page));
         }
         let Some(place) = graph.place(page) else { return Err(no_edge(page, page)) };
         table.lock(page)?.bound = true;

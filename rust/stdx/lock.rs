@@ -176,6 +176,12 @@ impl<T, const IN_TURNS: bool, F: Flag> Lock<T, IN_TURNS, F> {
         unsafe { &mut *self.value.get() }
     }
 
+    /// Where the value is.
+    #[inline]
+    pub fn as_ptr(&self) -> *const T {
+        self.value.get()
+    }
+
     /// The value, where borrowing shows that nobody else can reach it.
     #[inline]
     pub fn get_mut(&mut self) -> &mut T {
