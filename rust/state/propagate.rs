@@ -134,7 +134,7 @@ pub(super) struct Counts {
 mod slot {
     /// Nothing.
     pub const NONE: u32 = u32::MAX;
-    /// It frees it.
+    /// It frees it, or has it no longer computed.
     pub const GONE: u32 = u32::MAX - 1;
     /// It changes its content, which is not looked at: deferred.
     pub const FED: u32 = u32::MAX - 2;
@@ -209,7 +209,7 @@ impl<'a> Run<'a, '_> {
         for (at, change) in changes.iter().enumerate() {
             let Edges { graph, slots, dirty, .. } = &mut *self.edges;
             let Some(place) = graph.place(change.id) else { continue };
-            if change.free {
+            if change.free || matches!(change.rule, Some(None)) {
                 slots.set(place, slot::GONE);
                 continue;
             }
@@ -264,7 +264,8 @@ impl<'a> Run<'a, '_> {
         let is_fed = |&source: &u32| slots.get(source) == slot::FED;
         let stale = own == slot::ANEW || derivation.sources.iter().any(is_fed);
         let to = if stale { Staleness::Stale } else { Staleness::Behind };
-        if to > derivation.staleness {
+        // A new rule makes its page fresh: it is marked again.
+        if to > derivation.staleness || own == slot::ANEW {
             self.derived.made.push(Made::marked(derivation.page, to));
         }
         if derivation.staleness == Staleness::Fresh || own == slot::ANEW {
@@ -618,6 +619,7 @@ impl Core {
         let page = self.table.lock(id)?;
         let size = page.size;
         let before = page.meta().map(|meta| meta.parents().to_vec()).unwrap_or_default();
+        let staleness = page.meta().map(|meta| meta.staleness).unwrap_or_default();
         drop(page);
         let mut sizes = Vec::new();
         for link in parents {
@@ -643,6 +645,7 @@ impl Core {
         edges.last = edges.last.max(self.mark_linked(id)?);
         let Edges { graph, rules, .. } = edges;
         rules.put(graph, &self.table, Computed { id, size, way, parents })?;
+        rules.mark(graph, id, staleness);
         Ok(before)
     }
 
