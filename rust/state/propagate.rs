@@ -643,8 +643,9 @@ impl Core {
             }
         }
         edges.last = edges.last.max(self.mark_linked(id)?);
-        let Edges { graph, rules, .. } = edges;
-        rules.put(graph, &self.table, Computed { id, size, way, parents })?;
+        let Edges { graph, rules, last, .. } = edges;
+        let written = rules.put(graph, &self.table, Computed { id, size, way, parents })?;
+        *last = written.max(*last);
         rules.mark(graph, id, staleness);
         Ok(before)
     }

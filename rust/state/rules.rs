@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NO_TAG};
 use crate::page::table::Table;
 use crate::propagate::Formula;
-use crate::types::{EdgeKind, Link, PageId, Rule, Staleness};
+use crate::types::{EdgeKind, Link, Lsn, PageId, Rule, Staleness};
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -163,14 +163,17 @@ impl Rules {
     }
 
     /// Has the index say that a page is computed so. Whoever changes it, or what it is computed from,
-    /// propagates that from here on.
-    pub fn put(&mut self, graph: &mut Graph, table: &Table, computed: Computed<'_>) -> Result<()> {
+    /// propagates that from here on. Returns the newest record of what it is computed from: written
+    /// before that, it is read, but nobody followed it.
+    pub fn put(&mut self, graph: &mut Graph, table: &Table, computed: Computed<'_>) -> Result<Lsn> {
         let Computed { id: page, size, way, parents } = computed;
         self.forget(graph, page);
-        let mut sources = SmallVec::new();
+        let (mut sources, mut last) = (SmallVec::new(), Lsn::ZERO);
         for link in parents.iter().filter(|link| link.kind == EdgeKind::Data) {
             let Some(source) = graph.place(link.page) else { return Err(no_edge(page, link.page)) };
-            table.lock(link.page)?.bound = true;
+            let mut page = table.lock(link.page)?;
+            page.bound = true;
+            last = last.max(page.lsn);
             sources.push(source);
         }
         let Some(place) = graph.place(page) else { return Err(no_edge(page, page)) };
@@ -178,7 +181,7 @@ impl Rules {
         let staleness = Staleness::Fresh;
         let tag = self.keep(Derivation { page, way, sources, size, staleness });
         graph.set_tag(place, tag);
-        Ok(())
+        Ok(last)
     }
 
     /// Notes what a page is marked as.
