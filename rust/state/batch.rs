@@ -21,6 +21,7 @@ use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
 use crate::page::slot::{Body, SlotGuard};
 use crate::page::table::check_size;
+use crate::stdx::canary::{Canary, sings};
 use crate::types::{Link, Location, Lsn, Note, Ownership, PageId, Rule, Staleness};
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -708,7 +709,8 @@ impl Core {
             plan.push(Planned::new(change, page, fresh.transpose()?));
             let Some(planned) = plan.last_mut() else { continue };
             planned.plan()?;
-            if planned.page.bound && !is_bound && planned.is_to_be_propagated() {
+            let follows = planned.page.bound && !sings(Canary::UnfollowedGroup);
+            if follows && !is_bound && planned.is_to_be_propagated() {
                 return Err(Error::bound());
             }
             if let Some(staleness) = locking.mark_of(at) {

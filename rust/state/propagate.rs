@@ -34,6 +34,7 @@ use crate::page::pinned::{Keeper, Pinned};
 use crate::page::slot::{Body, SlotGuard};
 use crate::page::table::Table;
 use crate::page::{Runs, diff_at};
+use crate::stdx::canary::{Canary, sings};
 use crate::stdx::thread;
 use crate::types::{EdgeKind, Link, Lsn, Note, PageId, Rule, Staleness};
 use smallvec::SmallVec;
@@ -268,7 +269,8 @@ impl<'a> Run<'a, '_> {
         if to > derivation.staleness || own == slot::ANEW {
             self.derived.made.push(Made::marked(derivation.page, to));
         }
-        if derivation.staleness == Staleness::Fresh || own == slot::ANEW {
+        let is_first = derivation.staleness == Staleness::Fresh && !sings(Canary::ForgottenMark);
+        if is_first || own == slot::ANEW {
             dirty.add_children(graph, place);
         }
     }
@@ -307,7 +309,9 @@ impl<'a> Run<'a, '_> {
         };
         slots.set(place, self.derived.made.len() as u32);
         self.derived.made.push(made);
-        dirty.add_children(graph, place);
+        if !sings(Canary::ForgottenChild) {
+            dirty.add_children(graph, place);
+        }
         Ok(())
     }
 }
@@ -420,6 +424,7 @@ impl<'a> Contents<'a, '_> {
     #[inline]
     fn content(&self, place: u32) -> Option<&[u8]> {
         let fresh = match self.slots.get(place) {
+            _ if sings(Canary::OldParent) => return None,
             slot::NONE | slot::GONE | slot::FED | slot::ANEW => return None,
             input if input & slot::INPUT != 0 => {
                 self.derived.inputs.get((input & !slot::INPUT) as usize).map(|(_, fresh)| fresh)
