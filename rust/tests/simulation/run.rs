@@ -62,12 +62,19 @@ impl Plan {
         let rarity = 1 + prng.below(6);
         let faults: Vec<Kind> = allowed.iter().copied().filter(|_| prng.one_in(rarity)).collect();
         let faults = if prng.one_in(6) { Vec::new() } else { faults };
+        // In some runs every life dies and does the same again, with no look in between: what is left
+        // of one fits the next, if anything does.
+        let alike = setup.plain && prng.coin();
         let mut lives: Vec<Life> = Vec::new();
         for _ in 0..1 + prng.below(4) {
             let mut life = Life::draw(prng, &taste, &faults);
+            if alike {
+                let (left, dice) = (PowerLoss::Random(prng.next_u64()), life.end.dice | 1);
+                life.end = End { closed: false, left, dice };
+            }
             // A program that died may do the same again: records of the same sizes in the places
             // of those that were lost.
-            if let Some(last) = lives.last().filter(|_| prng.one_in(4)) {
+            if let Some(last) = lives.last().filter(|_| alike || prng.one_in(4)) {
                 life.writers.clone_from(&last.writers);
             }
             lives.push(life);

@@ -46,7 +46,7 @@ impl Setup {
             sync_every: Duration::from_millis(1 + prng.below(100)),
             version_bytes_max: [4 << 30, 4 << 30, 20_000][prng.below(3) as usize],
             large: prng.one_in(16),
-            plain: prng.one_in(12),
+            plain: prng.one_in(6),
         }
     }
 
