@@ -15,6 +15,7 @@ OPS ?= 400000
 IMAGES ?= 20000
 INPUTS ?= 1000000
 HEAP_OPS ?= 100000000
+PAGES ?= 1000000
 TARGET ?= recovery
 SECONDS ?= 60
 MMSB_BUILD ?= build
@@ -28,7 +29,7 @@ FUZZ_ROOT = $(MMSB_BUILD)/cargo-fuzz-$(FUZZ_VERSION)
 FUZZ = $(FUZZ_ROOT)/bin/cargo-fuzz
 
 .PHONY: help build test test-rust test-c test-julia test-python demo bench criterion check lint deny \
-        crash canaries slab-alloc fuzz fuzz-coverage loom header install uninstall clean
+        crash canaries graph slab-alloc fuzz fuzz-coverage loom header install uninstall clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -112,6 +113,10 @@ crash:
 canaries:
 	RUSTFLAGS="--cfg canaries" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/canaries \
 	    $(CARGO) test --test simulation --test crash --test serial canaries -- --nocapture
+
+## make graph PAGES=1000000   a graph of so many pages and ten times as many edges: times, memory
+graph:
+	MMSB_GRAPH_PAGES=$(PAGES) $(CARGO) test --release --test behaviour large_graph -- --nocapture
 
 ## make slab-alloc         the Rust tests with the engine's heap as their allocator; the long form of
 ##      HEAP_OPS=…         the heap's own tests

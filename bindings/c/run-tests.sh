@@ -192,6 +192,15 @@ same_output() { # what a program says does not depend on how it was built
     "$out/examples/$1" >"$out/one" && "$2" >"$out/two" && cmp "$out/one" "$out/two"
 }
 
+# Each build makes a state of its own; what both say is the same.
+check_derived() {
+    rm -rf "$out/scratch/house" "$out/scratch/house-cmake"
+    "$out/examples/derived" "$out/scratch/house" >"$out/one" &&
+        "$out/examples-cmake/derived" "$out/scratch/house-cmake" >"$out/two" &&
+        cmp "$out/one" "$out/two" && grep -q '^worst: hour 22 takes 31.0 degrees$' "$out/one" &&
+        exits 2 "$out/examples/derived"
+}
+
 # A state's directory is made by the snippets; sound, and damaged in the middle of its log.
 check_summarise() {
     summarise=$out/examples/summarise
@@ -228,6 +237,7 @@ run_native() {
     step "header, C++17" "$out/tests/header_cpp"
     step "quickstart, C" same_output quickstart "$out/examples-cmake/quickstart"
     step "quickstart, C++" same_output quickstart_cpp "$out/examples-cmake/quickstart_cpp"
+    step "derived pages, C" check_derived
     run_suites "shared library" "$out/tests" 1
 }
 

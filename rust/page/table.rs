@@ -293,7 +293,7 @@ impl Table {
     }
 
     /// Whether the id was given out before the image was made.
-    fn is_in_image(&self, id: PageId) -> bool {
+    pub fn is_in_image(&self, id: PageId) -> bool {
         self.backing.as_ref().is_some_and(|backing| id.0 < backing.next_id())
     }
 

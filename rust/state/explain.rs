@@ -170,7 +170,11 @@ impl Core {
                         let meta = meta.unwrap_or_default();
                         (meta.rule().cloned(), meta.sources().collect())
                     }
-                    (true, false) => self.rule_at(page, lsn)?,
+                    (true, false) => match self.rule_at(page, lsn) {
+                        // Records may be kept longer than history is.
+                        Err(error) if error.kind() == ErrorKind::HistoryDropped => return Ok(None),
+                        known => known?,
+                    },
                 };
                 return Ok(Some(Made { origin: Origin { rule, ..origin }, sources }));
             }

@@ -455,6 +455,10 @@ impl Core {
         mut visit: impl FnMut(&Record<'_>) -> Result<()>,
     ) -> Result<bool> {
         let Some(mut lsn) = self.table.lock_any(id)?.map(|page| page.lsn) else {
+            if self.table.is_in_image(id) {
+                // It was freed before the image was made, which does not tell of its last record.
+                return Ok(false);
+            }
             bail!(PageNotFound, "{id} does not exist");
         };
         if lsn > self.log.written() {

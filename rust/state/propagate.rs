@@ -34,6 +34,7 @@ use crate::page::slot::{Body, SlotGuard};
 use crate::page::table::Table;
 use crate::page::{Runs, diff_at};
 use crate::propagate::Formula;
+use crate::stdx::canary::{Canary, sings};
 use crate::stdx::{sched, thread};
 use crate::types::{EdgeKind, Link, Lsn, Note, PageId, Rule, Staleness};
 use parking_lot::Mutex;
@@ -146,7 +147,7 @@ pub(super) struct Counts {
 mod slot {
     /// Nothing.
     pub const NONE: u32 = u32::MAX;
-    /// It frees it.
+    /// It frees it, or has it no longer computed.
     pub const GONE: u32 = u32::MAX - 1;
     /// It changes its content, which is not looked at: deferred.
     pub const FED: u32 = u32::MAX - 2;
@@ -221,7 +222,7 @@ impl<'a> Run<'a, '_> {
         for (at, change) in changes.iter().enumerate() {
             let Edges { graph, slots, dirty, .. } = &mut *self.edges;
             let Some(place) = graph.place(change.id) else { continue };
-            if change.free {
+            if change.free || matches!(change.rule, Some(None)) {
                 slots.set(place, slot::GONE);
                 continue;
             }
@@ -276,10 +277,12 @@ impl<'a> Run<'a, '_> {
         let is_fed = |&(source, _): &(u32, PageId)| slots.get(source) == slot::FED;
         let stale = own == slot::ANEW || derivation.sources.iter().any(is_fed);
         let to = if stale { Staleness::Stale } else { Staleness::Behind };
-        if to > derivation.staleness {
+        // A new rule makes its page fresh: it is marked again.
+        if to > derivation.staleness || own == slot::ANEW {
             self.derived.made.push(Made::marked(derivation.page, to));
         }
-        if derivation.staleness == Staleness::Fresh || own == slot::ANEW {
+        let is_first = derivation.staleness == Staleness::Fresh && !sings(Canary::ForgottenMark);
+        if is_first || own == slot::ANEW {
             dirty.add_children(graph, place);
         }
     }
@@ -336,7 +339,9 @@ impl<'a> Run<'a, '_> {
             };
             slots.set(place, self.derived.made.len() as u32);
             self.derived.made.push(Made::of(derivation, what, fresh));
-            dirty.add_children(graph, place);
+            if !sings(Canary::ForgottenChild) {
+                dirty.add_children(graph, place);
+            }
         }
         Ok(())
     }
@@ -551,6 +556,7 @@ impl<'a, 'r> Contents<'a, 'r> {
     #[inline]
     fn content(&self, place: u32) -> Option<&'r [u8]> {
         let fresh = match self.slots.get(place) {
+            _ if sings(Canary::OldParent) => return None,
             slot::NONE | slot::GONE | slot::FED | slot::ANEW => return None,
             input if input & slot::INPUT != 0 => {
                 self.derived.inputs.get((input & !slot::INPUT) as usize).map(|(_, fresh)| fresh)
@@ -738,6 +744,7 @@ impl Core {
             check_computable(id, &page)?;
         }
         let before = page.meta().map(|meta| meta.parents().to_vec()).unwrap_or_default();
+        let staleness = page.meta().map(|meta| meta.staleness).unwrap_or_default();
         drop(page);
         let mut sizes = Vec::new();
         for link in parents {
@@ -764,8 +771,10 @@ impl Core {
             }
         }
         edges.last = edges.last.max(self.mark_linked(id)?);
-        let Edges { graph, rules, .. } = edges;
-        rules.put(graph, &self.table, Computed { id, size, way, parents })?;
+        let Edges { graph, rules, last, .. } = edges;
+        let written = rules.put(graph, &self.table, Computed { id, size, way, parents })?;
+        *last = written.max(*last);
+        rules.mark(graph, id, staleness);
         Ok(before)
     }
 

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NO_TAG};
 use crate::page::table::Table;
 use crate::propagate::Formula;
-use crate::types::{EdgeKind, Link, PageId, Rule, Staleness};
+use crate::types::{EdgeKind, Link, Lsn, PageId, Rule, Staleness};
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -165,15 +165,17 @@ impl Rules {
     }
 
     /// Has the index say that a page is computed so. Whoever changes it, or what it is computed from,
-    /// propagates that from here on.
-    pub fn put(&mut self, graph: &mut Graph, table: &Table, computed: Computed<'_>) -> Result<()> {
+    /// propagates that from here on. Returns the newest record of what it is computed from: written
+    /// before that, it is read, but nobody followed it.
+    pub fn put(&mut self, graph: &mut Graph, table: &Table, computed: Computed<'_>) -> Result<Lsn> {
         let Computed { id: page, size, way, parents } = computed;
         self.forget(graph, page);
-        let (mut sources, mut work) = (SmallVec::new(), u64::from(size));
+        let (mut sources, mut work, mut last) = (SmallVec::new(), u64::from(size), Lsn::ZERO);
         for link in parents.iter().filter(|link| link.kind == EdgeKind::Data) {
             let Some(source) = graph.place(link.page) else { return Err(no_edge(page, link.page)) };
             let mut parent = table.lock(link.page)?;
             parent.bound = true;
+            last = last.max(parent.lsn);
             work += u64::from(parent.size);
             sources.push((source, link.page));
         }
@@ -182,7 +184,7 @@ impl Rules {
         let staleness = Staleness::Fresh;
         let tag = self.keep(Derivation { page, way, sources, size, work, staleness });
         graph.set_tag(place, tag);
-        Ok(())
+        Ok(last)
     }
 
     /// Notes what a page is marked as.

@@ -66,6 +66,14 @@ canaries! {
     StaleRead = "stale-read";
     /// Writers change frames that a snapshot may read.
     ForgottenSnapshot = "forgotten-snapshot";
+    /// What derives from a derived page does not follow it.
+    ForgottenChild = "forgotten-child";
+    /// A page is computed of what its parents were before the group.
+    OldParent = "old-parent";
+    /// Deferred, what derives from a stale page is not marked.
+    ForgottenMark = "forgotten-mark";
+    /// A group does not look whether anything is computed from its pages.
+    UnfollowedGroup = "unfollowed-group";
 }
 
 /// Whether the mistake is to be made.

@@ -224,3 +224,29 @@ fn an_early_part_of_a_pages_past_does_not_read_what_followed() {
     let whole: mmsb::Result<Vec<_>> = state.query(Query::page(hot)).unwrap().collect();
     assert_eq!(whole.unwrap_err().kind(), ErrorKind::Corrupt);
 }
+
+/// An image does not list pages that were freed before it; the log still tells of them.
+#[test]
+fn the_past_of_a_page_that_was_freed_before_the_last_image_is_still_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = State::open(Config::durable(dir.path())).unwrap();
+    let (a, b) =
+        (state.create_page(4, Note::NONE).unwrap(), state.create_page(4, Note::NONE).unwrap());
+    state.write(a, 0, b"live", Note::NONE).unwrap();
+    state.derive(b, &[a], "u8: p0", Note::NONE).unwrap();
+    let then = state.flush().unwrap();
+    state.underive(b, Note::NONE).unwrap();
+    state.remove_edge(a, b, mmsb::EdgeKind::Data, Note::NONE).unwrap();
+    state.free_page(a, Note::NONE).unwrap();
+    let history = state.page_history(a).unwrap();
+    state.checkpoint(None).unwrap();
+    state.close().unwrap();
+    let state = State::open(Config::durable(dir.path())).unwrap();
+    for page in [a, b] {
+        assert_eq!(state.page_at(page, then).unwrap().bytes, b"live", "{page}");
+    }
+    assert_eq!(state.page_history(a).unwrap(), history);
+    let error = state.page_at(a, state.flush().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PageNotFound);
+    assert_eq!(state.page_history(PageId(3)).unwrap_err().kind(), ErrorKind::PageNotFound);
+}

@@ -11,6 +11,7 @@ mod edges;
 mod events;
 mod executor;
 mod history;
+mod large_graph;
 mod opening;
 mod pages;
 mod pool;

@@ -3,9 +3,19 @@
 use crate::common::{Prng, random_op};
 use crate::open;
 use mmsb::env::sim::{Fault, PowerLoss, SimStorage};
-use mmsb::{Durability, State};
+use mmsb::{Durability, PageId, Result, State};
 
 const STEPS: u64 = 60;
+
+/// What is done until the disk stops, and what must hold for whatever is found.
+#[derive(Clone, Copy)]
+pub struct Work {
+    /// One group, or none: the same for the same numbers and pages.
+    pub step: fn(&State, &mut Prng, &mut Vec<PageId>) -> Result<()>,
+    pub check: fn(&State, &str),
+}
+
+const RANDOM: Work = Work { step: random_op, check: |_, _| () };
 
 /// What a run over a disk that stops came to.
 #[derive(Default)]
@@ -20,7 +30,7 @@ struct Run {
 
 /// Works until the disk stops. In `Sync`, each step is durable when it returns; in `Memory`, only
 /// what an explicit flush or sync covered.
-fn work(disk: &SimStorage, durability: Durability, seed: u64) -> Run {
+fn work(disk: &SimStorage, durability: Durability, seed: u64, work: Work) -> Run {
     let mut run = Run::default();
     // The content of each step, told by a twin in memory.
     let twin = State::open(mmsb::Config::memory()).unwrap();
@@ -29,9 +39,9 @@ fn work(disk: &SimStorage, durability: Durability, seed: u64) -> Run {
     let (mut ops, mut twin_ops) = (Prng(seed), Prng(seed));
     let (mut pages, mut twin_pages) = (Vec::new(), Vec::new());
     for step in 0..STEPS {
-        random_op(&twin, &mut twin_ops, &mut twin_pages).unwrap();
+        (work.step)(&twin, &mut twin_ops, &mut twin_pages).unwrap();
         run.digests.push(twin.digest().unwrap());
-        if random_op(&state, &mut ops, &mut pages).is_err() {
+        if (work.step)(&state, &mut ops, &mut pages).is_err() {
             return run;
         }
         let done = run.digests.len() - 1;
@@ -58,7 +68,13 @@ fn work(disk: &SimStorage, durability: Durability, seed: u64) -> Run {
 }
 
 /// Opens what a crash left and finds it among the states that the run allows.
-fn check(disk: &SimStorage, durability: Durability, run: &Run, at_least: usize, what: &str) {
+fn check(
+    (disk, durability): (&SimStorage, Durability),
+    run: &Run,
+    at_least: usize,
+    work: Work,
+    what: &str,
+) {
     let state = match open(disk, durability) {
         Ok(state) => state,
         Err(error) => panic!("{what}: {error:?}"),
@@ -72,6 +88,7 @@ fn check(disk: &SimStorage, durability: Durability, run: &Run, at_least: usize, 
         run.digests.iter().position(|known| *known == digest),
     );
     state.verify().unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    (work.check)(&state, what);
     // It goes on from there.
     let page = state.create_page(8, mmsb::Note::NONE).unwrap();
     state.update(page, &[1; 8], mmsb::Note::NONE).unwrap();
@@ -80,16 +97,16 @@ fn check(disk: &SimStorage, durability: Durability, run: &Run, at_least: usize, 
     assert_eq!(open(disk, durability).unwrap().digest().unwrap(), digest, "{what}");
 }
 
-fn crash_everywhere(durability: Durability, seed: u64) {
+pub fn crash_everywhere(durability: Durability, seed: u64, what: Work) {
     let whole = SimStorage::new(seed);
-    let finished = work(&whole, durability, seed);
+    let finished = work(&whole, durability, seed, what);
     assert_eq!(finished.durable, STEPS as usize);
     let operations = whole.op_count();
     assert!(operations > 60, "{operations}");
     for at in 0..operations {
         let disk = SimStorage::new(seed);
         disk.plan(Fault::crash(at));
-        let run = work(&disk, durability, seed);
+        let run = work(&disk, durability, seed, what);
         let styles = [
             (PowerLoss::KeepAll, run.written),
             (PowerLoss::DropUnsynced, run.durable),
@@ -97,8 +114,8 @@ fn crash_everywhere(durability: Durability, seed: u64) {
             (PowerLoss::Random(at + 1_000_000), run.durable),
         ];
         for (style, at_least) in styles {
-            let what = format!("seed {seed}, {durability:?}, operation {at}, {style:?}");
-            check(&disk.crash(style), durability, &run, at_least, &what);
+            let name = format!("seed {seed}, {durability:?}, operation {at}, {style:?}");
+            check((&disk.crash(style), durability), &run, at_least, what, &name);
         }
     }
 }
@@ -106,27 +123,25 @@ fn crash_everywhere(durability: Durability, seed: u64) {
 #[test]
 fn in_sync_every_step_that_returned_is_there() {
     for seed in 1..4 {
-        crash_everywhere(Durability::Sync, seed);
+        crash_everywhere(Durability::Sync, seed, RANDOM);
     }
 }
 
 #[test]
 fn in_memory_what_a_sync_covered_is_there() {
     for seed in 10..14 {
-        crash_everywhere(Durability::Memory, seed);
+        crash_everywhere(Durability::Memory, seed, RANDOM);
     }
 }
 
 /// The disk stops during recovery too, at each of its operations; the next recovery succeeds.
-#[test]
-fn a_crash_during_recovery_loses_nothing() {
-    let (durability, seed) = (Durability::Sync, 5);
+pub fn crash_in_recovery(durability: Durability, seed: u64, what: Work) {
     let whole = SimStorage::new(seed);
-    work(&whole, durability, seed);
+    work(&whole, durability, seed, what);
     for at in (0..whole.op_count()).step_by(7) {
         let disk = SimStorage::new(seed);
         disk.plan(Fault::crash(at));
-        let run = work(&disk, durability, seed);
+        let run = work(&disk, durability, seed, what);
         let left = disk.crash(PowerLoss::Random(at));
         let recovery = {
             let copy = left.snapshot();
@@ -139,9 +154,14 @@ fn a_crash_during_recovery_loses_nothing() {
             again.plan(Fault::crash(again.op_count() + stop));
             drop(open(&again, durability));
             for style in [PowerLoss::KeepAll, PowerLoss::DropUnsynced, PowerLoss::Random(stop)] {
-                let what = format!("operation {at}, recovery stopped at {stop}, {style:?}");
-                check(&again.crash(style), durability, &run, run.durable, &what);
+                let name = format!("operation {at}, recovery stopped at {stop}, {style:?}");
+                check((&again.crash(style), durability), &run, run.durable, what, &name);
             }
         }
     }
+}
+
+#[test]
+fn a_crash_during_recovery_loses_nothing() {
+    crash_in_recovery(Durability::Sync, 5, RANDOM);
 }

@@ -6,6 +6,7 @@
 mod common;
 
 mod damage;
+mod derived;
 mod disk;
 mod every_operation;
 mod found;

@@ -33,6 +33,7 @@ targets! {
     frame 1
     delta 1
     manifest 1
+    formula 2
     log 4
     image 40
     recovery 10

@@ -133,3 +133,70 @@ fn what_becomes_stale_and_what_is_computed_is_told() {
     state.propagate(NOTE).unwrap();
     assert_eq!(told(), [changed(b), changed(c), committed]);
 }
+
+/// A state that is immediate again, with something stale: `a`, what is copied from it, and from that.
+fn behind_the_times(state: &State) -> [mmsb::PageId; 3] {
+    let a = page(state);
+    let b = derived(state, &[a], COPY);
+    let c = derived(state, &[b], COPY);
+    state.set_propagation(Propagation::Deferred).unwrap();
+    set(state, a, 7);
+    state.set_propagation(Propagation::Immediate).unwrap();
+    [a, b, c]
+}
+
+#[test]
+fn a_stale_page_that_is_no_longer_computed_keeps_what_it_has() {
+    let state = memory();
+    let [_, b, c] = behind_the_times(&state);
+    state.underive(b, NOTE).unwrap().unwrap();
+    assert_eq!((get(&state, b), get(&state, c)), (0, 0));
+    assert_eq!((state.rule(b).unwrap(), state.stale_pages().unwrap()), (None, vec![]));
+    assert_replays(&state);
+}
+
+#[test]
+fn a_stale_page_that_is_derived_again_is_fresh() {
+    let state = memory();
+    let [a, b, c] = behind_the_times(&state);
+    state.derive(b, &[a], COPY, NOTE).unwrap().unwrap();
+    assert_eq!((get(&state, b), get(&state, c)), (7, 7));
+    assert!(state.stale_pages().unwrap().is_empty());
+    assert_eq!(state.staleness(b).unwrap(), Staleness::Fresh);
+    assert_replays(&state);
+}
+
+#[test]
+fn a_stale_page_that_comes_out_as_it_was_when_derived_again_is_fresh() {
+    let state = memory();
+    let [a, b, c] = behind_the_times(&state);
+    state.set_propagation(Propagation::Deferred).unwrap();
+    set(&state, a, 0);
+    state.set_propagation(Propagation::Immediate).unwrap();
+    state.derive(b, &[a], COPY, NOTE).unwrap().unwrap();
+    assert_eq!((get(&state, b), get(&state, c)), (0, 0));
+    assert!(state.stale_pages().unwrap().is_empty());
+    assert_eq!(state.staleness(b).unwrap(), Staleness::Fresh);
+    assert_replays(&state);
+}
+
+#[test]
+fn a_stale_page_that_gets_a_parent_or_loses_one_is_fresh() {
+    let state = memory();
+    let [_, b, c] = behind_the_times(&state);
+    let other = page(&state);
+    state.add_edge(other, b, mmsb::EdgeKind::Data, NOTE).unwrap().unwrap();
+    assert_eq!((get(&state, b), get(&state, c)), (7, 7));
+    assert!(state.stale_pages().unwrap().is_empty());
+    assert_eq!(state.staleness(b).unwrap(), Staleness::Fresh);
+    assert_replays(&state);
+    let state = memory();
+    let [_, b, _] = behind_the_times(&state);
+    let other = page(&state);
+    state.set_propagation(Propagation::Deferred).unwrap();
+    state.add_edge(other, b, mmsb::EdgeKind::Data, NOTE).unwrap().unwrap();
+    state.set_propagation(Propagation::Immediate).unwrap();
+    state.remove_edge(other, b, mmsb::EdgeKind::Data, NOTE).unwrap();
+    assert_eq!((get(&state, b), state.staleness(b).unwrap()), (7, Staleness::Fresh));
+    assert_replays(&state);
+}

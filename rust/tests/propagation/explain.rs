@@ -1,7 +1,7 @@
 //! What a page's content was made of.
 
 use super::{COPY, NOTE, SUM, derived, memory, page, pages, set};
-use mmsb::{Lsn, Note, PageId, Propagation, Rule, State};
+use mmsb::{Config, Lsn, Note, PageId, Propagation, Rule, State};
 
 /// Page, epoch, source and parents of each origin.
 type Told<'a> = (PageId, u64, &'a str, &'a [usize]);
@@ -78,4 +78,25 @@ fn levels_and_diamonds_are_told_once_each() {
     assert_eq!(told.origins.len(), 1 + 31 * 3 + 3);
     let lsns: Vec<Lsn> = told.origins.iter().map(|origin| origin.lsn).collect();
     assert!(lsns[..1 + 31 * 3].iter().all(|&lsn| lsn == lsns[0]));
+}
+
+/// Records may be kept longer than history is: how a page was computed then is no longer known.
+#[test]
+fn what_was_computed_before_history_begins_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let segment_bytes = mmsb::limits::SEGMENT_BYTES_MIN;
+    let config = Config { history_bytes: 0, segment_bytes, ..Config::durable(dir.path()) };
+    let state = State::open(config).unwrap();
+    let large = state.create_page(segment_bytes / 2, NOTE).unwrap();
+    for n in 1..6 {
+        state.update(large, &vec![n; segment_bytes as usize / 2], NOTE).unwrap();
+    }
+    let a = page(&state);
+    set(&state, a, 3);
+    let b = derived(&state, &[a], COPY);
+    state.underive(b, NOTE).unwrap();
+    assert_eq!(state.explain(b).unwrap().origins.len(), 2);
+    state.checkpoint(None).unwrap();
+    let told = state.explain(b).unwrap();
+    assert_eq!((told.origins.len(), told.dropped), (0, 1));
 }

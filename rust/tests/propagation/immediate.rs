@@ -300,3 +300,28 @@ fn what_is_written_and_freed_at_once_stays_in_snapshots_as_it_was() {
     assert!(!state.contains(a) && !state.contains(b));
     assert_replays(&state);
 }
+
+/// Pages may be written while they are bound for the first time: what is computed of them stands behind
+/// that in the log, too.
+#[test]
+fn a_page_that_is_written_while_the_first_is_derived_from_it_is_followed() {
+    let (state, rounds, meet) = (memory(), 400, std::sync::Barrier::new(2));
+    let all: Vec<_> = (0..rounds).map(|_| pages(&state, 100)).collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for (round, sources) in all.iter().enumerate() {
+                meet.wait();
+                // The last write may come at any moment of the other thread's call.
+                (1..20 * (round as u64 % 20) + 2).for_each(|n| set(&state, sources[0], n));
+            }
+        });
+        for sources in &all {
+            meet.wait();
+            while get(&state, sources[0]) == 0 {
+                std::hint::spin_loop();
+            }
+            derived(&state, sources, SUM);
+        }
+    });
+    assert_replays(&state);
+}

@@ -7,6 +7,9 @@
 //! - damage is reported with place and reason and never returned as data; what is undamaged is
 //!   never refused, and no call fails without a cause;
 //! - what was seen while writers worked (snapshots, views, replays, queries) is what the model had;
+//! - a derived page is what its rule makes of its parents as of the same LSN, or known as stale, in
+//!   every state that was opened, replayed or seen, as computed anew by the model (`derived.rs`,
+//!   `rules.rs`); reading the log calls no callback;
 //! - a page is changed by whom it belongs to, and nobody is refused what is everybody's; edges make no
 //!   cycle, lead to pages that are there, and stand in the order that the index tells;
 //! - there is one order of groups, transactions and snapshots in which each saw what it was told
@@ -17,10 +20,13 @@
 //! Not checked: whether a cycle or a child was there that an edge, or a free, was refused for; memory that is lost, how long anything takes, and weak memory orders.
 
 use crate::history::{History, Named, Naming, between};
-use crate::model::{Effect, Fate, Group, Model, Observation, Seen};
+use crate::model::{Bonds, Effect, Fate, Group, Model, Observation, Seen};
 use crate::workload::{Setup, groups_of};
 use mmsb::env::sim::{SimClock, SimStorage};
-use mmsb::{Durability, EdgeKind, Error, ErrorKind, Lsn, Note, Ownership, PageId, Query, State};
+use mmsb::{
+    Durability, EdgeKind, Error, ErrorKind, Lsn, Note, Ownership, PageId, Propagation, Query,
+    Staleness, State,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -139,8 +145,10 @@ fn compare(state: &State, history: &History, loss: Loss) -> Result<Survivors, Wr
     if digest != model.digest() {
         return Err(difference(state, &model, reach)?.into());
     }
+    model.check_derived()?;
     check_ids(state, &model)?;
     check_edges(state, &model)?;
+    check_stale(state, &model)?;
     let verified = state.verify()?;
     if verified.digest != digest {
         return Err("verify tells another digest".to_owned().into());
@@ -223,7 +231,7 @@ fn survived(
         false => Model::default(),
     };
     for (&lsn, group) in there.range((Bound::Excluded(model.at), Bound::Unbounded)) {
-        model.apply(&group.effects, lsn)?;
+        model.apply(group, lsn)?;
     }
     Ok((model, there.into_values().collect()))
 }
@@ -249,12 +257,9 @@ fn difference(state: &State, model: &Model, reach: Lsn) -> Result<String, Error>
         if meta != page.meta {
             said += &format!(" {id} has other metadata;");
         }
-        let (ownership, parents) = bonds(state, *id)?;
-        if ownership != page.ownership {
-            said += &format!(" {id} is {ownership:?}, not {:?};", page.ownership);
-        }
-        if parents != page.parents {
-            said += &format!(" {id} derives from {parents:?}, not {:?};", page.parents);
+        let (found, must) = (bonds(state, *id)?, page.bonds());
+        if found != must {
+            said += &format!(" {id} has {found:?}, not {must:?};");
         }
     }
     for id in model.pages.keys().filter(|id| !there.contains(&PageId(**id))) {
@@ -263,10 +268,12 @@ fn difference(state: &State, model: &Model, reach: Lsn) -> Result<String, Error>
     Ok(said)
 }
 
-/// Who may change a page, and what it derives from.
-pub fn bonds(state: &State, id: PageId) -> mmsb::Result<(Ownership, Vec<(u64, EdgeKind)>)> {
+/// Who may change a page, and what it derives from, and how.
+pub fn bonds(state: &State, id: PageId) -> mmsb::Result<Bonds> {
     let parents = state.parents(id)?.into_iter().map(|link| (link.page.0, link.kind)).collect();
-    Ok((state.ownership(id)?, parents))
+    let (ownership, rule, staleness) =
+        (state.ownership(id)?, state.rule(id)?, state.staleness(id)?);
+    Ok(Bonds { ownership, parents, rule, staleness })
 }
 
 /// The index of edges has those of the pages, and an order in which none goes backwards.
@@ -289,6 +296,22 @@ fn check_edges(state: &State, model: &Model) -> Result<(), Wrong> {
     match right {
         true => Ok(()),
         false => Err(format!("edges in the order {order:?}, must be {edges:?}").into()),
+    }
+}
+
+/// The index of derived pages has those of the pages, and knows which are stale.
+fn check_stale(state: &State, model: &Model) -> Result<(), Wrong> {
+    let derived = model.pages.values().filter(|page| page.way.is_some()).count();
+    let stale = model.pages.iter().filter(|(_, page)| page.staleness != Staleness::Fresh);
+    let stale: Vec<u64> = stale.map(|(id, _)| *id).collect();
+    let found: Vec<u64> = state.stale_pages()?.into_iter().map(|id| id.0).collect();
+    let counted = state.propagation_stats()?.derived;
+    match found == stale && counted == derived as u64 {
+        true => Ok(()),
+        false => {
+            let what = format!("{counted} derived, stale {found:?}; must be {derived}, {stale:?}");
+            Err(what.into())
+        }
     }
 }
 
@@ -354,6 +377,7 @@ pub fn goes_on(disk: &SimStorage, clock: &SimClock, setup: &Setup) -> Result<(),
 pub fn check_seen(history: &History) -> Result<u64, String> {
     let unknown = history.groups.iter().filter(|group| group.fate == Fate::Unknown);
     let unknown: Vec<&Group> = unknown.collect();
+    let may_show = |observation: &Observation, group: &Group| may_show(history, observation, group);
     let mut seen: Vec<&Observation> = history.seen.iter().collect();
     seen.sort_by_key(|observation| observation.lsn);
     let mut unjudged = 0;
@@ -369,8 +393,8 @@ pub fn check_seen(history: &History) -> Result<u64, String> {
             continue;
         }
         let lsn = observation.lsn;
-        for (&at, effects) in between(&known, reached, lsn) {
-            model.apply(effects, at)?;
+        for (&at, group) in between(&known, reached, lsn) {
+            model.apply(group, at)?;
         }
         reached = lsn;
         let right = is_right(observation, &model, &known, history)?;
@@ -383,7 +407,7 @@ pub fn check_seen(history: &History) -> Result<u64, String> {
 }
 
 /// Whether an observation depends on a group.
-fn may_show(observation: &Observation, group: &Group) -> bool {
+fn may_show(history: &History, observation: &Observation, group: &Group) -> bool {
     let page = match &observation.seen {
         Seen::Page { page, .. }
         | Seen::Meta { page, .. }
@@ -392,14 +416,13 @@ fn may_show(observation: &Observation, group: &Group) -> bool {
         Seen::Unchanged { effect, .. } | Seen::Refused { effect, .. } => effect.page(),
         Seen::Digest(_) | Seen::Differing { .. } | Seen::Groups { .. } => None,
     };
-    let touches = |effect: &Effect| page.is_none_or(|page| effect.touches(page));
-    observation.when > group.asked && group.effects.iter().any(touches)
+    observation.when > group.asked && history.may_touch(group, page)
 }
 
 fn is_right(
     observation: &Observation,
     model: &Model,
-    known: &BTreeMap<Lsn, &[Effect]>,
+    known: &BTreeMap<Lsn, &Group>,
     history: &History,
 ) -> Result<bool, String> {
     let page_of = |page: &u64| model.pages.get(page);
@@ -409,8 +432,7 @@ fn is_right(
             page_of(page).is_some_and(|page| page.bytes == *bytes && page.epoch == *epoch)
         }
         Seen::Meta { page, meta } => page_of(page).is_some_and(|page| page.meta == *meta),
-        Seen::Bonds { page, ownership, parents } => page_of(page)
-            .is_some_and(|page| (page.ownership, &page.parents) == (*ownership, parents)),
+        Seen::Bonds { page, bonds } => page_of(page).is_some_and(|page| page.bonds() == *bonds),
         Seen::Absent { page } => page_of(page).is_none(),
         Seen::Differing { from, pages } => *pages == differing(&history.model_at(*from)?, model),
         Seen::Groups { after, found } => {
@@ -422,15 +444,19 @@ fn is_right(
             });
             same && range.next().is_none() && tagged
         }
-        Seen::Unchanged { from, effect } => {
-            was_ever(history, *from, observation.lsn, |model| changes_nothing(model, effect))?
+        Seen::Unchanged { from, effect, mode } => {
+            let changes_nothing = |model: &Model| changes_nothing(model, effect, *mode);
+            was_ever(history, *from, observation.lsn, changes_nothing)?
         }
-        Seen::Refused { from, effect } => {
-            let is_owned = |model: &Model| {
+        Seen::Refused { from, effect, why } => {
+            let is_refused = |model: &Model| {
                 let page = effect.page().and_then(|page| model.pages.get(&page));
-                page.is_some_and(|page| page.ownership != Ownership::Shared)
+                page.is_some_and(|page| match why {
+                    ErrorKind::Derived => page.way.is_some(),
+                    _ => page.ownership != Ownership::Shared,
+                })
             };
-            was_ever(history, *from, observation.lsn, is_owned)?
+            was_ever(history, *from, observation.lsn, is_refused)?
         }
     })
 }
@@ -460,17 +486,17 @@ fn was_ever(
             return Ok(true);
         }
         match later.next() {
-            Some((&lsn, effects)) => model.apply(effects, lsn)?,
+            Some((&lsn, group)) => model.apply(group, lsn)?,
             None => return Ok(false),
         }
     }
 }
 
 /// Whether the effect leaves its page as it is.
-fn changes_nothing(model: &Model, effect: &Effect) -> bool {
+fn changes_nothing(model: &Model, effect: &Effect, mode: Propagation) -> bool {
     let (mut after, page) = (model.clone(), effect.page().unwrap_or(0));
     after.at = Lsn::ZERO;
-    let applied = after.apply(std::slice::from_ref(effect), Lsn::MAX);
+    let applied = after.apply_effects(std::slice::from_ref(effect), mode, Lsn::MAX);
     match (applied, after.pages.get(&page), model.pages.get(&page)) {
         (Ok(()), Some(after), Some(before)) => after.is_as(before),
         (Ok(()), None, None) => true,
@@ -488,8 +514,10 @@ fn brief(seen: &Seen) -> String {
         Seen::Digest(_) => "a digest".to_owned(),
         Seen::Absent { page } => format!("no page {page}"),
         Seen::Groups { after, found } => format!("groups after {after}: {found:?}"),
-        Seen::Unchanged { from, effect } => format!("{effect:?} changes nothing since {from}"),
-        Seen::Refused { from, effect } => format!("{effect:?} is nobody's to do since {from}"),
+        Seen::Unchanged { from, effect, mode } => {
+            format!("{effect:?}, {mode:?}, changes nothing since {from}")
+        }
+        Seen::Refused { from, effect, why } => format!("{effect:?} is {why:?} since {from}"),
     }
 }
 

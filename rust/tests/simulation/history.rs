@@ -4,7 +4,7 @@
 use crate::checker::Survivors;
 use crate::model::{Effect, Fate, Group, Model, Observation, Seen};
 use mmsb::stdx::sched;
-use mmsb::{Durability, Error, Lsn, PageId};
+use mmsb::{Durability, Error, Lsn, PageId, Propagation};
 use std::collections::btree_map::Range;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -75,6 +75,8 @@ pub struct Cut {
 #[derive(Debug)]
 pub struct History {
     pub durability: Durability,
+    /// When derived pages follow, of groups that are asked for now.
+    pub mode: Propagation,
     /// Every group that is known to have survived into the present life, from the first on.
     pub past: Vec<Group>,
     /// Groups that earlier lives asked for and that did not survive.
@@ -107,6 +109,7 @@ impl History {
     pub fn new(durability: Durability) -> History {
         History {
             durability,
+            mode: Propagation::default(),
             past: Vec::new(),
             ghosts: Vec::new(),
             base: Model::default(),
@@ -138,7 +141,8 @@ impl History {
         let tag = format!("w{writer}#{:04}", self.tags);
         let asked = self.event();
         let (lsn, fate, answered, answered_ns) = (None, Fate::Pending, 0, 0);
-        let group = Group { tag: tag.clone(), effects, lsn, fate, asked, answered, answered_ns };
+        let (tag_of, mode) = (tag.clone(), self.mode);
+        let group = Group { tag: tag_of, effects, mode, lsn, fate, asked, answered, answered_ns };
         self.groups.push(group);
         (self.groups.len() - 1, tag)
     }
@@ -213,11 +217,11 @@ impl History {
     }
 
     /// The surviving and the acknowledged groups, by LSN. `Err` if two have one LSN.
-    pub fn known_groups(&self) -> Result<BTreeMap<Lsn, &[Effect]>, String> {
-        let mut known: BTreeMap<Lsn, &[Effect]> = BTreeMap::new();
+    pub fn known_groups(&self) -> Result<BTreeMap<Lsn, &Group>, String> {
+        let mut known: BTreeMap<Lsn, &Group> = BTreeMap::new();
         for group in self.past.iter().chain(&self.groups) {
             if let Some(lsn) = group.lsn
-                && known.insert(lsn, &group.effects).is_some()
+                && known.insert(lsn, group).is_some()
             {
                 return Err(format!("two groups have the LSN {lsn}, one of them {}", group.tag));
             }
@@ -231,10 +235,27 @@ impl History {
             true => (self.base.clone(), self.base.at),
             false => (Model::default(), Lsn::ZERO),
         };
-        for (&at, effects) in between(&self.known_groups()?, from, lsn) {
-            model.apply(effects, at)?;
+        for (&at, group) in between(&self.known_groups()?, from, lsn) {
+            model.apply(group, at)?;
         }
         Ok(model)
+    }
+
+    /// Whether a group may change a page, or all of them: what is computed, whatever feeds it.
+    pub fn may_touch(&self, group: &Group, page: Option<u64>) -> bool {
+        let computed = page.is_none_or(|page| self.was_ever_computed(page));
+        let touches = |effect: &Effect| match (effect, page) {
+            (Effect::For { .. }, _) => false,
+            (_, Some(page)) => computed || effect.touches(page),
+            (_, None) => true,
+        };
+        group.effects.iter().any(touches)
+    }
+
+    fn was_ever_computed(&self, id: u64) -> bool {
+        let sets = |effect: &Effect| matches!(effect, Effect::Rule { page, way: Some(_), .. } if *page == id);
+        let mut groups = self.past.iter().chain(&self.groups);
+        groups.any(|group| group.effects.iter().any(sets))
     }
 
     /// A sync failed: the operating system may have dropped what nothing made durable.
@@ -265,9 +286,9 @@ impl History {
 
 /// The groups above `after` and up to `to`.
 pub fn between<'a, 'g>(
-    groups: &'a BTreeMap<Lsn, &'g [Effect]>,
+    groups: &'a BTreeMap<Lsn, &'g Group>,
     after: Lsn,
     to: Lsn,
-) -> Range<'a, Lsn, &'g [Effect]> {
+) -> Range<'a, Lsn, &'g Group> {
     groups.range((Bound::Excluded(after.min(to)), Bound::Included(to)))
 }

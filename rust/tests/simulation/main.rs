@@ -8,10 +8,12 @@
 #[cfg(canaries)]
 mod canaries;
 mod checker;
+mod derived;
 mod faults;
 mod history;
 mod model;
 mod order;
+mod rules;
 mod run;
 mod runner;
 mod settings;

@@ -1,6 +1,8 @@
 //! What the state must be: a map of pages, and the groups that make it, in the order of their LSNs.
+//! What derives from what a group changes, `derived.rs` computes.
 
-use mmsb::{EdgeKind, Location, Lsn, Ownership};
+use crate::rules::Way;
+use mmsb::{EdgeKind, ErrorKind, Location, Lsn, Ownership, Propagation, Rule, Staleness};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -15,13 +17,29 @@ pub struct Page {
     pub ownership: Ownership,
     /// What it derives from, in the order in which the edges came.
     pub parents: Vec<(u64, EdgeKind)>,
+    /// How it is computed, if it is.
+    pub way: Option<Way>,
+    /// Whether it is what that makes of its parents.
+    pub staleness: Staleness,
 }
 
 impl Page {
+    pub fn bonds(&self) -> Bonds {
+        let rule = self.way.map(|way| way.rule(self.bytes.len() as u64));
+        let (ownership, parents) = (self.ownership, self.parents.clone());
+        Bonds { ownership, parents, rule, staleness: self.staleness }
+    }
+
     /// Whether the two are the same but for when and how often they changed.
     pub fn is_as(&self, other: &Page) -> bool {
-        (&self.bytes, &self.meta, self.ownership, &self.parents)
-            == (&other.bytes, &other.meta, other.ownership, &other.parents)
+        (&self.bytes, &self.meta, self.ownership) == (&other.bytes, &other.meta, other.ownership)
+            && (&self.parents, self.way, self.staleness)
+                == (&other.parents, other.way, other.staleness)
+    }
+
+    /// The pages that it is computed of, in order.
+    pub fn sources(&self) -> impl Iterator<Item = u64> {
+        self.parents.iter().filter(|(_, kind)| *kind == EdgeKind::Data).map(|(id, _)| *id)
     }
 }
 
@@ -41,6 +59,11 @@ pub enum Effect {
     Own { page: u64, ownership: Ownership },
     /// The page derives from a parent from then on, or no longer.
     Edge { page: u64, parent: u64, kind: EdgeKind, there: bool },
+    /// The page is computed from then on, from these parents, or from those that it has; or no
+    /// longer computed.
+    Rule { page: u64, parents: Option<Vec<u64>>, way: Option<Way> },
+    /// All that is stale is computed.
+    Propagate,
     /// The page ends, and all that derives from it: these pages, if the caller was told.
     Cascade { page: u64, freed: Option<Vec<u64>> },
     /// Content, metadata and existence of all pages are what they were at an LSN.
@@ -58,12 +81,16 @@ impl Effect {
             | Effect::Meta { page, .. }
             | Effect::Own { page, .. }
             | Effect::Edge { page, .. }
+            | Effect::Rule { page, .. }
             | Effect::Free { page } => Some(page),
-            Effect::Cascade { .. } | Effect::Revert { .. } | Effect::For { .. } => None,
+            Effect::Cascade { .. }
+            | Effect::Revert { .. }
+            | Effect::Propagate
+            | Effect::For { .. } => None,
         }
     }
 
-    /// Whether it may change the page.
+    /// Whether it may change the page, which is not computed.
     pub fn touches(&self, page: u64) -> bool {
         match self {
             Effect::For { .. } => false,
@@ -114,8 +141,19 @@ struct Past {
 
 impl Model {
     /// Lets a group happen at `lsn`. `Err` says why it cannot have.
-    pub fn apply(&mut self, effects: &[Effect], lsn: Lsn) -> Result<(), String> {
+    pub fn apply(&mut self, group: &Group, lsn: Lsn) -> Result<(), String> {
+        self.apply_effects(&group.effects, group.mode, lsn)
+    }
+
+    /// Lets these effects be a group at `lsn`, with derived pages in that mode.
+    pub fn apply_effects(
+        &mut self,
+        effects: &[Effect],
+        mode: Propagation,
+        lsn: Lsn,
+    ) -> Result<(), String> {
         assert!(lsn > self.at, "groups come in the order of their LSNs");
+        let before = self.pages.clone();
         let mut authority = Authority::default();
         for effect in effects {
             match effect {
@@ -124,6 +162,7 @@ impl Model {
             }
         }
         self.check_parents(lsn)?;
+        self.follow(&before, effects, mode, lsn)?;
         self.at = lsn;
         let (pages, before) = (self.pages.clone(), self.past.take());
         self.past = Some(Arc::new(Past { at: lsn, pages, before }));
@@ -226,14 +265,27 @@ impl Model {
             Effect::Create { page: Some(id), size, location } => {
                 let (bytes, meta) = (vec![0; *size as usize], BTreeMap::new());
                 let (ownership, parents) = (Ownership::Shared, Vec::new());
-                let location = *location;
-                let page = Page { bytes, epoch: 0, lsn, location, meta, ownership, parents };
+                let (location, way, staleness) = (*location, None, Staleness::Fresh);
+                let page = Page {
+                    bytes,
+                    epoch: 0,
+                    lsn,
+                    location,
+                    meta,
+                    ownership,
+                    parents,
+                    way,
+                    staleness,
+                };
                 if self.freed.contains_key(id) || self.pages.insert(*id, Arc::new(page)).is_some() {
                     return Err(format!("the group {lsn} creates page {id} once more"));
                 }
             }
             Effect::Write { page, pieces } => {
-                let page = self.owned_mut(*page, lsn, by)?;
+                let (id, page) = (*page, self.owned_mut(*page, lsn, by)?);
+                if page.way.is_some() {
+                    return Err(format!("the group {lsn} writes page {id}, which is computed"));
+                }
                 let mut bytes = page.bytes.clone();
                 for (at, piece) in pieces {
                     let at = *at as usize;
@@ -251,22 +303,35 @@ impl Model {
             }
             Effect::Free { page } => self.free(*page, lsn, by)?,
             Effect::Own { page, ownership } => {
-                self.owned_mut(*page, lsn, by)?.ownership = *ownership;
+                let (id, page) = (*page, self.owned_mut(*page, lsn, by)?);
+                if page.way.is_some() && *ownership == Ownership::Immutable {
+                    return Err(format!("the group {lsn} freezes page {id}, which is computed"));
+                }
+                page.ownership = *ownership;
             }
             Effect::Edge { page, parent, kind, there } => {
-                if *there && self.descendants(*page).contains(parent) {
-                    return Err(format!(
-                        "the group {lsn} derives page {page} from {parent}, a cycle"
-                    ));
+                if *there {
+                    self.check_cycle(*page, *parent, lsn)?;
                 }
+                let edge = (*parent, *kind);
                 let parents = &mut self.page_mut(*page, lsn)?.parents;
-                let was_there = parents.contains(&(*parent, *kind));
+                let was_there = parents.contains(&edge);
                 match there {
-                    true if !was_there => parents.push((*parent, *kind)),
+                    true if !was_there => parents.push(edge),
                     true => {}
-                    false => parents.retain(|other| *other != (*parent, *kind)),
+                    false => parents.retain(|other| *other != edge),
+                }
+                if *kind == EdgeKind::Data && was_there != *there {
+                    self.compute_anew(*page, lsn, by)?;
                 }
             }
+            Effect::Rule { page, parents, way } => {
+                for parent in parents.iter().flatten() {
+                    self.check_cycle(*page, *parent, lsn)?;
+                }
+                self.set_rule(*page, parents.as_deref(), *way, (lsn, by))?;
+            }
+            Effect::Propagate => {}
             Effect::Cascade { page, freed } => {
                 let reached = self.descendants(*page);
                 if freed.as_ref().is_some_and(|told| !told.iter().eq(&reached)) {
@@ -282,7 +347,42 @@ impl Model {
         Ok(())
     }
 
-    fn page_mut(&mut self, id: u64, lsn: Lsn) -> Result<&mut Page, String> {
+    fn check_cycle(&self, page: u64, parent: u64, lsn: Lsn) -> Result<(), String> {
+        match self.descendants(page).contains(&parent) {
+            true => Err(format!("the group {lsn} derives page {page} from {parent}, a cycle")),
+            false => Ok(()),
+        }
+    }
+
+    /// A page that is computed has an owner who may have it computed in another way.
+    fn compute_anew(&mut self, id: u64, lsn: Lsn, by: &Authority) -> Result<(), String> {
+        match self.pages.get(&id).is_some_and(|page| page.way.is_some()) {
+            true => self.owned_mut(id, lsn, by).map(drop),
+            false => Ok(()),
+        }
+    }
+
+    fn set_rule(
+        &mut self,
+        id: u64,
+        sources: Option<&[u64]>,
+        way: Option<Way>,
+        (lsn, by): (Lsn, &Authority),
+    ) -> Result<(), String> {
+        let page = self.owned_mut(id, lsn, by)?;
+        if let Some(sources) = sources {
+            let others = page.parents.iter().filter(|(_, kind)| *kind != EdgeKind::Data);
+            let sources = sources.iter().map(|&source| (source, EdgeKind::Data));
+            page.parents = sources.chain(others.copied()).collect();
+        }
+        if page.way != way {
+            (page.way, page.staleness) = (way, Staleness::Fresh);
+        }
+        Ok(())
+    }
+
+    /// The page, to be changed.
+    pub fn page_mut(&mut self, id: u64, lsn: Lsn) -> Result<&mut Page, String> {
         let page = self.pages.get_mut(&id);
         let page = page.ok_or_else(|| format!("the group {lsn} changes page {id}, not there"))?;
         let page = Arc::make_mut(page);
@@ -299,12 +399,17 @@ impl Model {
             hasher.update(&page.epoch.to_le_bytes());
             hasher.update(&(page.bytes.len() as u32).to_le_bytes());
             hasher.update(&page.ownership.code().to_le_bytes());
-            let parents = u32::from(!page.parents.is_empty());
-            hasher.update(&(page.meta.len() as u32 + parents).to_le_bytes());
-            if !page.parents.is_empty() {
+            let has_origin = !page.parents.is_empty() || page.way.is_some();
+            hasher.update(&(page.meta.len() as u32 + u32::from(has_origin)).to_le_bytes());
+            if has_origin {
+                let rule = page.way.map(|way| way.rule(page.bytes.len() as u64));
+                let (kind, text) = rule.as_ref().map_or((0, ""), Rule::parts);
+                let len = 4 + text.len() + 9 * page.parents.len();
                 hasher.update(&0u32.to_le_bytes());
-                hasher.update(&(4 + 9 * page.parents.len() as u32).to_le_bytes());
-                hasher.update(&[0; 4]); // fresh, by no rule
+                hasher.update(&(len as u32).to_le_bytes());
+                hasher.update(&[page.staleness as u8, kind]);
+                hasher.update(&(text.len() as u16).to_le_bytes());
+                hasher.update(text.as_bytes());
             }
             for (parent, kind) in &page.parents {
                 hasher.update(&parent.to_le_bytes());
@@ -326,6 +431,8 @@ pub struct Group {
     /// Its source label: unique in a run.
     pub tag: String,
     pub effects: Vec<Effect>,
+    /// When derived pages followed, at that time.
+    pub mode: Propagation,
     /// Its place, once the engine or the log said it.
     pub lsn: Option<Lsn>,
     pub fate: Fate,
@@ -358,8 +465,8 @@ pub enum Seen {
     Page { page: u64, bytes: Vec<u8>, epoch: u64 },
     /// Metadata of a page at an LSN.
     Meta { page: u64, meta: BTreeMap<Vec<u8>, Vec<u8>> },
-    /// Who could change a page at an LSN, and what it derived from.
-    Bonds { page: u64, ownership: Ownership, parents: Vec<(u64, EdgeKind)> },
+    /// Who could change a page at an LSN, and what it derived from, and how.
+    Bonds { page: u64, bonds: Bonds },
     /// The pages that are not what they were at an earlier LSN.
     Differing { from: Lsn, pages: Vec<u64> },
     /// No such page at an LSN.
@@ -368,10 +475,19 @@ pub enum Seen {
     Groups { after: Lsn, found: Vec<(Lsn, String)> },
     /// A change that was answered with "nothing changed", asked for when the page stood at `from`
     /// or later, and answered when it stood at the observation's LSN or before.
-    Unchanged { from: Lsn, effect: Effect },
-    /// A change that was refused, since the page is not everybody's to change; asked for and answered
-    /// as above.
-    Refused { from: Lsn, effect: Effect },
+    Unchanged { from: Lsn, effect: Effect, mode: Propagation },
+    /// A change that was refused, since the page is not everybody's to change, or is computed; asked
+    /// for and answered as above.
+    Refused { from: Lsn, effect: Effect, why: ErrorKind },
+}
+
+/// Who may change a page, and what it derives from, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bonds {
+    pub ownership: Ownership,
+    pub parents: Vec<(u64, EdgeKind)>,
+    pub rule: Option<Rule>,
+    pub staleness: Staleness,
 }
 
 /// One observation.

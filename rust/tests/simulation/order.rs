@@ -15,7 +15,7 @@
 //! what was told, none of them is taken for it.
 
 use crate::history::{Cut, History, Read, Reader, between};
-use crate::model::{Effect, Fate, Group, Model, Page};
+use crate::model::{Fate, Group, Model, Page};
 use mmsb::Lsn;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -104,9 +104,9 @@ impl<'a> Order<'a> {
         let places: BTreeMap<Lsn, usize> =
             places.filter_map(|(at, event)| Some((event.lsn?, at))).collect();
         let known = self.history.known_groups()?;
-        for (&lsn, effects) in between(&known, model.at, Lsn::MAX) {
+        for (&lsn, group) in between(&known, model.at, Lsn::MAX) {
             let before = model.pages.clone();
-            model.apply(effects, lsn)?;
+            model.apply(group, lsn)?;
             self.keep_versions(&before, &model, places.get(&lsn).copied());
         }
         for (before, after) in self.pairs() {
@@ -208,7 +208,7 @@ impl<'a> Order<'a> {
         let unknown = |group: &Group| {
             group.fate == Fate::Unknown
                 && group.asked < self.events[at].ended
-                && group.effects.iter().any(|effect: &Effect| effect.touches(id))
+                && self.history.may_touch(group, Some(id))
         };
         self.history.groups.iter().any(unknown)
     }
@@ -299,6 +299,7 @@ fn cycle(after: &[BTreeSet<usize>]) -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Effect;
     use mmsb::Durability;
 
     fn write(page: u64, byte: u8) -> Effect {
@@ -308,7 +309,8 @@ mod tests {
     fn group(tag: &str, lsn: u64, effects: Vec<Effect>, times: (u64, u64)) -> Group {
         let (asked, answered) = times;
         let (tag, lsn, fate) = (tag.to_owned(), Some(Lsn(lsn)), Fate::Done);
-        Group { tag, effects, lsn, fate, asked, answered, answered_ns: 0 }
+        let mode = Default::default();
+        Group { tag, effects, mode, lsn, fate, asked, answered, answered_ns: 0 }
     }
 
     fn read(page: u64, byte: u8) -> Read {

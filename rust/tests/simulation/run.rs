@@ -11,7 +11,7 @@ use mmsb::env::sim::{Fault, PowerLoss, SimClock, SimStorage};
 use mmsb::stdx::prng::{Prng, mix};
 use mmsb::stdx::sched::{self, Settings, Watch};
 use mmsb::stdx::thread;
-use mmsb::{Lsn, State};
+use mmsb::{Lsn, Propagation, State};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub struct Life {
     pub writers: Vec<Vec<Op>>,
     pub faults: Vec<Planned>,
     pub end: End,
+    /// When derived pages follow, at its beginning.
+    pub mode: Propagation,
 }
 
 /// How a life ends. If a crash was planned and struck, as that says.
@@ -60,12 +62,19 @@ impl Plan {
         let rarity = 1 + prng.below(6);
         let faults: Vec<Kind> = allowed.iter().copied().filter(|_| prng.one_in(rarity)).collect();
         let faults = if prng.one_in(6) { Vec::new() } else { faults };
+        // In some runs every life dies and does the same again, with no look in between: what is left
+        // of one fits the next, if anything does.
+        let alike = setup.plain && prng.coin();
         let mut lives: Vec<Life> = Vec::new();
         for _ in 0..1 + prng.below(4) {
             let mut life = Life::draw(prng, &taste, &faults);
+            if alike {
+                let (left, dice) = (PowerLoss::Random(prng.next_u64()), life.end.dice | 1);
+                life.end = End { closed: false, left, dice };
+            }
             // A program that died may do the same again: records of the same sizes in the places
             // of those that were lost.
-            if let Some(last) = lives.last().filter(|_| prng.one_in(4)) {
+            if let Some(last) = lives.last().filter(|_| alike || prng.one_in(4)) {
                 life.writers.clone_from(&last.writers);
             }
             lives.push(life);
@@ -114,7 +123,11 @@ impl Life {
             _ => PowerLoss::Random(prng.next_u64()),
         };
         let end = End { closed: prng.one_in(3), left, dice: prng.next_u64() };
-        Life { writers, faults, end }
+        let mode = match prng.below(3) {
+            0 => Propagation::Deferred,
+            _ => Propagation::Immediate,
+        };
+        Life { writers, faults, end, mode }
     }
 }
 
@@ -221,7 +234,10 @@ impl Run {
     fn live(mut self) -> Result<(), String> {
         let mut disk = SimStorage::new(self.plan.seed);
         for (number, life) in std::mem::take(&mut self.plan.lives).into_iter().enumerate() {
-            self.tell(|| format!("-- life {number}: {:?}, {:?}", life.faults, life.end));
+            self.tell(|| {
+                let Life { faults, end, mode, .. } = &life;
+                format!("-- life {number}: {mode:?}, {faults:?}, {end:?}")
+            });
             for fault in &life.faults {
                 fault.plan(&disk);
                 self.notes.tally.lock().planned(fault.kind);
@@ -255,7 +271,9 @@ impl Run {
             history: self.history.clone(),
             notes: self.notes.clone(),
             alone: Default::default(),
+            writers: life.writers.len(),
         });
+        Actor::new(&world, 0).begin(life.mode, life.end.dice);
         let mut writers = Vec::new();
         for (writer, ops) in life.writers.iter().enumerate() {
             let (world, ops) = (world.clone(), ops.clone());

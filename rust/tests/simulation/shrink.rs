@@ -1,6 +1,7 @@
 //! From a plan that fails to a short one: parts are left out as long as it still fails.
 
 use crate::run::Plan;
+use mmsb::Propagation;
 use mmsb::env::sim::PowerLoss;
 
 /// Runs at most.
@@ -103,6 +104,7 @@ impl Shrinker<'_> {
         for life in 0..self.best.lives.len() {
             self.without(|plan| plan.lives[life].end.left = PowerLoss::KeepAll);
             self.without(|plan| plan.lives[life].end.closed = false);
+            self.without(|plan| plan.lives[life].mode = Propagation::Immediate);
         }
     }
 }

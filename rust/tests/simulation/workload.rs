@@ -1,12 +1,13 @@
 //! What writers do: every operation of a state, drawn from a seed. The one place where a room that
 //! is new adds its operations: a row in [`OPERATIONS`], a function, and in `model.rs` what it does.
 
+mod derive;
 mod transact;
 
 use crate::checker;
 use crate::faults::{Kind as FaultKind, Tally};
 use crate::history::{Cut, History, Named};
-use crate::model::{Effect, Seen};
+use crate::model::{Bonds, Effect, Seen};
 use mmsb::env::sim::{SimClock, SimStorage};
 use mmsb::stdx::prng::{Prng, mix};
 use mmsb::stdx::sched;
@@ -45,7 +46,7 @@ impl Setup {
             sync_every: Duration::from_millis(1 + prng.below(100)),
             version_bytes_max: [4 << 30, 4 << 30, 20_000][prng.below(3) as usize],
             large: prng.one_in(16),
-            plain: prng.one_in(12),
+            plain: prng.one_in(6),
         }
     }
 
@@ -73,17 +74,48 @@ pub struct Operation {
     run: fn(&mut Actor<'_>) -> Result<()>,
 }
 
-use ErrorKind::{CheckpointNotFound, CheckpointPassed, Cycle, EdgeNotFound, HasChildren};
-use ErrorKind::{HistoryDropped, Immutable, InvalidArgument, KeyNotFound, NotOwner, PageFreed};
-use ErrorKind::{PartitionInUse, SnapshotTooOld};
+use ErrorKind::{CheckpointNotFound, CheckpointPassed, Cycle, Derived, EdgeNotFound, HasChildren};
+use ErrorKind::{
+    HistoryDropped, Immutable, InvalidArgument, KeyNotFound, LengthMismatch, NotDerived,
+};
+use ErrorKind::{NotOwner, PageFreed, PartitionInUse, RangeOutOfBounds, SnapshotTooOld};
 
 /// Of a page that others may free or take.
 const TAKEN: &[ErrorKind] = &[PageFreed, NotOwner, Immutable];
+/// Of one that they may have computed, too.
+const WRITTEN: &[ErrorKind] = &[PageFreed, NotOwner, Immutable, Derived];
 /// Of several pages that are changed, or freed.
-const GROUP: &[ErrorKind] = &[PageFreed, NotOwner, Immutable, HasChildren];
+const GROUP: &[ErrorKind] = &[PageFreed, NotOwner, Immutable, HasChildren, Derived];
 
 /// Of those for a partition that somebody else may hold.
-const PARTITION: &[ErrorKind] = &[PageFreed, NotOwner, Immutable, HasChildren, PartitionInUse];
+const PARTITION: &[ErrorKind] =
+    &[PageFreed, NotOwner, Immutable, HasChildren, Derived, PartitionInUse];
+/// Of a page that is to be computed of parents that others may change.
+const RULE: &[ErrorKind] =
+    &[PageFreed, NotOwner, Immutable, InvalidArgument, LengthMismatch, RangeOutOfBounds];
+/// Of what is computed with the switch.
+const SWITCH: &[ErrorKind] = &[
+    PageFreed,
+    NotOwner,
+    Immutable,
+    Cycle,
+    Derived,
+    NotDerived,
+    InvalidArgument,
+    LengthMismatch,
+    RangeOutOfBounds,
+];
+/// Of an edge, over which the page may be computed.
+const EDGE: &[ErrorKind] = &[
+    PageFreed,
+    Cycle,
+    EdgeNotFound,
+    NotOwner,
+    Immutable,
+    InvalidArgument,
+    LengthMismatch,
+    RangeOutOfBounds,
+];
 
 const fn row(
     name: &'static str,
@@ -98,10 +130,10 @@ const fn row(
 pub const OPERATIONS: &[Operation] = &[
     row("create", 6, &[], create),
     row("free", 2, GROUP, free),
-    row("write", 30, TAKEN, write),
-    row("update", 8, TAKEN, update),
-    row("write masked", 4, TAKEN, write_masked),
-    row("apply a delta", 4, TAKEN, apply_delta),
+    row("write", 30, WRITTEN, write),
+    row("update", 8, WRITTEN, update),
+    row("write masked", 4, WRITTEN, write_masked),
+    row("apply a delta", 4, WRITTEN, apply_delta),
     row("set metadata", 5, TAKEN, set_meta),
     row("remove metadata", 3, &[PageFreed, NotOwner, Immutable, KeyNotFound], remove_meta),
     row("batch", 12, GROUP, batch),
@@ -124,13 +156,19 @@ pub const OPERATIONS: &[Operation] = &[
     row("step the clock", 1, &[], step_clock),
     row("transaction", 16, GROUP, transact::transaction),
     row("reading transaction", 4, &[PageFreed], transact::read_only),
-    row("increment", 6, TAKEN, transact::increment),
+    row("increment", 6, WRITTEN, transact::increment),
     row("partition's transactions", 5, PARTITION, transact::of_a_partition),
     row("executor", 2, PARTITION, transact::executor),
-    row("set ownership", 3, TAKEN, set_ownership),
-    row("add an edge", 6, &[PageFreed, Cycle], add_edge),
-    row("remove an edge", 2, &[PageFreed, EdgeNotFound], remove_edge),
+    row("set ownership", 3, WRITTEN, set_ownership),
+    row("add an edge", 6, EDGE, add_edge),
+    row("remove an edge", 2, EDGE, remove_edge),
     row("free a cascade", 1, TAKEN, free_cascade),
+    row("derive", 8, &[PageFreed, NotOwner, Immutable, Cycle], derive::derive),
+    row("set a rule", 2, RULE, derive::set_rule),
+    row("underive", 1, &[PageFreed, NotOwner, Immutable, NotDerived], derive::underive),
+    row("propagate", 4, &[], derive::propagate),
+    row("switch propagation", 3, SWITCH, derive::switch),
+    row("explain", 1, &[PageFreed], derive::explain),
 ];
 
 /// One operation to do: which, and what decides the rest of it.
@@ -198,6 +236,8 @@ pub struct World {
     pub notes: Arc<Notes>,
     /// Held by who creates a page without a batch, and by who goes back.
     pub alone: mmsb::stdx::sync::Mutex<()>,
+    /// How many write in it.
+    pub writers: usize,
 }
 
 /// What a run writes down beside its history.
@@ -313,6 +353,25 @@ impl<'a> Actor<'a> {
         pages.get((dice % pages.len().max(1) as u64) as usize).copied()
     }
 
+    /// A page to write to: rarely one that is computed, which will be refused.
+    fn input(&mut self) -> Option<PageId> {
+        let mut page = self.page()?;
+        for _ in 0..3 {
+            let computed = matches!(self.state().rule(page), Ok(Some(_)));
+            if !computed || self.dice.one_in(8) {
+                break;
+            }
+            page = self.page()?;
+        }
+        Some(page)
+    }
+
+    /// A page to write to and its size; `PageFreed` if it went meanwhile.
+    fn sized_input(&mut self) -> Result<Option<(PageId, u64)>> {
+        let Some(page) = self.input() else { return Ok(None) };
+        Ok(Some((page, self.state().page_size(page)?)))
+    }
+
     /// A page and its size; `PageFreed` if it went meanwhile.
     fn sized_page(&mut self) -> Result<Option<(PageId, u64)>> {
         let Some(page) = self.page() else { return Ok(None) };
@@ -339,16 +398,16 @@ impl<'a> Actor<'a> {
             [effect] => effect.page().map(|page| (PageId(page), effect.clone())),
             _ => None,
         };
-        let state = self.state();
+        let (state, mode) = (self.state(), self.history().mode);
         let from = alone.as_ref().and_then(|(page, _)| state.page_lsn(*page).ok());
         let answer = self.ask(effects, call);
         if let (Some((page, effect)), Some(from)) = (alone, from)
             && let Ok(to) = state.page_lsn(page)
         {
             let seen = match &answer {
-                Ok(None) => Some(Seen::Unchanged { from, effect }),
-                Err(error) if matches!(error.kind(), NotOwner | Immutable) => {
-                    Some(Seen::Refused { from, effect })
+                Ok(None) => Some(Seen::Unchanged { from, effect, mode }),
+                Err(error) if matches!(error.kind(), NotOwner | Immutable | Derived) => {
+                    Some(Seen::Refused { from, effect, why: error.kind() })
                 }
                 _ => None,
             };
@@ -435,6 +494,14 @@ fn shorten(effects: &[Effect]) -> String {
             let what = if *there { "from" } else { "no more from" };
             format!("page {page} derives {what} {parent} ({})", kind.name())
         }
+        Effect::Rule { page, parents, way } => {
+            let of = parents.as_ref().map_or(String::new(), |parents| format!(" of {parents:?}"));
+            match way {
+                Some(way) => format!("page {page} is computed{of}: {way:?}"),
+                None => format!("page {page} is computed no longer"),
+            }
+        }
+        Effect::Propagate => "propagate".to_owned(),
         Effect::Cascade { page, freed } => format!("free {page} and what derives: {freed:?}"),
         Effect::For { partitions } => format!("for {partitions:?}"),
         Effect::Revert { to } => format!("back to {to}"),
@@ -491,14 +558,14 @@ fn free(actor: &mut Actor<'_>) -> Result<()> {
 }
 
 fn write(actor: &mut Actor<'_>) -> Result<()> {
-    let Some((page, size)) = actor.sized_page()? else { return Ok(()) };
+    let Some((page, size)) = actor.sized_input()? else { return Ok(()) };
     let (at, bytes) = actor.stretch(size, 40);
     let effect = Effect::Write { page: page.0, pieces: vec![(at, bytes.clone())] };
     actor.change(vec![effect], |state, note| state.write(page, at, &bytes, note)).map(drop)
 }
 
 fn update(actor: &mut Actor<'_>) -> Result<()> {
-    let Some((page, size)) = actor.sized_page()? else { return Ok(()) };
+    let Some((page, size)) = actor.sized_input()? else { return Ok(()) };
     // Sometimes what is there, but for a few bytes or none.
     let mut content = match actor.dice.below(3) {
         0 => actor.bytes(size as usize),
@@ -513,7 +580,7 @@ fn update(actor: &mut Actor<'_>) -> Result<()> {
 }
 
 fn write_masked(actor: &mut Actor<'_>) -> Result<()> {
-    let Some((page, size)) = actor.sized_page()? else { return Ok(()) };
+    let Some((page, size)) = actor.sized_input()? else { return Ok(()) };
     let content = actor.bytes(size as usize);
     let mask: Vec<u8> = (0..size).map(|_| u8::from(actor.dice.one_in(9))).collect();
     let picked = (0..size as usize).filter(|&at| mask[at] != 0);
@@ -544,7 +611,7 @@ fn delta(page: PageId, pieces: &[(u64, Vec<u8>)]) -> Result<Delta> {
 }
 
 fn apply_delta(actor: &mut Actor<'_>) -> Result<()> {
-    let Some((page, size)) = actor.sized_page()? else { return Ok(()) };
+    let Some((page, size)) = actor.sized_input()? else { return Ok(()) };
     let pieces = pieces(actor, size);
     let effect = Effect::Write { page: page.0, pieces: pieces.clone() };
     let call = |state: &State, note: Note<'_>| {
@@ -707,7 +774,7 @@ fn page_of_batch(
     if let Some(page) = pages.keys().nth(at) {
         return Ok(Some(*page));
     }
-    let Some((page, size)) = actor.sized_page()? else { return Ok(None) };
+    let Some((page, size)) = actor.sized_input()? else { return Ok(None) };
     pages.entry(page).or_insert_with(|| Steps { size, ..Steps::default() });
     Ok(Some(page))
 }
@@ -933,12 +1000,12 @@ fn read(actor: &mut Actor<'_>) -> Result<()> {
     let (mut bytes, epoch) = (vec![0; size as usize], state.epoch(page)?);
     state.read(page, 0, &mut bytes)?;
     let meta = state.meta_list(page)?.into_iter().collect();
-    let (ownership, parents) = checker::bonds(state, page)?;
+    let bonds = checker::bonds(state, page)?;
     if state.page_lsn(page)? == before {
         let mut history = actor.history();
         history.see(before, Seen::Page { page: page.0, bytes, epoch }, "a read");
         history.see(before, Seen::Meta { page: page.0, meta }, "a read of metadata");
-        history.see(before, Seen::Bonds { page: page.0, ownership, parents }, "a read of bonds");
+        history.see(before, Seen::Bonds { page: page.0, bonds }, "a read of bonds");
     }
     Ok(())
 }
@@ -949,7 +1016,7 @@ fn replay(actor: &mut Actor<'_>) -> Result<()> {
         _ => actor.state().flush()?,
     };
     let kept = actor.history().names.values().any(|name| name.named == Named::Kept(lsn));
-    let past = match actor.state().replay_to(lsn) {
+    let past = match derive::without_callbacks(|| actor.state().replay_to(lsn)) {
         Err(error) if error.kind() == HistoryDropped => {
             actor.expect(!kept, || format!("a named checkpoint is kept at {lsn}, but {error}"));
             return Err(error);
@@ -964,13 +1031,14 @@ fn replay(actor: &mut Actor<'_>) -> Result<()> {
 
 fn page_at(actor: &mut Actor<'_>) -> Result<()> {
     let (Some(lsn), Some(page)) = (actor.target(), actor.page()) else { return Ok(()) };
-    let seen = match actor.state().page_at(page, lsn) {
+    let seen = match derive::without_callbacks(|| actor.state().page_at(page, lsn)) {
         Ok(at) => {
             let meta = at.meta.into_iter().collect();
             actor.history().see(lsn, Seen::Meta { page: page.0, meta }, "page_at's metadata");
             let parents = at.parents.iter().map(|link| (link.page.0, link.kind)).collect();
-            let bonds = Seen::Bonds { page: page.0, ownership: at.ownership, parents };
-            actor.history().see(lsn, bonds, "page_at's bonds");
+            let (ownership, rule, staleness) = (at.ownership, at.rule, at.staleness);
+            let bonds = Bonds { ownership, parents, rule, staleness };
+            actor.history().see(lsn, Seen::Bonds { page: page.0, bonds }, "page_at's bonds");
             Seen::Page { page: page.0, bytes: at.bytes, epoch: at.epoch }
         }
         Err(error) if error.kind() == ErrorKind::PageNotFound => Seen::Absent { page: page.0 },
@@ -1009,8 +1077,11 @@ fn page_history(actor: &mut Actor<'_>) -> Result<()> {
     let Some(page) = actor.page() else { return Ok(()) };
     let mut last = None;
     for changed in actor.state().page_history(page)? {
-        let content = matches!(changed.change, Change::Written(_) | Change::Restored { .. });
-        let written = u64::from(content);
+        let written = match changed.change {
+            Change::Written(_) | Change::Restored { .. } => 1,
+            Change::Derived | Change::Computed(_) => 1,
+            _ => 0,
+        };
         if let Some((lsn, epoch)) = last {
             let follows = changed.lsn >= lsn && changed.epoch == epoch + written;
             actor.expect(follows, || {
@@ -1026,7 +1097,7 @@ fn page_history(actor: &mut Actor<'_>) -> Result<()> {
 }
 
 fn verify(actor: &mut Actor<'_>) -> Result<()> {
-    let verified = actor.state().verify()?;
+    let verified = derive::without_callbacks(|| actor.state().verify())?;
     actor.history().see(verified.lsn, Seen::Digest(verified.digest), "verify");
     Ok(())
 }

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //!   codec record frame delta manifest    one decoder each, held against its encoder
+//!   formula                              texts, and what they compute
 //!   log image                            a file with checksums that fit, opened and used
 //!   recovery                             a directory whose files were damaged in a few places
 //!   calls                                the C interface
@@ -14,6 +15,7 @@
 mod calls;
 mod codec;
 mod delta;
+mod formula;
 mod frame;
 mod image;
 mod input;
@@ -27,6 +29,7 @@ pub mod state;
 pub use calls::{CALLS, calls};
 pub use codec::codec;
 pub use delta::delta;
+pub use formula::formula;
 pub use frame::frame;
 pub use image::image;
 pub use log::log;

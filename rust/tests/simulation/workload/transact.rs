@@ -1,6 +1,6 @@
 //! Transactions: reads and writes over several pages, of anybody, of a partition, and by workers.
 
-use super::{Actor, KEYS, SURE_BYTES, Steps, delta, pieces, wait};
+use super::{Actor, KEYS, SURE_BYTES, Steps, delta, pieces, shorten, wait};
 use crate::history::{Read, Reader};
 use crate::model::Effect;
 use mmsb::stdx::sched;
@@ -199,6 +199,10 @@ impl Body {
                 actor.expect(right, || format!("{page}, which it freed: {refused:?}"));
                 Ok(())
             }
+            // It is refused, sooner or later; so that not all transactions are, it goes on reading.
+            14.. if self.is_computed(actor, page) && !actor.dice.one_in(6) => {
+                self.read(actor, transaction, page)
+            }
             11 => self.free(transaction, page),
             12 => self.own(actor, transaction, page),
             13 | 14 => self.change_meta(actor, transaction, page),
@@ -225,6 +229,10 @@ impl Body {
 
     fn is_freed(&self, page: PageId) -> bool {
         self.pages.get(&page).is_some_and(|steps| steps.free)
+    }
+
+    fn is_computed(&self, actor: &Actor<'_>, page: PageId) -> bool {
+        matches!(actor.state().rule(page), Ok(Some(_)))
     }
 
     fn is_created(&self, page: PageId) -> bool {
@@ -473,7 +481,7 @@ fn short(reads: &[Read]) -> String {
 
 /// Adds one to a number, again until nobody was in the way.
 pub fn increment(actor: &mut Actor<'_>) -> Result<()> {
-    let Some((page, size)) = actor.sized_page()? else { return Ok(()) };
+    let Some((page, size)) = actor.sized_input()? else { return Ok(()) };
     if size < 8 {
         return Ok(());
     }
@@ -520,7 +528,7 @@ pub fn executor(actor: &mut Actor<'_>) -> Result<()> {
         let worker = actor.dice.below(WORKERS as u64) as usize;
         let mut writes: BTreeMap<PageId, (u64, Vec<u8>)> = BTreeMap::new();
         for _ in 0..1 + actor.dice.below(3) {
-            let Ok(Some((page, size))) = actor.sized_page() else { continue };
+            let Ok(Some((page, size))) = actor.sized_input() else { continue };
             if size >= 2 * SURE_BYTES {
                 let at = actor.dice.below(size - SURE_BYTES);
                 writes.insert(page, (at, actor.bytes(SURE_BYTES as usize)));
@@ -556,7 +564,13 @@ fn answer_all(actor: &mut Actor<'_>, submitted: Vec<Submitted>) -> Result<()> {
     for (at, worker, ticket) in submitted {
         let answer = ticket.wait().map(|((), lsn)| lsn);
         actor.history().answer(at, &answer);
-        actor.tell(|| format!("worked: {} -> {answer:?}", actor.history().groups[at].tag));
+        actor.tell(|| {
+            let (tag, effects) = {
+                let group = &actor.history().groups[at];
+                (group.tag.clone(), shorten(&group.effects))
+            };
+            format!("worked: {tag}: {effects} -> {answer:?}")
+        });
         match answer {
             Ok(Some(lsn)) => {
                 if let Some(worker) = worker {
