@@ -103,7 +103,7 @@ impl Edges {
         for change in changes.iter().filter(|change| !change.free && change.concerns_edges()) {
             self.rules.refresh(&mut self.graph, &core.table, change.id)?;
         }
-        for made in made {
+        for made in made.iter().filter(|made| made.marks()) {
             self.rules.mark(&self.graph, made.id, made.staleness());
         }
         Ok(())
@@ -155,7 +155,11 @@ impl Core {
         note: Note<'_>,
     ) -> Result<Option<Lsn>> {
         let mut edges = self.lock_edges()?;
-        let after = self.mark_linked(parent)?.max(self.mark_linked(child)?);
+        let after = self.mark_linked(parent)?;
+        // Its own lock is taken once, to record the edge; somebody may free it before that.
+        if self.table.glimpse(child, 0, &mut []).is_none() {
+            drop(self.table.lock(child)?);
+        }
         if !edges.graph.insert(parent, child, kind)? {
             return Ok(None);
         }
@@ -237,6 +241,7 @@ impl Core {
         note: Note<'_>,
     ) -> Result<Lsn> {
         let mut page = self.table.lock(child)?;
+        page.linked = true;
         let after = after.max(edges.last);
         let (kind, body_len) = (op::edge_kind(there), op::EDGE_LEN);
         let entry = OneEntry { kind, content: false, body_len, after };

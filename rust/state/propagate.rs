@@ -441,7 +441,8 @@ fn evaluate(
 ) -> Result<bool> {
     let done = formula.eval(parents, fresh.bytes_mut());
     done.map_err(|error| failed(id, error.kind(), &error))?;
-    Ok(table.lock(id)?.bytes() != fresh.bytes())
+    // SAFETY: it is computed, hence bound, and the index of edges is held as long as waves are.
+    Ok(unsafe { table.bound_content(id) } != fresh.bytes())
 }
 
 impl<'a> Made<'a> {
@@ -465,6 +466,11 @@ impl<'a> Made<'a> {
     /// Whether metadata change, too.
     pub fn changes_meta(&self) -> bool {
         self.was_stale || matches!(self.what, What::Marked(_))
+    }
+
+    /// Whether what it is marked as may be another than before.
+    pub fn marks(&self) -> bool {
+        self.changes_meta() || matches!(self.what, What::Merged(_))
     }
 
     /// Whether it is an entry of its own.
@@ -596,7 +602,8 @@ impl<'a, 'r> Contents<'a, 'r> {
         }
         self.call(id, &*callback.call, &parents, &mut fresh)?;
         let mut runs = Runs::new();
-        diff_at(table.lock(id)?.bytes(), fresh.bytes(), 0, &mut runs);
+        // SAFETY: it is computed, hence bound, and the index of edges is held alone.
+        diff_at(unsafe { table.bound_content(id) }, fresh.bytes(), 0, &mut runs);
         Ok((!runs.is_empty()).then(|| (What::Computed(Box::new(runs)), fresh)))
     }
 

@@ -233,6 +233,7 @@ const WORK: Work = Work {
     check: |state, what| {
         assert_computed(state, what);
     },
+    digest: every_operation::digest,
 };
 
 #[test]

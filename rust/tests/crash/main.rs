@@ -13,6 +13,7 @@ mod found;
 mod images;
 mod kill;
 mod kill_transfers;
+mod private;
 mod torn;
 
 use mmsb::env::sim::{SimClock, SimStorage};
