@@ -175,13 +175,12 @@ mod tests {
 
     #[test]
     fn what_was_sealed_comes_back() {
-        let sealer = sealer(3, 0);
+        let (first, later) = (sealer(3, 0), sealer(3, 1));
         for len in [1, 2, 63, 64, 65, 1000, 100_000] {
             let plain: Vec<u8> = (0..len).map(|i| i as u8).collect();
-            let bytes = sealed(&sealer, &plain);
-            assert_eq!(*sealer.open(PAGE, &bytes).unwrap(), plain, "{len} bytes");
-            // One that is given the same key later.
-            assert_eq!(*super::tests::sealer(3, 1).open(PAGE, &bytes).unwrap(), plain);
+            let bytes = sealed(&first, &plain);
+            assert_eq!(*first.open(PAGE, &bytes).unwrap(), plain, "{len} bytes");
+            assert_eq!(*later.open(PAGE, &bytes).unwrap(), plain, "another life, the same key");
         }
     }
 

@@ -103,6 +103,16 @@ impl<'a> Write<'a> {
         Ok(Write::Delta(Box::new(earlier.merge(&piece(offset, bytes)?)?)))
     }
 
+    /// Whether it changes a page's content, in which it lies.
+    fn changes(&self, content: &[u8]) -> bool {
+        let differs = |offset: usize, bytes: &[u8]| content[offset..][..bytes.len()] != *bytes;
+        match self {
+            Write::Nothing => false,
+            &Write::Piece(offset, bytes) => differs(offset as usize, bytes),
+            Write::Delta(delta) => delta.runs().any(|(offset, bytes)| differs(offset, bytes)),
+        }
+    }
+
     /// Makes it on a page's content, where it lies inside.
     fn make(&self, content: &mut [u8]) {
         match self {
@@ -505,11 +515,10 @@ impl<'a> Planned<'a> {
             Some(begin) => Plain::new(vec![0; begin.open_size() as usize]),
             None => sealer.open(id, self.page.bytes())?,
         };
-        let old = content.clone();
-        change.write.make(&mut content);
-        if content == old && !begins {
+        if !begins && !change.write.changes(&content) {
             return Ok(());
         }
+        change.write.make(&mut content);
         let mut fresh = match self.fresh.take() {
             Some(fresh) => fresh,
             None => Fresh::raw(&core.table, self.page.size)?,

@@ -44,8 +44,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
-/// Bytes that are read and written for each thread beside the first that a wave is shared with: starting one
-/// takes as long as some 300 KiB.
+/// Bytes that are read and written for each thread of a wave at least: starting one takes tens of
+/// microseconds, and so do some 100 KiB.
 const THREAD_BYTES_MIN: u64 = 512 << 10;
 /// A thread that is through takes the next share: some pages take longer than others.
 const SHARES_PER_THREAD: usize = 8;

@@ -664,15 +664,15 @@ impl<'a> Transaction<'a> {
     fn create(&mut self, what: What, size: u32) -> Result<PageId> {
         let private = matches!(what, What::Create { private: true, .. });
         let id = self.core.table.reserve_id();
+        if private && let Err(sealed) = self.core.sealer(id) {
+            self.core.table.return_id(id);
+            return Err(sealed);
+        }
         // It may have been asked for when it was not there, or created before and taken back.
         let at = self.draft.find(id).unwrap_or_else(|| self.draft.add(id));
         let page = self.draft.page(at);
         (page.size, page.private, page.admitted, page.created) = (size, private, true, true);
         self.draft.push(at, what);
-        if private {
-            // Left in the draft, it goes with the transaction.
-            self.core.sealer(id)?;
-        }
         Ok(id)
     }
 

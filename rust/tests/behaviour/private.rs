@@ -120,6 +120,17 @@ fn batches_and_transactions_create_some() {
 }
 
 #[test]
+fn a_transaction_goes_on_without_what_needs_a_key() {
+    let state = memory();
+    let mut transaction = state.begin().unwrap();
+    let refused = transaction.create_private_page(8, Location::Cpu).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Sealed);
+    let page = transaction.create_page(8, Location::Cpu).unwrap();
+    transaction.commit(Note::NONE).unwrap();
+    assert_eq!(state.list_pages().unwrap(), [page]);
+}
+
+#[test]
 fn the_past_can_be_read_and_gone_back_to() {
     let state = unlocked();
     let page = private(&state, 40);
