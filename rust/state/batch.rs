@@ -16,12 +16,12 @@ use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::record::{self, check_note};
 use crate::log::{Append, EntryHead, Log};
-use crate::page::Delta;
 use crate::page::fresh::Fresh;
 use crate::page::meta::Meta;
 use crate::page::seal::{Plain, SEAL_BYTES};
 use crate::page::slot::{Body, SlotGuard};
 use crate::page::table::{check_private_size, check_size};
+use crate::page::{Delta, Runs, diff_at};
 use crate::stdx::canary::{Canary, sings};
 use crate::types::{Link, Location, Lsn, Note, Ownership, PageId, Rule, Staleness};
 use smallvec::SmallVec;
@@ -113,6 +113,21 @@ impl<'a> Write<'a> {
         }
     }
 
+    /// Where a page's content that it was made on differs from what it was.
+    fn diff(&self, old: &[u8], new: &[u8], runs: &mut Runs) {
+        let mut diff = |offset: usize, len: usize| {
+            let range = offset..offset + len;
+            diff_at(&old[range.clone()], &new[range], offset as u32, runs);
+        };
+        match self {
+            Write::Nothing => {}
+            &Write::Piece(offset, bytes) => diff(offset as usize, bytes.len()),
+            Write::Delta(delta) => {
+                delta.runs().for_each(|(offset, bytes)| diff(offset, bytes.len()));
+            }
+        }
+    }
+
     /// Makes it on a page's content, where it lies inside.
     fn make(&self, content: &mut [u8]) {
         match self {
@@ -161,6 +176,34 @@ impl Change<'_> {
     /// Whether the state itself makes it, going back: of derived pages, too, and as they were.
     pub fn is_of_state(&self) -> bool {
         self.writer.authority == Authority::State
+    }
+
+    /// Whether there is nothing to it but a write.
+    fn only_writes(&self) -> bool {
+        let goes_on = self.begin.is_none() && !self.concerns_edges();
+        goes_on && self.meta.is_empty() && self.ownership.is_none()
+    }
+
+    /// The new content of a bound page that is written to by hand, in a frame of its own, and where it
+    /// differs; `None` if there is no such.
+    #[inline]
+    pub fn preview<'f>(&self, core: &'f Core, runs: &mut Runs) -> Result<Option<Fresh<'f>>> {
+        if self.has_no_write() || self.begin.is_some() || self.is_of_state() {
+            return Ok(None);
+        }
+        let page = core.lock_for(self.writer, self.id)?;
+        if !page.bound {
+            return Ok(None);
+        }
+        self.check_write(&page)?;
+        let mut fresh = Fresh::raw(&core.table, page.size)?;
+        if !self.write.covers(page.size) {
+            fresh.bytes_mut().copy_from_slice(page.bytes());
+        }
+        // From here on nobody looks at the caller's memory: another thread may write to it.
+        self.write.make(fresh.bytes_mut());
+        self.write.diff(page.bytes(), fresh.bytes(), runs);
+        Ok((!runs.is_empty()).then_some(fresh))
     }
 
     /// Refuses a write that is not to be made to the page, or does not fit it.
@@ -356,9 +399,7 @@ pub(super) struct Planned<'a> {
     page: SlotGuard<'a>,
     /// A new page's frame, or the copy in which a page goes on that somebody looks at.
     fresh: Option<Fresh<'a>>,
-    /// The frame has the new content already.
-    is_filled: bool,
-    /// That is sealed: all of it is written.
+    /// The frame has the new content already, all of it written.
     is_sealed: bool,
     written: Pieces<'a>,
     /// Whose the page is after the group, if that changes.
@@ -385,43 +426,8 @@ struct Beside<'a> {
 impl<'a> Planned<'a> {
     fn new(change: &'a Change<'a>, page: SlotGuard<'a>, fresh: Option<Fresh<'a>>) -> Planned<'a> {
         let (written, ownership, beside) = (Pieces::new(), None, None);
-        let (is_filled, is_sealed, entries, bodies) = (false, false, 0, 0);
-        Planned {
-            change,
-            page,
-            fresh,
-            is_filled,
-            is_sealed,
-            written,
-            ownership,
-            beside,
-            entries,
-            bodies,
-        }
-    }
-
-    /// The new content of a bound page that a change gives another one, in a frame of its own.
-    pub fn preview<'f>(core: &'f Core, change: &Change<'_>) -> Result<Option<Fresh<'f>>> {
-        if change.has_no_write() || change.begin.is_some() || change.is_of_state() {
-            return Ok(None);
-        }
-        let page = core.lock_for(change.writer, change.id)?;
-        if !page.bound {
-            return Ok(None);
-        }
-        change.check_write(&page)?;
-        let size = page.size;
-        let mut fresh = Fresh::raw(&core.table, size)?;
-        if !change.write.covers(size) {
-            fresh.bytes_mut().copy_from_slice(page.bytes());
-        }
-        change.write.make(fresh.bytes_mut());
-        Ok((fresh.bytes() != page.bytes()).then_some(fresh))
-    }
-
-    /// Has the page go on in a frame that has its new content.
-    fn go_on_in(&mut self, fresh: Fresh<'a>) {
-        (self.fresh, self.is_filled) = (Some(fresh), true);
+        let (is_sealed, entries, bodies) = (false, 0, 0);
+        Planned { change, page, fresh, is_sealed, written, ownership, beside, entries, bodies }
     }
 
     /// Locks a change's page.
@@ -434,13 +440,14 @@ impl<'a> Planned<'a> {
         }
     }
 
-    /// Works out what happens to the page.
-    fn plan(&mut self, core: &'a Core) -> Result<()> {
+    /// Works out what happens to the page; `written`: beside a write, which is made already.
+    fn plan(&mut self, core: &'a Core, written: bool) -> Result<()> {
         if self.change.begin.is_some() {
             self.count(op::CREATE_LEN);
         }
         match self.is_private() && !self.change.is_of_state() {
             true => self.plan_seal(core)?,
+            false if written => {}
             false => self.plan_write()?,
         }
         if !self.change.meta.is_empty() {
@@ -525,8 +532,7 @@ impl<'a> Planned<'a> {
         };
         sealer.seal(id, &content, fresh.bytes_mut())?;
         self.count(op::write_len(1, fresh.bytes().len()));
-        self.go_on_in(fresh);
-        self.is_sealed = true;
+        (self.fresh, self.is_sealed) = (Some(fresh), true);
         Ok(())
     }
 
@@ -681,7 +687,7 @@ impl<'a> Planned<'a> {
             return;
         }
         if writes {
-            if !self.is_filled {
+            if !self.is_sealed {
                 overwrite(page.bytes_mut(), self.written.iter().copied());
             }
             page.epoch += 1;
@@ -769,7 +775,8 @@ impl Core {
         mode: Propagation,
         begin: impl Fn(&'a Log, usize) -> Result<Append<'a>>,
     ) -> Result<Option<Lsn>> {
-        let mut derived = self.derive(edges, group.changes, mode)?;
+        let mut derived = Derived::default();
+        self.derive(edges, group.changes, mode, &mut derived)?;
         let done = self.commit_group(group, Some((edges.last, &mut derived)), begin)?;
         if let Some(lsn) = done {
             edges.follow(self, group.changes, &derived.made, lsn)?;
@@ -790,15 +797,18 @@ impl Core {
         let is_bound = bound.is_some();
         let (after, derived) = bound.unwrap_or((Lsn::ZERO, &mut none));
         let mut plan: SmallVec<[Planned<'_>; 4]> = SmallVec::with_capacity(changes.len());
-        let mut inputs = derived.inputs.drain(..).peekable();
         let mut locking = Locking::new(&mut derived.made);
-        for (at, change) in changes.iter().enumerate() {
+        for change in changes {
+            let (at, written) = (plan.len(), locking.is_written(change.id));
+            if written && change.only_writes() {
+                continue;
+            }
             locking.lock_below(self, change.id, at)?;
             let zeroed = |begin: Begin| Fresh::zeroed(&self.table, begin.size);
             let (page, fresh) = (Planned::lock(self, change)?, change.begin.map(zeroed));
             plan.push(Planned::new(change, page, fresh.transpose()?));
             let Some(planned) = plan.last_mut() else { continue };
-            planned.plan(self)?;
+            planned.plan(self, written)?;
             // Nobody else displaces the frame of a bound page: who computes reads it without a lock.
             let follows = planned.page.bound && !sings(Canary::UnfollowedGroup);
             if follows && !is_bound && planned.entries > 0 {
@@ -807,29 +817,31 @@ impl Core {
             if let Some(staleness) = locking.mark_of(at) {
                 planned.mark(staleness);
             }
-            if let Some((_, fresh)) = inputs.next_if(|&(input, _)| input as usize == at) {
-                planned.go_on_in(fresh);
-            }
         }
         locking.lock_below(self, PageId(u64::MAX), changes.len())?;
-        drop(inputs);
-        let made = &mut derived.made;
-        let comes_or_goes = |change: &&Change<'_>| change.begin.is_some() || change.free;
-        let own = changes.iter().filter(comes_or_goes).map(|_| self.table.lives.note()).count();
-        let made_entries = made.iter().filter(|made| made.is_entry()).count();
-        let entries = made_entries + plan.iter().map(|planned| planned.entries).sum::<usize>();
+        let Derived { made, runs } = derived;
+        let (mut own, mut entries, mut bodies, mut after) = (0, 0, 0, after);
+        for planned in &plan {
+            if planned.change.begin.is_some() || planned.change.free {
+                self.table.lives.note();
+                own += 1;
+            }
+            (entries, bodies) = (entries + planned.entries, bodies + planned.bodies);
+            after = after.max(planned.page.lsn);
+        }
+        for made in &*made {
+            entries += usize::from(made.is_entry());
+            bodies += made.body_len(runs);
+            after = made.page.as_ref().map_or(after, |page| after.max(page.lsn));
+        }
         if entries == 0 {
             return Ok(None);
         }
-        let bodies = made.iter().map(Made::body_len).sum::<usize>()
-            + plan.iter().map(|planned| planned.bodies).sum::<usize>();
-        let lsns = made.iter().filter_map(|made| made.page.as_ref()).map(|page| page.lsn);
-        let after = plan.iter().map(|planned| planned.page.lsn).chain(lsns).fold(after, Lsn::max);
         let (time_ms, len_max) = (self.wall.wall_ms(), record::len_max(note, entries, bodies));
         let (mut append, lsn) = loop {
             let mut append = begin(&self.log, len_max)?;
             let lsn = append.stamp(after);
-            if listed.is_some_and(|n| self.table.lives.count_after_own() != n + own as u64) {
+            if listed.is_some_and(|n| self.table.lives.count_after_own() != n + own) {
                 return Err(listed_no_more());
             }
             let needs_copy = plan.iter().any(|planned| planned.needs_copy(self))
@@ -850,7 +862,7 @@ impl Core {
             for made in &*made {
                 let own = made.own.and_then(|at| plan.get(at as usize)).map(|own| &own.page);
                 if let Some(page) = own.or(made.page.as_ref()) {
-                    made.encode(enc, page);
+                    made.encode(enc, runs, page);
                 }
             }
         });
@@ -872,44 +884,56 @@ impl Core {
     }
 }
 
-/// Locks the derived pages of a group, ascending, between its own pages.
+/// Locks the bound pages of a group, ascending, between those that are planned.
 struct Locking<'m, 'a> {
     made: &'m mut [Made<'a>],
-    /// Ascending by page.
+    /// Ascending by page; left empty where they are so.
     order: SmallVec<[u32; 8]>,
     next: usize,
+    /// The next that is written, if it is.
+    written: usize,
 }
 
 impl<'m, 'a> Locking<'m, 'a> {
     fn new(made: &'m mut [Made<'a>]) -> Self {
-        let mut order: SmallVec<[u32; 8]> = (0..made.len() as u32).collect();
+        let mut order = SmallVec::new();
         if !made.is_sorted_by_key(|made| made.id) {
-            order.sort_unstable_by_key(|&at| made[at as usize].id);
+            order.extend(0..made.len() as u32);
+            order.sort_unstable_by_key(|&at: &u32| made[at as usize].id);
         }
-        Locking { made, order, next: 0 }
+        Locking { made, order, next: 0, written: 0 }
     }
 
-    /// Locks what comes before `id`. If that is derived itself, it is locked as the group's own
-    /// change, which stands at `own`.
+    /// The one of `made` that comes at a place of the order.
+    fn at(&mut self, place: usize) -> Option<&mut Made<'a>> {
+        let at = if self.order.is_empty() { place } else { *self.order.get(place)? as usize };
+        self.made.get_mut(at)
+    }
+
+    /// Whether the write of a change to `id` is one of `made`. Asked of all changes, ascending.
+    fn is_written(&mut self, id: PageId) -> bool {
+        let next = self.made.get(self.written);
+        let is_written = next.is_some_and(|made| made.is_written() && made.id == id);
+        self.written += usize::from(is_written);
+        is_written
+    }
+
+    /// Locks what comes before `id`. If that is one of `made` itself, it is locked as the plan's page
+    /// that stands at `own`.
     fn lock_below(&mut self, core: &'a Core, id: PageId, own: usize) -> Result<()> {
-        while let Some(&at) = self.order.get(self.next) {
-            let made = &mut self.made[at as usize];
-            if made.id > id {
-                break;
-            }
-            self.next += 1;
+        while let Some(made) = self.at(self.next).filter(|made| made.id <= id) {
             match made.id == id {
                 true => made.own = Some(own as u32),
                 false => made.page = Some(core.table.lock(made.id)?),
             }
+            self.next += 1;
         }
         Ok(())
     }
 
-    /// What the page of the group's own change at `own`, which was locked last, is marked as.
+    /// What the plan's page at `own`, which was locked last, is marked as.
     fn mark_of(&mut self, own: usize) -> Option<Staleness> {
-        let &at = self.order.get(self.next.checked_sub(1)?)?;
-        let made = &mut self.made[at as usize];
+        let made = self.at(self.next.checked_sub(1)?)?;
         if made.own == Some(own as u32) { made.merge_mark() } else { None }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   change of a bound page
 //!     edges      taken: nobody else changes what is computed from, or computed
-//!     inputs     their new content, in frames of their own
+//!     inputs     their new content, in frames of their own, of which record and page are made
 //!     waves      each page that a changed one feeds, parents first: computed into a new frame;
 //!                equal to what it was: cut off
 //!     group      pages locked, one record, frames put in their places
@@ -18,7 +18,7 @@
 //! [`State::propagate`] computes later.
 
 use super::State;
-use super::batch::{Change, Group, Planned};
+use super::batch::{Change, Group};
 use super::core::Core;
 use super::graph::Edges;
 use super::op::{self, kind};
@@ -32,7 +32,7 @@ use crate::log::{EntryHead, Log};
 use crate::page::fresh::Fresh;
 use crate::page::slot::{Body, SlotGuard};
 use crate::page::table::Table;
-use crate::page::{Runs, diff_at};
+use crate::page::{Runs, diff_at, payload_len};
 use crate::propagate::Formula;
 use crate::stdx::canary::{Canary, sings};
 use crate::stdx::{sched, thread};
@@ -84,7 +84,7 @@ impl Propagation {
     }
 }
 
-/// What a group does to a derived page.
+/// What a group does to a bound page, beside changes that are planned.
 pub(super) struct Made<'a> {
     pub id: PageId,
     pub what: What,
@@ -98,26 +98,28 @@ pub(super) struct Made<'a> {
     pub own: Option<u32>,
 }
 
-/// What happens to a derived page.
-#[derive(Debug)]
+/// What happens to a bound page.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum What {
+    /// It is written by hand: which of [`Derived::runs`] say where it differs.
+    Written(u32),
     /// A formula made another content.
     Derived,
-    /// A callback made another content, which differs there.
-    Computed(Box<Runs>),
+    /// A callback made another content; as above.
+    Computed(u32),
     /// It becomes stale, or is found not to be.
     Marked(Staleness),
     /// That, as part of a change of the group's own.
     Merged(Staleness),
 }
 
-/// What a group does beside its own changes.
+/// What a group does to bound pages.
 #[derive(Default)]
 pub(super) struct Derived<'a> {
-    /// New frames of bound pages that the group itself changes, by the place of the change.
-    pub inputs: SmallVec<[(u32, Fresh<'a>); 2]>,
-    /// In the order in which they are computed.
+    /// First what is written, ascending, then what comes of it, in the order in which it is computed.
     pub made: SmallVec<[Made<'a>; 2]>,
+    /// Where contents differ.
+    pub runs: SmallVec<[Runs; 1]>,
 }
 
 /// Counts of what propagation did.
@@ -153,9 +155,7 @@ mod slot {
     pub const FED: u32 = u32::MAX - 2;
     /// It changes how it is computed.
     pub const ANEW: u32 = u32::MAX - 3;
-    /// Its new content is that of an input, whose number the low bits are. Less: that of a page that
-    /// was computed.
-    pub const INPUT: u32 = 1 << 31;
+    // Less: which of `Derived::made` has its new content.
 }
 
 /// Where a propagation puts notes about places; empty between propagations.
@@ -189,37 +189,40 @@ impl Slots {
 struct Run<'a, 'e> {
     core: &'a Core,
     edges: &'e mut Edges,
-    derived: Derived<'a>,
+    derived: &'e mut Derived<'a>,
 }
 
 impl Core {
-    /// Works out what `changes`, ascending, make of derived pages; immediate, also what makes all
-    /// that is stale fresh.
+    /// Works out what `changes`, ascending, write to bound pages, and make of derived ones; immediate,
+    /// also what makes all that is stale fresh.
     pub(super) fn derive<'a>(
         &'a self,
         edges: &mut Edges,
         changes: &[Change<'_>],
         mode: Propagation,
-    ) -> Result<Derived<'a>> {
+        derived: &mut Derived<'a>,
+    ) -> Result<()> {
         if edges.rules.len() == 0 || changes.iter().any(Change::is_of_state) {
-            return Ok(Derived::default());
+            return Ok(());
         }
         edges.slots.clear();
         edges.dirty.begin(&mut edges.graph);
-        let mut run = Run { core: self, edges, derived: Derived::default() };
+        let mut run = Run { core: self, edges, derived };
         run.take_in(changes, mode)?;
         match mode {
-            Propagation::Immediate => run.compute_all()?,
-            Propagation::Deferred => run.mark_all(),
+            Propagation::Immediate => run.compute_all(),
+            Propagation::Deferred => {
+                run.mark_all();
+                Ok(())
+            }
         }
-        Ok(run.derived)
     }
 }
 
 impl<'a> Run<'a, '_> {
     /// Takes in what changes, and what is dirty for it.
     fn take_in(&mut self, changes: &[Change<'_>], mode: Propagation) -> Result<()> {
-        for (at, change) in changes.iter().enumerate() {
+        for change in changes {
             let Edges { graph, slots, dirty, .. } = &mut *self.edges;
             let Some(place) = graph.place(change.id) else { continue };
             if change.free || matches!(change.rule, Some(None)) {
@@ -230,15 +233,17 @@ impl<'a> Run<'a, '_> {
                 slots.set(place, slot::ANEW);
                 dirty.add(graph, place);
             }
-            let Some(fresh) = Planned::preview(self.core, change)? else { continue };
+            let mut runs = Runs::new();
+            let Some(fresh) = change.preview(self.core, &mut runs)? else { continue };
             dirty.add_children(graph, place);
-            match mode {
-                Propagation::Deferred => slots.set(place, slot::FED),
-                Propagation::Immediate => {
-                    slots.set(place, slot::INPUT | self.derived.inputs.len() as u32);
-                    self.derived.inputs.push((at as u32, fresh));
-                }
-            }
+            let Derived { made, runs: all } = &mut *self.derived;
+            let slot = match mode {
+                Propagation::Deferred => slot::FED,
+                Propagation::Immediate => made.len() as u32,
+            };
+            slots.set(place, slot);
+            made.push(Made::written(change.id, all.len() as u32, fresh));
+            all.push(runs);
         }
         Ok(())
     }
@@ -315,6 +320,7 @@ impl<'a> Run<'a, '_> {
             _ => self.compute_beside(wave, threads)?,
         }
         .into_iter();
+        let mut runs = Runs::new();
         for &place in wave {
             let Edges { graph, rules, slots, dirty, counts, .. } = &mut *self.edges;
             let Some(derivation) = rules.get(graph.tag(place)) else { continue };
@@ -322,20 +328,28 @@ impl<'a> Run<'a, '_> {
                 continue;
             }
             counts.computed += 1;
-            let contents = Contents { core: self.core, derived: &self.derived, slots };
-            let made = match &derivation.way {
+            let contents = Contents { core: self.core, made: &self.derived.made, slots };
+            let fresh = match &derivation.way {
                 Way::Formula(_) if threads > 1 => {
                     counts.shared += 1;
                     match beside.next() {
-                        Some((fresh, done)) => done?.then_some((What::Derived, fresh)),
+                        Some((fresh, done)) => done?.then_some(fresh),
                         None => bail!(Internal, "{} was left out of its wave", derivation.page),
                     }
                 }
-                _ => contents.compute(derivation, rules)?,
+                Way::Formula(formula) => contents.evaluate(derivation, formula)?,
+                Way::Callback(name) => contents.call_back(derivation, name, rules, &mut runs)?,
             };
-            let Some((what, fresh)) = made else {
+            let Some(fresh) = fresh else {
                 counts.cut_off += 1;
                 continue;
+            };
+            let what = match &derivation.way {
+                Way::Formula(_) => What::Derived,
+                Way::Callback(_) => {
+                    self.derived.runs.push(std::mem::take(&mut runs));
+                    What::Computed(self.derived.runs.len() as u32 - 1)
+                }
             };
             slots.set(place, self.derived.made.len() as u32);
             self.derived.made.push(Made::of(derivation, what, fresh));
@@ -383,8 +397,8 @@ impl<'a> Run<'a, '_> {
         threads: usize,
     ) -> Result<Vec<(Fresh<'a>, Result<bool>)>> {
         let Edges { slots, .. } = &*self.edges;
-        let (core, derived) = (self.core, &self.derived);
-        let contents = Contents { core, derived, slots };
+        let core = self.core;
+        let contents = Contents { core, made: &self.derived.made, slots };
         let mut jobs = Vec::with_capacity(wave.len());
         for (derivation, formula) in self.by_formula(wave) {
             let (id, parents) = (derivation.page, contents.parents(derivation));
@@ -446,6 +460,11 @@ fn evaluate(
 }
 
 impl<'a> Made<'a> {
+    fn written(id: PageId, runs: u32, fresh: Fresh<'a>) -> Self {
+        let what = What::Written(runs);
+        Made { id, what, fresh: Some(fresh), was_stale: false, page: None, own: None }
+    }
+
     fn of(derivation: &Derivation, what: What, fresh: Fresh<'a>) -> Self {
         let was_stale = derivation.staleness != Staleness::Fresh;
         Made { id: derivation.page, what, fresh: Some(fresh), was_stale, page: None, own: None }
@@ -471,6 +490,11 @@ impl<'a> Made<'a> {
     /// Whether what it is marked as may be another than before.
     pub fn marks(&self) -> bool {
         self.changes_meta() || matches!(self.what, What::Merged(_))
+    }
+
+    /// Whether somebody writes it by hand.
+    pub fn is_written(&self) -> bool {
+        matches!(self.what, What::Written(_))
     }
 
     /// Whether it is an entry of its own.
@@ -499,18 +523,19 @@ impl<'a> Made<'a> {
     }
 
     /// Bytes of its entry's body.
-    pub fn body_len(&self) -> usize {
-        match &self.what {
+    pub fn body_len(&self, runs: &[Runs]) -> usize {
+        match self.what {
             What::Derived | What::Merged(_) => 0,
-            What::Computed(runs) => {
-                op::write_len(runs.len(), runs.iter().map(|run| run.len as usize).sum())
+            What::Written(at) | What::Computed(at) => {
+                let runs = &runs[at as usize];
+                op::write_len(runs.len(), payload_len(runs))
             }
             What::Marked(_) => op::STALE_LEN,
         }
     }
 
     /// Writes its entry; `page` is the page.
-    pub fn encode<'s>(&'s self, entries: &mut EntryEnc<'_, 's>, page: &Body) {
+    pub fn encode<'s>(&'s self, entries: &mut EntryEnc<'_, 's>, runs: &[Runs], page: &Body) {
         let (object, prev) = (self.id.0, page.lsn);
         let head = |kind, grows: bool| EntryHead {
             kind,
@@ -518,16 +543,21 @@ impl<'a> Made<'a> {
             prev,
             epoch: page.epoch + u64::from(grows),
         };
-        let content = self.fresh.as_ref().map_or(&[][..], Fresh::bytes);
-        match &self.what {
+        let mut write = |kind, at: u32| {
+            let (runs, body_len) = (&runs[at as usize], self.body_len(runs));
+            let content = self.fresh.as_ref().map_or(&[][..], Fresh::bytes);
+            let pieces = runs.iter().map(|run| (run.offset, &content[run.range()]));
+            op::encode_write(entries, head(kind, true), body_len, pieces);
+        };
+        match self.what {
             What::Merged(_) => {}
-            What::Derived => drop(entries.entry(head(kind::DERIVE, true), 0)),
-            What::Marked(staleness) => {
-                entries.entry(head(kind::STALE, false), op::STALE_LEN).u8(*staleness as u8);
+            What::Written(at) => write(kind::WRITE, at),
+            What::Computed(at) => write(kind::RESULT, at),
+            What::Derived => {
+                entries.entry(head(kind::DERIVE, true), 0);
             }
-            What::Computed(runs) => {
-                let pieces = runs.iter().map(|run| (run.offset, &content[run.range()]));
-                op::encode_write(entries, head(kind::RESULT, true), self.body_len(), pieces);
+            What::Marked(staleness) => {
+                entries.entry(head(kind::STALE, false), op::STALE_LEN).u8(staleness as u8);
             }
         }
     }
@@ -553,7 +583,7 @@ impl<'a> Made<'a> {
 /// What pages hold after the group, as far as it is known.
 struct Contents<'a, 'r> {
     core: &'a Core,
-    derived: &'r Derived<'a>,
+    made: &'r [Made<'a>],
     slots: &'r Slots,
 }
 
@@ -561,15 +591,11 @@ impl<'a, 'r> Contents<'a, 'r> {
     /// The content that the group gives the page at a place.
     #[inline]
     fn content(&self, place: u32) -> Option<&'r [u8]> {
-        let fresh = match self.slots.get(place) {
-            _ if sings(Canary::OldParent) => return None,
-            slot::NONE | slot::GONE | slot::FED | slot::ANEW => return None,
-            input if input & slot::INPUT != 0 => {
-                self.derived.inputs.get((input & !slot::INPUT) as usize).map(|(_, fresh)| fresh)
-            }
-            made => self.derived.made.get(made as usize)?.fresh.as_ref(),
-        };
-        fresh.map(Fresh::bytes)
+        if sings(Canary::OldParent) {
+            return None;
+        }
+        // What is said of other places is more than there is.
+        self.made.get(self.slots.get(place) as usize)?.fresh.as_ref().map(Fresh::bytes)
     }
 
     /// What a page's parents hold.
@@ -584,27 +610,35 @@ impl<'a, 'r> Contents<'a, 'r> {
         derivation.sources.iter().map(shown).collect()
     }
 
-    /// What becomes of the page, and its new frame; `None` if it stays as it is.
-    fn compute(&self, derivation: &Derivation, rules: &Rules) -> Result<Option<(What, Fresh<'a>)>> {
+    /// The page's new frame; `None` if it stays as it is.
+    #[inline]
+    fn evaluate(&self, derivation: &Derivation, formula: &Formula) -> Result<Option<Fresh<'a>>> {
+        let table = &self.core.table;
+        let parents = self.parents(derivation);
+        let mut fresh = Fresh::raw(table, derivation.size)?;
+        let differs = evaluate(table, derivation.page, formula, &parents, &mut fresh)?;
+        Ok(differs.then_some(fresh))
+    }
+
+    /// As [`evaluate`](Self::evaluate), by a callback; where it differs becomes `runs`.
+    fn call_back(
+        &self,
+        derivation: &Derivation,
+        name: &Arc<str>,
+        rules: &Rules,
+        runs: &mut Runs,
+    ) -> Result<Option<Fresh<'a>>> {
         let table = &self.core.table;
         let (id, parents) = (derivation.page, self.parents(derivation));
-        let mut fresh = Fresh::raw(table, derivation.size)?;
-        let name = match &derivation.way {
-            Way::Formula(formula) => {
-                let differs = evaluate(table, id, formula, &parents, &mut fresh)?;
-                return Ok(differs.then_some((What::Derived, fresh)));
-            }
-            Way::Callback(name) => name,
-        };
         let callback = rules.callback(name).ok_or_else(|| no_callback(id, name))?;
         if !callback.on_any_thread && super::executor::is_worker() {
             bail!(CallbackFailed, "{}", not_here(id, name));
         }
+        let mut fresh = Fresh::raw(table, derivation.size)?;
         self.call(id, &*callback.call, &parents, &mut fresh)?;
-        let mut runs = Runs::new();
         // SAFETY: it is computed, hence bound, and the index of edges is held alone.
-        diff_at(unsafe { table.bound_content(id) }, fresh.bytes(), 0, &mut runs);
-        Ok((!runs.is_empty()).then(|| (What::Computed(Box::new(runs)), fresh)))
+        diff_at(unsafe { table.bound_content(id) }, fresh.bytes(), 0, runs);
+        Ok((!runs.is_empty()).then_some(fresh))
     }
 
     /// Calls a callback for the page `id`.
