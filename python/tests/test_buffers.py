@@ -132,7 +132,8 @@ def test_sources_are_given_back(page: mmsb.Page) -> None:
     source.append(0)
 
 
-def test_a_source_that_changes_meanwhile_tears_nothing() -> None:
+@pytest.mark.parametrize("derived", [False, True])
+def test_a_source_that_changes_meanwhile_tears_nothing(derived: bool) -> None:
     import threading
 
     size = 4 << 20
@@ -147,6 +148,8 @@ def test_a_source_that_changes_meanwhile_tears_nothing() -> None:
 
     with mmsb.State() as state:
         page = state.create_page(size)
+        if derived:
+            state.derive(state.create_page(size), [page], "u8: p0")
         scribbler = threading.Thread(target=scribble)
         scribbler.start()
         for _ in range(100):
