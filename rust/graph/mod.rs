@@ -210,9 +210,14 @@ impl Graph {
 
     /// The page's place, a new one if it has none; a new one is not in order yet.
     fn place_or_new(&mut self, id: PageId) -> Result<u32> {
-        if let Some(place) = self.place(id) {
-            return Ok(place);
+        match self.place(id) {
+            Some(place) => Ok(place),
+            None => self.new_place(id),
         }
+    }
+
+    /// A place for a page that has none.
+    fn new_place(&mut self, id: PageId) -> Result<u32> {
         let place = match self.free.pop() {
             Some(place) => place,
             None if self.nodes.len() >> PLACE_BITS > 0 => {
@@ -253,7 +258,7 @@ impl Graph {
             let message = format!("{child} cannot derive from itself");
             return Err(Error::new(ErrorKind::Cycle, message));
         }
-        match (self.place(parent), self.place(child)) {
+        let (from, to) = match (self.place(parent), self.place(child)) {
             (Some(from), Some(to)) => {
                 if self.has(from, to, kind) {
                     return Ok(false);
@@ -261,28 +266,28 @@ impl Graph {
                 if !self.order.is_before(from, to) {
                     self.reorder(from, to)?;
                 }
+                (from, to)
             }
             // What has no edges yet can stand at either end.
-            (None, Some(_)) => {
-                let from = self.place_or_new(parent)?;
+            (None, Some(to)) => {
+                let from = self.new_place(parent)?;
                 self.order.prepend(from);
+                (from, to)
             }
-            (from, None) => {
-                let from = match from {
-                    Some(from) => from,
-                    None => {
-                        let from = self.place_or_new(parent)?;
-                        self.order.append(from);
-                        from
-                    }
-                };
-                let to = self.place_or_new(child).inspect_err(|_| self.forget_lonely(from))?;
+            (Some(from), None) => {
+                let to = self.new_place(child)?;
                 self.order.append(to);
+                (from, to)
             }
-        }
-        if let (Some(from), Some(to)) = (self.place(parent), self.place(child)) {
-            self.connect(from, to, kind);
-        }
+            (None, None) => {
+                let from = self.new_place(parent)?;
+                self.order.append(from);
+                let to = self.new_place(child).inspect_err(|_| self.forget_lonely(from))?;
+                self.order.append(to);
+                (from, to)
+            }
+        };
+        self.connect(from, to, kind);
         Ok(true)
     }
 

@@ -10,6 +10,7 @@
 
 mod delta;
 mod diff;
+mod extra;
 pub mod fresh;
 pub mod lives;
 pub mod meta;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   slot (64 B): lock, status, size, pins, epoch, newest LSN ──> frame (data, 64-byte aligned)
-//!                                                        └─> extra: metadata, older versions
+//!                                                        └─> Extra: metadata, older versions
 //! ```
 //!
 //! Invariants:
@@ -12,6 +12,7 @@
 //! - The chain ascends by LSN; a version holds the page from its LSN up to the next version's (or
 //!   the slot's). It stands there as long as a view pins it or a snapshot may read it.
 
+use super::extra::Extra;
 use super::meta::Meta;
 use super::seal::SEAL_BYTES;
 use crate::memory::PageMemory;
@@ -46,7 +47,6 @@ pub enum Owner {
 }
 
 /// What a slot says of its page.
-#[derive(Debug)]
 pub struct Body {
     /// Whether there is a page.
     pub status: Status,
@@ -74,13 +74,12 @@ pub struct Body {
     /// The record that changed the page last.
     pub lsn: Lsn,
     data: *mut u8,
-    extra: Option<Box<Extra>>,
+    extra: Extra,
 }
 
-/// What few pages have.
-#[derive(Debug, Default)]
-struct Extra {
-    meta: Option<Arc<Meta>>,
+/// A page as it was, ascending.
+#[derive(Default)]
+pub struct Chain {
     versions: SmallVec<[Version; 2]>,
     /// How many of them are gone. They go in bulk, so that a long chain costs no more per version.
     gone: usize,
@@ -111,7 +110,7 @@ pub type SlotGuard<'a> = LockGuard<'a, Body>;
 
 const _: () = assert!(size_of::<Slot>() == 64);
 // Tables allocate slots as zeroed memory: that is a vacant slot behind an open lock (`Lock` says
-// so of itself; `Body` has zero for vacant, main memory, shared, null and `None`).
+// so of itself; `Body` has zero for vacant, main memory, shared, null and no [`Extra`]).
 
 // SAFETY: the raw pointers are owned memory, whichever thread uses it.
 unsafe impl Send for Body {}
@@ -163,6 +162,8 @@ pub struct Glimpse {
     pub size: u32,
     /// Who may change it.
     pub ownership: Ownership,
+    /// Whether it has, or had, parents or children.
+    pub linked: bool,
     /// Whether it is computed, or something is computed from it.
     pub bound: bool,
     /// Whether its content is sealed.
@@ -197,6 +198,7 @@ impl Slot {
                 let unverified = (&raw const (*body).unverified).cast::<u8>().read_volatile();
                 let private = (&raw const (*body).private).cast::<u8>().read_volatile();
                 let ownership = (&raw const (*body).ownership).read_volatile();
+                let linked = (&raw const (*body).linked).cast::<u8>().read_volatile() != 0;
                 let bound = (&raw const (*body).bound).cast::<u8>().read_volatile() != 0;
                 let size = (&raw const (*body).size).read_volatile();
                 let data = (&raw const (*body).data).read_volatile();
@@ -208,7 +210,7 @@ impl Slot {
                     return None;
                 }
                 copy_volatile(data.add(offset as usize), buf);
-                Some(Glimpse { lsn, size, ownership, bound, private: false })
+                Some(Glimpse { lsn, size, ownership, linked, bound, private: false })
             }
         })
     }
@@ -327,26 +329,31 @@ impl Body {
     }
 
     /// The page's metadata; `None` is empty.
-    pub fn meta(&self) -> Option<&Arc<Meta>> {
-        self.extra.as_ref()?.meta.as_ref()
+    #[inline]
+    pub fn meta(&self) -> Option<&Meta> {
+        self.extra.meta()
+    }
+
+    /// The page's metadata as they are now, to be kept.
+    pub fn share_meta(&self) -> Option<Arc<Meta>> {
+        self.extra.share_meta()
     }
 
     /// Replaces the metadata.
     pub fn set_meta(&mut self, meta: Meta) {
-        let meta = (!meta.is_empty()).then(|| Arc::new(meta));
-        if meta.is_some() || self.extra.is_some() {
-            self.extra.get_or_insert_default().meta = meta;
-        }
+        self.extra.set_meta((!meta.is_empty()).then(|| Arc::new(meta)));
     }
 
     /// Changes the metadata in place, unless a version shares it.
     pub fn change_meta<R>(&mut self, change: impl FnOnce(&mut Meta) -> R) -> R {
-        let extra = self.extra.get_or_insert_default();
-        let meta = Arc::make_mut(extra.meta.get_or_insert_default());
-        let changed = change(meta);
-        if meta.is_empty() {
-            extra.meta = None;
-        }
+        let Some(mut meta) = self.extra.take_meta() else {
+            let mut meta = Meta::default();
+            let changed = change(&mut meta);
+            self.set_meta(meta);
+            return changed;
+        };
+        let changed = change(Arc::make_mut(&mut meta));
+        self.extra.set_meta((!meta.is_empty()).then_some(meta));
         changed
     }
 
@@ -396,7 +403,7 @@ impl Body {
             lsn: self.lsn,
             data: NonNull::new(self.data).unwrap_or(NonNull::dangling()),
             size: self.size,
-            meta: self.meta().cloned(),
+            meta: self.share_meta(),
             location: self.location,
             ownership: self.ownership,
             private: self.private,
@@ -416,7 +423,7 @@ impl Body {
         if self.lsn <= lsn {
             return self.now();
         }
-        let versions = &self.extra.as_ref()?.versions;
+        let versions = &self.extra.chain()?.versions;
         let at = versions.partition_point(|version| version.lsn <= lsn);
         let version = versions.get(at.checked_sub(1)?).filter(|version| version.live)?;
         Some(Seen {
@@ -455,11 +462,11 @@ impl Body {
             pins: std::mem::take(&mut self.pins),
             size: self.size,
             data: self.data,
-            meta: self.meta().cloned(),
+            meta: self.share_meta(),
             ownership: self.ownership,
         };
         (self.owner, self.data) = (Owner::Memory, fresh);
-        self.extra.get_or_insert_default().versions.push(version);
+        self.extra.chain_or_new().versions.push(version);
         true
     }
 
@@ -467,9 +474,7 @@ impl Body {
     /// [`displace`](Self::displace) says; returns whether it became one.
     pub fn free(&mut self, lsn: Lsn, held: bool, memory: &PageMemory) -> bool {
         let kept = self.displace(None, held, memory);
-        if let Some(extra) = &mut self.extra {
-            extra.meta = None;
-        }
+        self.extra.set_meta(None);
         (self.status, self.size, self.lsn, self.unverified) = (Status::Freed, 0, lsn, false);
         self.ownership = Ownership::Shared;
         kept
@@ -507,9 +512,9 @@ impl Body {
         if self.data == seen.data.as_ptr() {
             self.pins += 1;
         } else if let Some(at) = self.place_of(seen.lsn, Some(seen.data))
-            && let Some(extra) = &mut self.extra
+            && let Some(chain) = self.extra.chain_mut()
         {
-            extra.versions[at].pins += 1;
+            chain.versions[at].pins += 1;
         }
     }
 
@@ -532,7 +537,7 @@ impl Body {
     /// Where in the chain the version of `lsn` stands, of several that with the frame `data`: pages
     /// without a log have versions without LSNs.
     fn place_of(&self, lsn: Lsn, data: Option<NonNull<u8>>) -> Option<usize> {
-        let versions = &self.extra.as_ref()?.versions;
+        let versions = &self.extra.chain()?.versions;
         let from = versions.partition_point(|version| version.lsn < lsn);
         let same = versions[from..].iter().take_while(|version| version.lsn == lsn);
         let is_it = |version: &Version| match data {
@@ -550,16 +555,16 @@ impl Body {
         reason: impl FnOnce(&mut Version),
         memory: &PageMemory,
     ) -> Option<u32> {
-        let extra = self.extra.as_mut()?;
-        let version = &mut extra.versions[at];
+        let chain = self.extra.chain_mut()?;
+        let version = &mut chain.versions[at];
         reason(version);
         if !version.is_gone() {
             return None;
         }
         let size = version.size;
         version.release(memory);
-        extra.gone += 1;
-        if extra.gone * 2 >= extra.versions.len() {
+        chain.gone += 1;
+        if chain.gone * 2 >= chain.versions.len() {
             self.forget_gone();
         }
         Some(size)
@@ -567,14 +572,14 @@ impl Body {
 
     /// Takes the versions that are gone out of the chain.
     fn forget_gone(&mut self) {
-        let Some(extra) = &mut self.extra else { return };
-        extra.versions.retain(|version| !version.is_gone());
-        extra.gone = 0;
-        if extra.versions.len() < extra.versions.capacity() / 4 {
-            extra.versions.shrink_to_fit();
+        let Some(chain) = self.extra.chain_mut() else { return };
+        chain.versions.retain(|version| !version.is_gone());
+        chain.gone = 0;
+        if chain.versions.len() < chain.versions.capacity() / 4 {
+            chain.versions.shrink_to_fit();
         }
-        if extra.versions.is_empty() && extra.meta.is_none() {
-            self.extra = None;
+        if chain.versions.is_empty() {
+            self.extra.take_chain();
         }
     }
 
@@ -584,8 +589,8 @@ impl Body {
             // SAFETY: the frame came from `memory` for `size` bytes, and nobody pins it.
             unsafe { memory.free(frame, self.size as usize) };
         }
-        if let Some(extra) = self.extra.take() {
-            extra.versions.into_iter().for_each(|mut version| version.release(memory));
+        if let Some(chain) = self.extra.take_chain() {
+            chain.versions.into_iter().for_each(|mut version| version.release(memory));
         }
         *self = Body {
             status: Status::Vacant,
@@ -602,7 +607,7 @@ impl Body {
             epoch: 0,
             lsn: Lsn::ZERO,
             data: ptr::null_mut(),
-            extra: None,
+            extra: Extra::default(),
         };
     }
 }

@@ -246,7 +246,7 @@ impl Allocator {
     /// Sets a metadata key of a page, or takes it away.
     pub fn set_meta(&self, id: PageId, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         let mut page = self.table.lock(id)?;
-        let mut meta = page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
+        let mut meta = page.meta().cloned().unwrap_or_default();
         match value {
             Some(value) => Meta::check(key, value)?,
             None if meta.get(key).is_none() => return Err(no_key(id, key)),

@@ -114,7 +114,7 @@ impl<'a> Applier<'a> {
     /// Computes into the scratch what the page's formula makes of its parents.
     fn compute(&mut self, id: PageId, lsn: Lsn) -> Result<()> {
         let page = self.table.lock(id).map_err(|error| no_such_page(lsn, error))?;
-        let meta = page.meta().cloned().unwrap_or_default();
+        let meta = page.share_meta().unwrap_or_default();
         self.scratch.resize(page.size as usize, 0);
         drop(page);
         let formula = match self.formulas.get(&id) {

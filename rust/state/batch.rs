@@ -470,7 +470,7 @@ impl<'a> Planned<'a> {
 
     fn beside(&mut self) -> &mut Beside<'a> {
         self.beside.get_or_insert_with(|| {
-            let meta = self.page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
+            let meta = self.page.meta().cloned().unwrap_or_default();
             Box::new(Beside { meta, ..Beside::default() })
         })
     }

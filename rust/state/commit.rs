@@ -687,7 +687,7 @@ impl State {
                 let group = Group { changes: &changes, note, listed: None };
                 return core.commit_bound(group, Log::begin);
             }
-            let mut meta = page.meta().map(|meta| (**meta).clone()).unwrap_or_default();
+            let mut meta = page.meta().cloned().unwrap_or_default();
             match (meta.get(key), value) {
                 (None, None) => return Err(no_key(id, key)),
                 (old, value) if old == value => return Ok(None),

@@ -140,7 +140,7 @@ impl Core {
     /// is no longer kept.
     fn made(&self, lookup: &mut Lookup, page: PageId, to: Lsn) -> Result<Option<Made>> {
         let Some(slot) = self.table.lock_any(page)? else { return Ok(None) };
-        let (mut lsn, meta) = (slot.lsn, slot.meta().cloned());
+        let (mut lsn, meta) = (slot.lsn, slot.share_meta());
         drop(slot);
         if lsn > self.log.written() {
             self.log.flush()?;

@@ -216,7 +216,7 @@ impl Core {
         (link, there): (Link, bool),
         note: Note<'_>,
     ) -> Result<Option<Lsn>> {
-        let meta = self.table.lock(child)?.meta().cloned().unwrap_or_default();
+        let meta = self.table.lock(child)?.share_meta().unwrap_or_default();
         let mut parents = meta.parents().to_vec();
         match there {
             true => parents.push(link),
@@ -227,6 +227,9 @@ impl Core {
 
     /// Has whoever frees the page look at its edges first. Returns its last record.
     pub(super) fn mark_linked(&self, id: PageId) -> Result<Lsn> {
+        if let Some(page) = self.table.glimpse(id, 0, &mut []).filter(|page| page.linked) {
+            return Ok(page.lsn);
+        }
         let mut page = self.table.lock(id)?;
         page.linked = true;
         Ok(page.lsn)

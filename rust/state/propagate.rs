@@ -827,7 +827,7 @@ impl Core {
         note: Note<'_>,
     ) -> Result<Option<Lsn>> {
         let mut edges = self.lock_edges()?;
-        let meta = self.table.lock(id)?.meta().cloned().unwrap_or_default();
+        let meta = self.table.lock(id)?.share_meta().unwrap_or_default();
         let mut parents: Vec<Link> = Vec::with_capacity(sources.len());
         for &page in sources {
             let link = Link { page, kind: EdgeKind::Data };
@@ -842,7 +842,7 @@ impl Core {
 
     fn set_rule(&self, id: PageId, rule: Option<Rule>, note: Note<'_>) -> Result<Option<Lsn>> {
         let mut edges = self.lock_edges()?;
-        let meta = self.table.lock(id)?.meta().cloned().unwrap_or_default();
+        let meta = self.table.lock(id)?.share_meta().unwrap_or_default();
         if rule.is_none() && meta.rule().is_none() {
             bail!(NotDerived, "{id} is not computed from others");
         }

@@ -152,7 +152,7 @@ impl Rules {
     pub fn refresh(&mut self, graph: &mut Graph, table: &Table, id: PageId) -> Result<()> {
         self.forget(graph, id);
         let page = table.lock(id)?;
-        let (size, meta) = (page.size, page.meta().cloned().unwrap_or_default());
+        let (size, meta) = (page.size, page.share_meta().unwrap_or_default());
         drop(page);
         let way = match meta.rule() {
             None => return Ok(()),

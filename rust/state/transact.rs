@@ -401,8 +401,8 @@ impl<'a> Transaction<'a> {
     ) -> Result<(Glimpse, R)> {
         let page = self.core.table.lock(id)?;
         let (lsn, size, private) = (page.lsn, page.open_size(), page.private);
-        let (ownership, bound) = (page.ownership, page.bound);
-        let glimpse = Glimpse { lsn, size, ownership, bound, private };
+        let (ownership, linked, bound) = (page.ownership, page.linked, page.bound);
+        let glimpse = Glimpse { lsn, size, ownership, linked, bound, private };
         Ok((glimpse, read(&self.core, &page)))
     }
 
