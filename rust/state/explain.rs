@@ -77,7 +77,7 @@ impl State {
     /// `PageNotFound`, `PageFreed`, and `Corrupt` with file and offset.
     ///
     /// Cost: a few us for each content in the answer, and 1 us for each change of one of these pages
-    /// since.
+    /// since; a pass over the log for each content of a page that was freed before the last image.
     ///
     /// ```
     /// # use mmsb::{Config, Note, State};
@@ -139,15 +139,17 @@ impl Core {
     /// What made the content that a page had when everything up to `to` had happened; `None` if that
     /// is no longer kept.
     fn made(&self, lookup: &mut Lookup, page: PageId, to: Lsn) -> Result<Option<Made>> {
-        let Some(slot) = self.table.lock_any(page)? else { return Ok(None) };
-        let (mut lsn, meta) = (slot.lsn, slot.share_meta());
-        drop(slot);
+        let now = self.table.lock_any(page)?.map(|slot| (slot.lsn, slot.share_meta()));
+        // What the page is computed by is what it was, as long as no record says otherwise.
+        let mut is_as_now = now.is_some();
+        let (mut lsn, meta) = match now {
+            Some(now) => now,
+            None => (self.last_record(page, to)?, None),
+        };
         if lsn > self.log.written() {
             self.log.flush()?;
             *lookup = Lookup::new(&self.log);
         }
-        // What the page is computed by is what it was, as long as no record says otherwise.
-        let mut is_as_now = true;
         while lsn > lookup.floor() {
             let record = self.log.record_at(lookup, lsn)?;
             let (looked, prev) = look(&record, page)?;

@@ -310,15 +310,15 @@ fn range_bytes(segments: &[Arc<Segment>], after: Lsn, to: Lsn) -> Result<u64> {
     Ok(bytes)
 }
 
-/// The link of `page` in a record.
-fn link(record: &Record<'_>, page: PageId) -> Result<Lsn> {
+/// The link of `page` in a record, if that changes it.
+fn link(record: &Record<'_>, page: PageId) -> Result<Option<Lsn>> {
     for entry in record.entries() {
         let entry = entry.map_err(|reason| unreadable(record.lsn, reason))?;
         if entry.head.object == page.0 {
-            return Ok(entry.head.prev);
+            return Ok(Some(entry.head.prev));
         }
     }
-    Err(unreadable(record.lsn, &format!("it does not change {page}")))
+    Ok(None)
 }
 
 /// All of these flush first, so that they see every change made before the call.
@@ -475,9 +475,24 @@ impl Core {
             if lsn <= to {
                 visit(&record)?;
             }
-            lsn = link(&record, id)?;
+            let Some(prev) = link(&record, id)? else {
+                return Err(unreadable(lsn, &format!("it does not change {id}")));
+            };
+            lsn = prev;
         }
         Ok(true)
+    }
+
+    /// The last record of a page up to `to`, by a scan; [`Lsn::ZERO`] for none. Where links begin of a
+    /// page that was freed before the image was made.
+    pub(super) fn last_record(&self, id: PageId, to: Lsn) -> Result<Lsn> {
+        let (mut reader, mut last) = (self.log.reader_of_kept(to)?, Lsn::ZERO);
+        while let Some(record) = reader.next_record()? {
+            if link(&record, id)?.is_some() {
+                last = record.lsn;
+            }
+        }
+        Ok(last)
     }
 
     /// About how many changes of a page a walk may find.

@@ -100,3 +100,25 @@ fn what_was_computed_before_history_begins_is_counted() {
     let told = state.explain(b).unwrap();
     assert_eq!((told.origins.len(), told.dropped), (0, 1));
 }
+
+/// The image does not tell of them, but their records are still there.
+#[test]
+fn parents_that_were_freed_before_the_last_image_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = State::open(Config::durable(dir.path())).unwrap();
+    let a = page(&state);
+    set(&state, a, 3);
+    let b = derived(&state, &[a], COPY);
+    let c = derived(&state, &[b], COPY);
+    set(&state, a, 4);
+    let told = state.explain(c).unwrap();
+    assert_eq!((told.origins.len(), told.dropped), (3, 0));
+    state.underive(c, NOTE).unwrap();
+    state.remove_edge(b, c, mmsb::EdgeKind::Data, NOTE).unwrap();
+    state.free_cascade(a, NOTE).unwrap();
+    assert_eq!(state.explain(c).unwrap(), told);
+    state.checkpoint(None).unwrap();
+    state.close().unwrap();
+    let state = State::open(Config::durable(dir.path())).unwrap();
+    assert_eq!(state.explain(c).unwrap(), told);
+}
