@@ -12,6 +12,8 @@
 //!   `rules.rs`); reading the log calls no callback;
 //! - a page is changed by whom it belongs to, and nobody is refused what is everybody's; edges make no
 //!   cycle, lead to pages that are there, and stand in the order that the index tells;
+//! - a private page shows and changes to nobody without its key, or with another one; no two contents
+//!   are sealed with one nonce (`seals.rs`); nothing is computed of what is private;
 //! - there is one order of groups, transactions and snapshots in which each saw what it was told
 //!   (`order.rs`), and no transaction meets another that is not there.
 //!
@@ -20,7 +22,7 @@
 //! Not checked: whether a cycle or a child was there that an edge, or a free, was refused for; memory that is lost, how long anything takes, and weak memory orders.
 
 use crate::history::{History, Named, Naming, between};
-use crate::model::{Bonds, Effect, Fate, Group, Model, Observation, Seen};
+use crate::model::{Bonds, Effect, Fate, Group, Model, Observation, Page, Seen, Shown};
 use crate::workload::{Setup, groups_of};
 use mmsb::env::sim::{SimClock, SimStorage};
 use mmsb::{
@@ -31,9 +33,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// Opens the state of a disk.
+/// The key of private pages, and one that is not.
+pub const KEY: [u8; 32] = [0x51; 32];
+const OTHER_KEY: [u8; 32] = [0x52; 32];
+
+/// Opens the state of a disk, without a key.
 pub fn open(disk: &SimStorage, clock: &SimClock, setup: &Setup) -> mmsb::Result<State> {
     State::open_in(Arc::new(disk.clone()), Arc::new(clock.clone()), setup.config())
+}
+
+/// Opens the state of a disk, and its private pages.
+fn open_all(disk: &SimStorage, clock: &SimClock, setup: &Setup) -> mmsb::Result<State> {
+    let state = open(disk, clock, setup)?;
+    if setup.private {
+        state.unlock(&KEY)?;
+    }
+    Ok(state)
 }
 
 /// What a disk that was left may have lost.
@@ -69,7 +84,7 @@ pub fn examine(
     history: &History,
     loss: Loss,
 ) -> Result<Option<Survivors>, String> {
-    let state = match open(disk, clock, setup) {
+    let state = match open_all(disk, clock, setup) {
         Ok(state) => state,
         Err(error) => return reported(&error, loss).map(|()| None),
     };
@@ -81,10 +96,61 @@ pub fn examine(
                 return Err(format!("promised up to {promised}, there up to {reach}"));
             }
             check_names(history, &survivors.names, loss)?;
+            drop(state);
+            if matches!(loss, Loss::Above(_)) {
+                check_sealed(disk, clock, setup, &survivors.model)?;
+            }
             Ok(Some(survivors))
         }
         Err(Wrong::Answer(error)) => reported(&error, loss).map(|()| None),
         Err(Wrong::Content(what)) => Err(what),
+    }
+}
+
+/// Whether what is private shows and changes to nobody without the key, or with another one.
+fn check_sealed(
+    disk: &SimStorage,
+    clock: &SimClock,
+    setup: &Setup,
+    model: &Model,
+) -> Result<(), String> {
+    let private = |(_, page): &(&u64, &Arc<Page>)| page.is_private();
+    let pages: Vec<_> = model.pages.iter().filter(private).collect();
+    if pages.is_empty() {
+        return Ok(());
+    }
+    let said = |error: Error| format!("without the key: {error:?}");
+    let state = open(disk, clock, setup).map_err(said)?;
+    let before = state.digest().map_err(said)?;
+    for why in [ErrorKind::Sealed, ErrorKind::WrongKey] {
+        for &(id, page) in &pages {
+            check_refused(&state, PageId(*id), page, why)?;
+        }
+        state.unlock(&OTHER_KEY).map_err(said)?;
+    }
+    match state.digest().map_err(said)? == before {
+        true => Ok(()),
+        false => Err("what was refused changed something".to_owned()),
+    }
+}
+
+/// Whether all that would open a page is refused for that reason.
+fn check_refused(state: &State, id: PageId, page: &Page, why: ErrorKind) -> Result<(), String> {
+    let other: Vec<u8> = page.bytes.iter().map(|byte| byte ^ 1).collect();
+    let mut answers = vec![
+        state.read_all(id).map(drop),
+        state.snapshot().and_then(|snapshot| snapshot.read_all(id)).map(drop),
+        state.begin().and_then(|mut transaction| transaction.read_all(id)).map(drop),
+    ];
+    if page.ownership == Ownership::Shared {
+        let note = Note::from("refused");
+        answers.push(state.write(id, 0, &other[..1], note).map(drop));
+        answers.push(state.update(id, &other, note).map(drop));
+    }
+    let told: Vec<_> = answers.into_iter().map(|answer| answer.map_err(|e| e.kind())).collect();
+    match told.iter().all(|answer| *answer == Err(why)) {
+        true => Ok(()),
+        false => Err(format!("{id} is private, {why:?}, and answers {told:?}")),
     }
 }
 
@@ -115,7 +181,9 @@ fn promised(history: &History, loss: Loss, state: &State) -> Result<Lsn, String>
     Ok(known.range(..=bound).next_back().map_or(Lsn::ZERO, |(&lsn, _)| lsn))
 }
 
-enum Wrong {
+/// What is wrong with a state.
+#[derive(Debug)]
+pub enum Wrong {
     Answer(Error),
     Content(String),
 }
@@ -141,10 +209,7 @@ fn compare(state: &State, history: &History, loss: Loss) -> Result<Survivors, Wr
     let reach = imaged.max(logged);
     let found = identify(history, &records, loss)?;
     let (model, groups) = survived(history, found, imaged, reach)?;
-    let digest = state.digest()?;
-    if digest != model.digest() {
-        return Err(difference(state, &model, reach)?.into());
-    }
+    let digest = check_content(state, &model)?;
     model.check_derived()?;
     check_ids(state, &model)?;
     check_edges(state, &model)?;
@@ -205,7 +270,7 @@ fn identify(
 /// The effects of a group whose creation did not return: its record knows the page.
 fn with_page(effects: &[Effect], pages: &[PageId]) -> Vec<Effect> {
     let mut effects = effects.to_vec();
-    if let ([Effect::Create { page, .. }], [id]) = (&mut effects[..], pages) {
+    if let ([Effect::Create { page, .. }], [id, ..]) = (&mut effects[..], pages) {
         *page = Some(id.0);
     }
     effects
@@ -236,18 +301,39 @@ fn survived(
     Ok((model, there.into_values().collect()))
 }
 
+/// Whether a state is the model's, page by page where the digest cannot be foretold. Returns that.
+pub fn check_content(state: &State, model: &Model) -> Result<[u8; 32], Wrong> {
+    let (digest, must) = (state.digest()?, model.digest());
+    if must == Some(digest) {
+        return Ok(digest);
+    }
+    let said = difference(state, model)?;
+    match must.is_none() && said.is_empty() {
+        true => Ok(digest),
+        false => Err(format!("the state is not the model's of {}:{said}", model.at).into()),
+    }
+}
+
+/// Content, or nothing if it may be sealed and is.
+pub fn opened(read: mmsb::Result<Vec<u8>>, sealed: bool) -> mmsb::Result<Option<Vec<u8>>> {
+    match read {
+        Err(error) if sealed && error.kind() == ErrorKind::Sealed => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 /// Where a state differs from the model.
-fn difference(state: &State, model: &Model, reach: Lsn) -> Result<String, Error> {
-    let mut said = format!("the state, which reaches {reach}, is not the model's:");
+fn difference(state: &State, model: &Model) -> Result<String, Error> {
+    let (mut said, sealed) = (String::new(), !state.is_unlocked());
     let there = state.list_pages()?;
     for id in &there {
-        let (bytes, epoch) = (state.read_all(*id)?, state.epoch(*id)?);
+        let (bytes, epoch) = (opened(state.read_all(*id), sealed)?, state.epoch(*id)?);
         let meta: BTreeMap<_, _> = state.meta_list(*id)?.into_iter().collect();
         let Some(page) = model.pages.get(&id.0) else {
             said += &format!(" {id} is there and must not be;");
             continue;
         };
-        if bytes != page.bytes {
+        if let Some(bytes) = bytes.filter(|bytes| *bytes != page.bytes) {
             let at = bytes.iter().zip(&page.bytes).position(|(a, b)| a != b);
             said += &format!(" {id} differs from byte {at:?} on;");
         }
@@ -273,7 +359,7 @@ pub fn bonds(state: &State, id: PageId) -> mmsb::Result<Bonds> {
     let parents = state.parents(id)?.into_iter().map(|link| (link.page.0, link.kind)).collect();
     let (ownership, rule, staleness) =
         (state.ownership(id)?, state.rule(id)?, state.staleness(id)?);
-    Ok(Bonds { ownership, parents, rule, staleness })
+    Ok(Bonds { ownership, parents, rule, staleness, private: state.is_private(id)? })
 }
 
 /// The index of edges has those of the pages, and an order in which none goes backwards.
@@ -414,7 +500,7 @@ fn may_show(history: &History, observation: &Observation, group: &Group) -> bool
         | Seen::Bonds { page, .. }
         | Seen::Absent { page } => Some(*page),
         Seen::Unchanged { effect, .. } | Seen::Refused { effect, .. } => effect.page(),
-        Seen::Digest(_) | Seen::Differing { .. } | Seen::Groups { .. } => None,
+        Seen::Digest(_) | Seen::Pages(_) | Seen::Differing { .. } | Seen::Groups { .. } => None,
     };
     observation.when > group.asked && history.may_touch(group, page)
 }
@@ -427,7 +513,11 @@ fn is_right(
 ) -> Result<bool, String> {
     let page_of = |page: &u64| model.pages.get(page);
     Ok(match &observation.seen {
-        Seen::Digest(digest) => *digest == model.digest(),
+        Seen::Digest(digest) => model.digest().is_none_or(|must| must == *digest),
+        Seen::Pages(shown) => {
+            let same = |id: &u64, shown: &Shown| page_of(id).is_some_and(|page| shown.is_of(page));
+            shown.keys().eq(model.pages.keys()) && shown.iter().all(|(id, shown)| same(id, shown))
+        }
         Seen::Page { page, bytes, epoch } => {
             page_of(page).is_some_and(|page| page.bytes == *bytes && page.epoch == *epoch)
         }
@@ -453,6 +543,7 @@ fn is_right(
                 let page = effect.page().and_then(|page| model.pages.get(&page));
                 page.is_some_and(|page| match why {
                     ErrorKind::Derived => page.way.is_some(),
+                    ErrorKind::Sealed => page.is_private(),
                     _ => page.ownership != Ownership::Shared,
                 })
             };
@@ -512,6 +603,7 @@ fn brief(seen: &Seen) -> String {
         Seen::Meta { page, .. } => format!("metadata of page {page}"),
         Seen::Bonds { .. } | Seen::Differing { .. } => format!("{seen:?}"),
         Seen::Digest(_) => "a digest".to_owned(),
+        Seen::Pages(shown) => format!("pages {:?}", shown.keys()),
         Seen::Absent { page } => format!("no page {page}"),
         Seen::Groups { after, found } => format!("groups after {after}: {found:?}"),
         Seen::Unchanged { from, effect, mode } => {

@@ -16,6 +16,7 @@ mod order;
 mod rules;
 mod run;
 mod runner;
+mod seals;
 mod settings;
 mod shrink;
 mod workload;

@@ -21,13 +21,20 @@ pub struct Page {
     pub way: Option<Way>,
     /// Whether it is what that makes of its parents.
     pub staleness: Staleness,
+    /// The group that sealed the content, of a private page: no other makes the same seal.
+    pub sealed: Option<Lsn>,
 }
 
 impl Page {
+    pub fn is_private(&self) -> bool {
+        self.sealed.is_some()
+    }
+
     pub fn bonds(&self) -> Bonds {
         let rule = self.way.map(|way| way.rule(self.bytes.len() as u64));
         let (ownership, parents) = (self.ownership, self.parents.clone());
-        Bonds { ownership, parents, rule, staleness: self.staleness }
+        let (staleness, private) = (self.staleness, self.is_private());
+        Bonds { ownership, parents, rule, staleness, private }
     }
 
     /// Whether the two are the same but for when and how often they changed.
@@ -35,6 +42,22 @@ impl Page {
         (&self.bytes, &self.meta, self.ownership) == (&other.bytes, &other.meta, other.ownership)
             && (&self.parents, self.way, self.staleness)
                 == (&other.parents, other.way, other.staleness)
+            && self.sealed == other.sealed
+    }
+
+    /// Whether the content stands as it does in the other: of private pages, under the same seal.
+    fn has_content_of(&self, other: &Page) -> bool {
+        (&self.bytes, self.sealed) == (&other.bytes, other.sealed)
+    }
+
+    /// Writes by hand. A group seals a page once, whatever it writes.
+    fn write(&mut self, bytes: Vec<u8>, lsn: Lsn) {
+        let changed = bytes != self.bytes;
+        self.bytes = bytes;
+        if changed && self.sealed != Some(lsn) {
+            self.epoch += 1;
+            self.sealed = self.sealed.map(|_| lsn);
+        }
     }
 
     /// The pages that it is computed of, in order.
@@ -48,7 +71,7 @@ impl Page {
 pub enum Effect {
     /// The page begins. A creation whose acknowledgement failed does not know its page; its
     /// record does.
-    Create { page: Option<u64>, size: u64, location: Location },
+    Create { page: Option<u64>, size: u64, location: Location, private: bool },
     /// Bytes go to offsets, one piece after the other: one change of content, or none.
     Write { page: u64, pieces: Vec<(u64, Vec<u8>)> },
     /// A key has a value from then on, or none.
@@ -162,6 +185,7 @@ impl Model {
             }
         }
         self.check_parents(lsn)?;
+        self.check_private(lsn)?;
         self.follow(&before, effects, mode, lsn)?;
         self.at = lsn;
         let (pages, before) = (self.pages.clone(), self.past.take());
@@ -194,9 +218,9 @@ impl Model {
         for (id, then) in then {
             let epoch = match self.pages.get(&id) {
                 Some(now) if now.is_as(&then) => continue,
-                Some(now) => now.epoch + u64::from(now.bytes != then.bytes),
+                Some(now) => now.epoch + u64::from(!now.has_content_of(&then)),
                 None => {
-                    let written = then.bytes.iter().any(|&byte| byte != 0);
+                    let written = then.is_private() || then.bytes.iter().any(|&byte| byte != 0);
                     self.freed.remove(&id).unwrap_or(0) + 1 + u64::from(written)
                 }
             };
@@ -241,9 +265,24 @@ impl Model {
         }
     }
 
+    /// Nothing is computed of what is private, nor is that computed.
+    fn check_private(&self, lsn: Lsn) -> Result<(), String> {
+        let is_private = |id: &u64| self.pages.get(id).is_some_and(|page| page.is_private());
+        let shows = |(id, page): &(&u64, &Arc<Page>)| {
+            page.way.is_some() && (is_private(id) || page.sources().any(|id| is_private(&id)))
+        };
+        match self.pages.iter().find(shows) {
+            Some((page, _)) => {
+                Err(format!("after the group {lsn} page {page} is computed of what is private"))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn free(&mut self, page: u64, lsn: Lsn, authority: &Authority) -> Result<(), String> {
         let now = self.page_mut(page, lsn)?;
-        let epoch = now.epoch;
+        // What ends is not sealed once more, whatever the group wrote before.
+        let epoch = now.epoch - u64::from(now.sealed == Some(lsn));
         authority.check(page, now, lsn)?;
         self.pages.remove(&page);
         self.freed.insert(page, epoch);
@@ -262,13 +301,13 @@ impl Model {
             Effect::Create { page: None, .. } => {
                 return Err(format!("the group {lsn} creates a page of unknown id"));
             }
-            Effect::Create { page: Some(id), size, location } => {
+            Effect::Create { page: Some(id), size, location, private } => {
                 let (bytes, meta) = (vec![0; *size as usize], BTreeMap::new());
                 let (ownership, parents) = (Ownership::Shared, Vec::new());
                 let (location, way, staleness) = (*location, None, Staleness::Fresh);
                 let page = Page {
                     bytes,
-                    epoch: 0,
+                    epoch: u64::from(*private),
                     lsn,
                     location,
                     meta,
@@ -276,6 +315,7 @@ impl Model {
                     parents,
                     way,
                     staleness,
+                    sealed: private.then_some(lsn),
                 };
                 if self.freed.contains_key(id) || self.pages.insert(*id, Arc::new(page)).is_some() {
                     return Err(format!("the group {lsn} creates page {id} once more"));
@@ -291,8 +331,7 @@ impl Model {
                     let at = *at as usize;
                     bytes[at..at + piece.len()].copy_from_slice(piece);
                 }
-                page.epoch += u64::from(bytes != page.bytes);
-                page.bytes = bytes;
+                page.write(bytes, lsn);
             }
             Effect::Meta { page, key, value } => {
                 let meta = &mut self.owned_mut(*page, lsn, by)?.meta;
@@ -390,8 +429,12 @@ impl Model {
         Ok(page)
     }
 
-    /// The digest that the engine documents, computed by itself.
-    pub fn digest(&self) -> [u8; 32] {
+    /// The digest that the engine documents, computed by itself; `None` where there are private pages:
+    /// nobody can foretell a seal.
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        if self.pages.values().any(|page| page.is_private()) {
+            return None;
+        }
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"MMSB state digest 1\n");
         for (id, page) in &self.pages {
@@ -421,7 +464,7 @@ impl Model {
             }
             hasher.update(&page.bytes);
         }
-        hasher.finalize().into()
+        Some(hasher.finalize().into())
     }
 }
 
@@ -461,6 +504,8 @@ pub enum Fate {
 pub enum Seen {
     /// The whole state at an LSN.
     Digest([u8; 32]),
+    /// All pages at an LSN.
+    Pages(BTreeMap<u64, Shown>),
     /// A page's content, and epoch, at an LSN.
     Page { page: u64, bytes: Vec<u8>, epoch: u64 },
     /// Metadata of a page at an LSN.
@@ -481,13 +526,34 @@ pub enum Seen {
     Refused { from: Lsn, effect: Effect, why: ErrorKind },
 }
 
-/// Who may change a page, and what it derives from, and how.
+/// What a snapshot shows of a page.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shown {
+    /// `None` where it is sealed.
+    pub bytes: Option<Vec<u8>>,
+    pub epoch: u64,
+    pub meta: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Shown {
+    /// Whether the page is as it was shown.
+    pub fn is_of(&self, page: &Page) -> bool {
+        let content = match &self.bytes {
+            Some(bytes) => *bytes == page.bytes,
+            None => page.is_private(),
+        };
+        content && (self.epoch, &self.meta) == (page.epoch, &page.meta)
+    }
+}
+
+/// Who may change a page, and what it derives from, and how, and whether it is private.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bonds {
     pub ownership: Ownership,
     pub parents: Vec<(u64, EdgeKind)>,
     pub rule: Option<Rule>,
     pub staleness: Staleness,
+    pub private: bool,
 }
 
 /// One observation.

@@ -325,8 +325,12 @@ mod tests {
     /// Two pages of a byte each, and two groups at the same time.
     fn history(one: Effect, other: Effect) -> History {
         let mut history = History::new(Durability::Memory);
-        let create =
-            |page| Effect::Create { page: Some(page), size: 1, location: Default::default() };
+        let create = |page| Effect::Create {
+            page: Some(page),
+            size: 1,
+            location: Default::default(),
+            private: false,
+        };
         history.groups.push(group("begin", 1, vec![create(1), create(2)], (1, 2)));
         history.groups.push(group("one", 10, vec![one], (3, 9)));
         history.groups.push(group("other", 20, vec![other], (4, 8)));

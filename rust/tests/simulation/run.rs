@@ -35,6 +35,8 @@ pub struct Life {
     pub end: End,
     /// When derived pages follow, at its beginning.
     pub mode: Propagation,
+    /// Nobody gives the key of private pages.
+    pub sealed: bool,
 }
 
 /// How a life ends. If a crash was planned and struck, as that says.
@@ -52,7 +54,7 @@ impl Plan {
     /// The plan of a seed, of the faults that are allowed.
     pub fn draw(seed: u64, allowed: &[Kind]) -> Plan {
         let prng = &mut Prng::new(mix(seed ^ 0x5EED));
-        let setup = Setup::draw(prng);
+        let mut setup = Setup::draw(prng);
         let mut taste = Taste::draw(prng, setup.plain);
         if !allowed.contains(&Kind::ClockStep) {
             taste.without("step the clock");
@@ -81,6 +83,12 @@ impl Plan {
         }
         // Nothing goes without pages.
         lives[0].writers[0].insert(0, Op::CREATE);
+        // Of choices of their own, so that all others are what they were without private pages.
+        let prng = &mut Prng::new(mix(seed ^ 0x5EA1));
+        setup.private = !setup.plain && prng.one_in(3);
+        for life in &mut lives[1..] {
+            life.sealed = setup.private && prng.one_in(4);
+        }
         Plan { seed, setup, allowed, lives }
     }
 
@@ -127,7 +135,7 @@ impl Life {
             0 => Propagation::Deferred,
             _ => Propagation::Immediate,
         };
-        Life { writers, faults, end, mode }
+        Life { writers, faults, end, mode, sealed: false }
     }
 }
 
@@ -154,7 +162,7 @@ pub fn run(plan: &Plan, tell: bool) -> Report {
         seed: plan.seed,
         turns_max: 500_000,
         time_max: Duration::from_secs(3_600),
-        watch: tell.then(|| watch(notes.clone())),
+        watch: (tell || plan.setup.private).then(|| watch(notes.clone())),
     };
     let history = Arc::new(Mutex::new(History::new(plan.setup.durability)));
     let body = {
@@ -162,7 +170,8 @@ pub fn run(plan: &Plan, tell: bool) -> Report {
         move || Run::new(plan, notes, history).live()
     };
     let outcome = sched::run(settings, body);
-    let result = outcome.result.and_then(|result| result);
+    let wrong = notes.wrong.lock().take();
+    let result = outcome.result.and_then(|result| result).and(wrong.map_or(Ok(()), Err));
     let mut tally = *notes.tally.lock();
     if result.is_ok() {
         tally.survive();
@@ -181,9 +190,14 @@ pub fn run(plan: &Plan, tell: bool) -> Report {
     }
 }
 
-/// Tells what the disk does.
+/// Tells what the disk does, and looks at what is written for seals.
 fn watch(notes: Arc<Notes>) -> Watch {
     Arc::new(move |what, numbers, bytes| {
+        if what == "write"
+            && let Err(wrong) = notes.seals.lock().take_in(bytes)
+        {
+            notes.wrong(|| wrong);
+        }
         if !matches!(what, "answer" | "read" | "open" | "list") {
             let text = std::str::from_utf8(bytes).unwrap_or("").trim_end_matches('\0');
             let (task, len) = (sched::task().unwrap_or(0), bytes.len());
@@ -235,8 +249,9 @@ impl Run {
         let mut disk = SimStorage::new(self.plan.seed);
         for (number, life) in std::mem::take(&mut self.plan.lives).into_iter().enumerate() {
             self.tell(|| {
-                let Life { faults, end, mode, .. } = &life;
-                format!("-- life {number}: {mode:?}, {faults:?}, {end:?}")
+                let Life { faults, end, mode, sealed, .. } = &life;
+                let key = if *sealed { ", without the key" } else { "" };
+                format!("-- life {number}: {mode:?}, {faults:?}, {end:?}{key}")
             });
             for fault in &life.faults {
                 fault.plan(&disk);
@@ -272,6 +287,7 @@ impl Run {
             notes: self.notes.clone(),
             alone: Default::default(),
             writers: life.writers.len(),
+            sealed: life.sealed,
         });
         Actor::new(&world, 0).begin(life.mode, life.end.dice);
         let mut writers = Vec::new();
@@ -374,10 +390,8 @@ impl Run {
         self.tell(|| format!("opened: everything up to {}", history.promise.durable));
         // A look closes an LSN; without one the next record gets the LSN of one that was lost.
         if looks {
-            match state.digest() {
-                Ok(digest) if digest == history.base.digest() => {}
-                other => return Err(format!("the state that was opened is another: {other:?}")),
-            }
+            checker::check_content(&state, &history.base)
+                .map_err(|wrong| format!("the state that was opened is another: {wrong:?}"))?;
         }
         drop(history);
         Ok(Some(state))

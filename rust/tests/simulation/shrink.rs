@@ -105,7 +105,9 @@ impl Shrinker<'_> {
             self.without(|plan| plan.lives[life].end.left = PowerLoss::KeepAll);
             self.without(|plan| plan.lives[life].end.closed = false);
             self.without(|plan| plan.lives[life].mode = Propagation::Immediate);
+            self.without(|plan| plan.lives[life].sealed = false);
         }
+        self.without(|plan| plan.setup.private = false);
     }
 }
 

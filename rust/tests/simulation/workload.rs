@@ -7,7 +7,8 @@ mod transact;
 use crate::checker;
 use crate::faults::{Kind as FaultKind, Tally};
 use crate::history::{Cut, History, Named};
-use crate::model::{Bonds, Effect, Seen};
+use crate::model::{Bonds, Effect, Seen, Shown};
+use crate::seals::Seals;
 use mmsb::env::sim::{SimClock, SimStorage};
 use mmsb::stdx::prng::{Prng, mix};
 use mmsb::stdx::sched;
@@ -33,6 +34,8 @@ pub struct Setup {
     pub large: bool,
     /// All changes are alike, so that records of one life fit the places of another's.
     pub plain: bool,
+    /// Some pages are private.
+    pub private: bool,
 }
 
 impl Setup {
@@ -47,6 +50,7 @@ impl Setup {
             version_bytes_max: [4 << 30, 4 << 30, 20_000][prng.below(3) as usize],
             large: prng.one_in(16),
             plain: prng.one_in(6),
+            private: false,
         }
     }
 
@@ -69,7 +73,7 @@ pub struct Operation {
     pub name: &'static str,
     /// How often, among all.
     weight: u64,
-    /// Errors that it may return without any fault, since others work beside it.
+    /// Errors that it may return without any fault, since others work beside it, or the key is missing.
     may: &'static [ErrorKind],
     run: fn(&mut Actor<'_>) -> Result<()>,
 }
@@ -78,18 +82,18 @@ use ErrorKind::{CheckpointNotFound, CheckpointPassed, Cycle, Derived, EdgeNotFou
 use ErrorKind::{
     HistoryDropped, Immutable, InvalidArgument, KeyNotFound, LengthMismatch, NotDerived,
 };
-use ErrorKind::{NotOwner, PageFreed, PartitionInUse, RangeOutOfBounds, SnapshotTooOld};
+use ErrorKind::{NotOwner, PageFreed, PartitionInUse, RangeOutOfBounds, Sealed, SnapshotTooOld};
 
 /// Of a page that others may free or take.
 const TAKEN: &[ErrorKind] = &[PageFreed, NotOwner, Immutable];
 /// Of one that they may have computed, too.
-const WRITTEN: &[ErrorKind] = &[PageFreed, NotOwner, Immutable, Derived];
+const WRITTEN: &[ErrorKind] = &[PageFreed, NotOwner, Immutable, Derived, Sealed];
 /// Of several pages that are changed, or freed.
-const GROUP: &[ErrorKind] = &[PageFreed, NotOwner, Immutable, HasChildren, Derived];
+const GROUP: &[ErrorKind] = &[PageFreed, NotOwner, Immutable, HasChildren, Derived, Sealed];
 
 /// Of those for a partition that somebody else may hold.
 const PARTITION: &[ErrorKind] =
-    &[PageFreed, NotOwner, Immutable, HasChildren, Derived, PartitionInUse];
+    &[PageFreed, NotOwner, Immutable, HasChildren, Derived, Sealed, PartitionInUse];
 /// Of a page that is to be computed of parents that others may change.
 const RULE: &[ErrorKind] =
     &[PageFreed, NotOwner, Immutable, InvalidArgument, LengthMismatch, RangeOutOfBounds];
@@ -128,8 +132,8 @@ const fn row(
 
 /// All operations.
 pub const OPERATIONS: &[Operation] = &[
-    row("create", 6, &[], create),
-    row("free", 2, GROUP, free),
+    row("create", 6, &[Sealed], create),
+    row("free", 2, &[PageFreed, NotOwner, Immutable, HasChildren], free),
     row("write", 30, WRITTEN, write),
     row("update", 8, WRITTEN, update),
     row("write masked", 4, WRITTEN, write_masked),
@@ -142,24 +146,24 @@ pub const OPERATIONS: &[Operation] = &[
     row("checkpoint", 2, &[], checkpoint),
     row("named checkpoint", 2, &[InvalidArgument], named_checkpoint),
     row("drop a checkpoint", 1, &[CheckpointNotFound], drop_checkpoint),
-    row("snapshot", 3, &[PageFreed, SnapshotTooOld], snapshot),
+    row("snapshot", 3, &[PageFreed, SnapshotTooOld, Sealed], snapshot),
     row("compare", 2, &[SnapshotTooOld], compare),
     row("go back", 2, &[CheckpointPassed, SnapshotTooOld], go_back),
     row("view", 3, &[PageFreed], view),
-    row("read", 3, &[PageFreed], read),
+    row("read", 3, &[PageFreed, Sealed], read),
     row("replay", 2, &[HistoryDropped], replay),
-    row("page at", 3, &[HistoryDropped], page_at),
+    row("page at", 3, &[HistoryDropped, Sealed], page_at),
     row("query", 2, &[HistoryDropped], query),
     row("page history", 2, &[], page_history),
     row("verify", 1, &[SnapshotTooOld], verify),
     row("pause", 8, &[], pause),
     row("step the clock", 1, &[], step_clock),
     row("transaction", 16, GROUP, transact::transaction),
-    row("reading transaction", 4, &[PageFreed], transact::read_only),
+    row("reading transaction", 4, &[PageFreed, Sealed], transact::read_only),
     row("increment", 6, WRITTEN, transact::increment),
     row("partition's transactions", 5, PARTITION, transact::of_a_partition),
     row("executor", 2, PARTITION, transact::executor),
-    row("set ownership", 3, WRITTEN, set_ownership),
+    row("set ownership", 3, &[PageFreed, NotOwner, Immutable, Derived], set_ownership),
     row("add an edge", 6, EDGE, add_edge),
     row("remove an edge", 2, EDGE, remove_edge),
     row("free a cascade", 1, TAKEN, free_cascade),
@@ -238,6 +242,8 @@ pub struct World {
     pub alone: mmsb::stdx::sync::Mutex<()>,
     /// How many write in it.
     pub writers: usize,
+    /// Nobody gives the key of private pages.
+    pub sealed: bool,
 }
 
 /// What a run writes down beside its history.
@@ -246,6 +252,7 @@ pub struct Notes {
     /// The story, line by line, if somebody wants to read it.
     pub story: Option<Mutex<Vec<String>>>,
     pub tally: Mutex<Tally>,
+    pub seals: Mutex<Seals>,
     /// The first thing that was not as it should be.
     pub wrong: Mutex<Option<String>>,
 }
@@ -301,7 +308,9 @@ impl<'a> Actor<'a> {
         let name = self.operation.name;
         self.tell(|| format!("{name}: {error:?}"));
         self.fatal += u32::from(error.is_fatal());
-        if !self.operation.may.contains(&error.kind()) && !excused(&self.world.disk, error) {
+        let unlocked = error.kind() == Sealed && !self.world.sealed;
+        let may = !unlocked && self.operation.may.contains(&error.kind());
+        if !may && !excused(&self.world.disk, error) {
             let writer = self.writer;
             self.wrong(|| format!("w{writer}, {name}: an error without a cause: {error:?}"));
         }
@@ -406,7 +415,7 @@ impl<'a> Actor<'a> {
         {
             let seen = match &answer {
                 Ok(None) => Some(Seen::Unchanged { from, effect, mode }),
-                Err(error) if matches!(error.kind(), NotOwner | Immutable | Derived) => {
+                Err(error) if matches!(error.kind(), NotOwner | Immutable | Derived | Sealed) => {
                     Some(Seen::Refused { from, effect, why: error.kind() })
                 }
                 _ => None,
@@ -476,7 +485,9 @@ pub fn excused(disk: &SimStorage, error: &mmsb::Error) -> bool {
 /// Effects, in one line.
 fn shorten(effects: &[Effect]) -> String {
     let one = |effect: &Effect| match effect {
-        Effect::Create { page, size, .. } => format!("create {page:?} of {size}"),
+        Effect::Create { page, size, private, .. } => {
+            format!("create {page:?} of {size}{}", if *private { ", private" } else { "" })
+        }
         Effect::Write { page, pieces } => {
             let pieces: Vec<_> = pieces.iter().map(|(at, b)| format!("{at}+{}", b.len())).collect();
             match pieces.len() {
@@ -527,21 +538,27 @@ impl Actor<'_> {
         }
     }
 
-    fn location(&mut self) -> Location {
-        LOCATIONS[self.dice.below(3) as usize]
+    /// Size and place of a page to come, and whether it is to be private.
+    fn begin_page(&mut self) -> (u64, Location, bool) {
+        let (size, location) = (self.size(), LOCATIONS[self.dice.below(3) as usize]);
+        (size, location, self.world.setup.private && self.dice.coin())
     }
 }
 
 fn create(actor: &mut Actor<'_>) -> Result<()> {
-    let (size, location) = (actor.size(), actor.location());
+    let (size, location, private) = actor.begin_page();
+    let created = |page| Effect::Create { page, size, location, private };
     let history = actor.world.history.clone();
     // Who goes back must not free it before its LSN is known.
     let _alone = actor.world.alone.lock();
     let at = history.lock().groups.len();
-    actor.ask(vec![Effect::Create { page: None, size, location }], |state, note| {
-        let id = state.create_page_at(size, location, note)?;
+    actor.ask(vec![created(None)], |state, note| {
+        let id = match private {
+            true => state.create_private_page(size, location, note)?,
+            false => state.create_page_at(size, location, note)?,
+        };
         let mut history = history.lock();
-        history.groups[at].effects[0] = Effect::Create { page: Some(id.0), size, location };
+        history.groups[at].effects[0] = created(Some(id.0));
         history.pages.push(id);
         drop(history);
         // Its creation: nobody else knew the page before.
@@ -692,7 +709,7 @@ fn free_cascade(actor: &mut Actor<'_>) -> Result<()> {
 #[derive(Clone, Default)]
 struct Steps {
     size: u64,
-    create: Option<(u64, Location)>,
+    create: Option<(u64, Location, bool)>,
     pieces: Vec<(u64, Vec<u8>)>,
     meta: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     own: Option<Ownership>,
@@ -701,8 +718,8 @@ struct Steps {
 
 impl Steps {
     fn into_effects(self, page: u64, effects: &mut Vec<Effect>) {
-        if let Some((size, location)) = self.create {
-            effects.push(Effect::Create { page: Some(page), size, location });
+        if let Some((size, location, private)) = self.create {
+            effects.push(Effect::Create { page: Some(page), size, location, private });
         }
         if !self.pieces.is_empty() {
             effects.push(Effect::Write { page, pieces: self.pieces });
@@ -738,9 +755,12 @@ fn batch(actor: &mut Actor<'_>) -> Result<()> {
     let mut pages = BTreeMap::<PageId, Steps>::new();
     for _ in 0..1 + actor.dice.below(6) {
         if actor.dice.one_in(5) {
-            let (size, location) = (actor.size(), actor.location());
-            let id = batch.create_page(size, location)?;
-            let create = Some((size, location));
+            let (size, location, private) = actor.begin_page();
+            let id = match private {
+                true => batch.create_private_page(size, location)?,
+                false => batch.create_page(size, location)?,
+            };
+            let create = Some((size, location, private));
             pages.insert(id, Steps { size, create, ..Steps::default() });
         } else if let Some(page) = page_of_batch(actor, &mut pages)? {
             step(actor, &mut batch, page, pages.entry(page).or_default())?;
@@ -903,6 +923,7 @@ fn snapshot(actor: &mut Actor<'_>) -> Result<()> {
     let snapshot = cut(actor)?;
     let (lsn, digest) = (snapshot.lsn(), snapshot.digest()?);
     actor.history().see(lsn, Seen::Digest(digest), "a snapshot's digest");
+    see_pages(actor, &snapshot, lsn)?;
     wait(actor);
     let again = snapshot.digest()?;
     actor.expect(again == digest, || format!("the snapshot at {lsn} changed"));
@@ -919,6 +940,19 @@ fn snapshot(actor: &mut Actor<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Looks at all pages, where the digest cannot tell.
+fn see_pages(actor: &Actor<'_>, snapshot: &Snapshot, lsn: Lsn) -> Result<()> {
+    if !actor.world.setup.private {
+        return Ok(());
+    }
+    let mut pages = BTreeMap::new();
+    for page in snapshot.list_pages()? {
+        pages.extend(shown(actor, snapshot, page)?.map(|shown| (page.0, shown)));
+    }
+    actor.history().see(lsn, Seen::Pages(pages), "the pages of a snapshot");
+    Ok(())
+}
+
 /// What a comparison finds is what a look at every page does; who may change a page, and what it
 /// derives from, only the model can tell.
 fn compare(actor: &mut Actor<'_>) -> Result<()> {
@@ -932,7 +966,9 @@ fn compare(actor: &mut Actor<'_>) -> Result<()> {
     pages.dedup();
     let mut differ = Vec::new();
     for page in pages {
-        if shown(&from, page)? != shown(&to, page)? {
+        let parts = |shown: Option<Shown>| shown.map(|Shown { bytes, meta, .. }| (bytes, meta));
+        let look = |snapshot| shown(actor, snapshot, page).map(parts);
+        if look(&from)? != look(&to)? {
             differ.push(page);
         }
     }
@@ -944,15 +980,14 @@ fn compare(actor: &mut Actor<'_>) -> Result<()> {
     Ok(())
 }
 
-type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// Content and metadata of a page, if a snapshot has it.
-fn shown(snapshot: &Snapshot, page: PageId) -> Result<Option<(Vec<u8>, Pairs)>> {
-    match (snapshot.read_all(page), snapshot.meta_list(page)) {
-        (Ok(bytes), Ok(meta)) => Ok(Some((bytes, meta))),
-        (Err(error), _) if error.kind() == ErrorKind::PageNotFound => Ok(None),
-        (bytes, meta) => bytes.map(drop).and(meta.map(drop)).map(|()| None),
-    }
+/// What a snapshot shows of a page, if it has it.
+fn shown(actor: &Actor<'_>, snapshot: &Snapshot, page: PageId) -> Result<Option<Shown>> {
+    let bytes = match checker::opened(snapshot.read_all(page), actor.world.sealed) {
+        Err(error) if error.kind() == ErrorKind::PageNotFound => return Ok(None),
+        bytes => bytes?,
+    };
+    let meta = snapshot.meta_list(page)?.into_iter().collect();
+    Ok(Some(Shown { bytes, epoch: snapshot.epoch(page)?, meta }))
 }
 
 /// Back to a mark, while others write; some of the time past another one.
@@ -984,7 +1019,12 @@ fn revert(actor: &mut Actor<'_>, mark: &SoftCheckpoint) -> Result<()> {
 
 fn view(actor: &mut Actor<'_>) -> Result<()> {
     let Some(page) = actor.page() else { return Ok(()) };
-    let view = actor.state().view(page)?;
+    let private = actor.state().is_private(page)?;
+    let view = match actor.state().view(page) {
+        Err(error) if private && error.kind() == InvalidArgument => return Ok(()),
+        view => view?,
+    };
+    actor.expect(!private, || format!("{page} is private, and has a view"));
     let (bytes, epoch) = (view.to_vec(), view.epoch());
     wait(actor);
     actor.expect(view[..] == bytes, || format!("the view of {page} at {} changed", view.lsn()));
@@ -1001,6 +1041,8 @@ fn read(actor: &mut Actor<'_>) -> Result<()> {
     state.read(page, 0, &mut bytes)?;
     let meta = state.meta_list(page)?.into_iter().collect();
     let bonds = checker::bonds(state, page)?;
+    let opened = bonds.private && actor.world.sealed;
+    actor.expect(!opened, || format!("{page} is read without its key"));
     if state.page_lsn(page)? == before {
         let mut history = actor.history();
         history.see(before, Seen::Page { page: page.0, bytes, epoch }, "a read");
@@ -1026,7 +1068,7 @@ fn replay(actor: &mut Actor<'_>) -> Result<()> {
     let digest = past.digest()?;
     actor.tell(|| format!("replay to {lsn}"));
     actor.history().see(lsn, Seen::Digest(digest), "a replay");
-    Ok(())
+    see_pages(actor, &past.snapshot()?, lsn)
 }
 
 fn page_at(actor: &mut Actor<'_>) -> Result<()> {
@@ -1037,7 +1079,7 @@ fn page_at(actor: &mut Actor<'_>) -> Result<()> {
             actor.history().see(lsn, Seen::Meta { page: page.0, meta }, "page_at's metadata");
             let parents = at.parents.iter().map(|link| (link.page.0, link.kind)).collect();
             let (ownership, rule, staleness) = (at.ownership, at.rule, at.staleness);
-            let bonds = Bonds { ownership, parents, rule, staleness };
+            let bonds = Bonds { ownership, parents, rule, staleness, private: at.private };
             actor.history().see(lsn, Seen::Bonds { page: page.0, bonds }, "page_at's bonds");
             Seen::Page { page: page.0, bytes: at.bytes, epoch: at.epoch }
         }
@@ -1078,7 +1120,7 @@ fn page_history(actor: &mut Actor<'_>) -> Result<()> {
     let mut last = None;
     for changed in actor.state().page_history(page)? {
         let written = match changed.change {
-            Change::Written(_) | Change::Restored { .. } => 1,
+            Change::Written(_) | Change::Restored { .. } | Change::Sealed => 1,
             Change::Derived | Change::Computed(_) => 1,
             _ => 0,
         };

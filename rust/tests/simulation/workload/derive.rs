@@ -1,10 +1,11 @@
 //! Derived pages: what they are computed of, how and when.
 
 use super::{Actor, EDGE, OPERATIONS, Operation};
+use crate::checker;
 use crate::model::Effect;
 use crate::rules::{self, Way};
 use mmsb::stdx::prng::Prng;
-use mmsb::{EdgeKind, Note, PageId, Propagation, Result, Rule, State};
+use mmsb::{EdgeKind, ErrorKind, Note, PageId, Propagation, Result, Rule, State};
 use std::cell::Cell;
 
 thread_local! {
@@ -24,7 +25,7 @@ pub fn without_callbacks<R>(read: impl FnOnce() -> R) -> R {
 const PARENTS_MAX: u64 = 3;
 
 impl Actor<'_> {
-    /// Begins a life: registers what pages are computed by, and says when.
+    /// Begins a life: gives the key, registers what pages are computed by, and says when.
     pub fn begin(&mut self, mode: Propagation, dice: u64) {
         self.operation = named("switch propagation");
         self.dice = Prng::new(dice);
@@ -37,7 +38,11 @@ impl Actor<'_> {
                 rules::mix(of, out);
                 Ok(())
             });
-        if let Err(error) = registered.and_then(|()| self.settle(mode)) {
+        let unlocked = match self.world.setup.private && !self.world.sealed {
+            true => self.state().unlock(&checker::KEY),
+            false => Ok(()),
+        };
+        if let Err(error) = unlocked.and(registered).and_then(|()| self.settle(mode)) {
             self.judge(&error);
         }
     }
@@ -132,7 +137,13 @@ pub fn derive(actor: &mut Actor<'_>) -> Result<()> {
         Rule::Formula(text) => state.derive(child, &parents, text, note),
         Rule::Callback(name) => state.derive_by(child, &parents, name, note),
     };
-    actor.change(vec![effect], call).map(drop)
+    let private = |page: &PageId| actor.state().is_private(*page);
+    let shows =
+        private(&child)? || parents.iter().map(private).any(|known| matches!(known, Ok(true)));
+    match actor.change(vec![effect], call) {
+        Err(error) if shows && error.kind() == ErrorKind::InvalidArgument => Ok(()),
+        done => done.map(drop),
+    }
 }
 
 /// Another way, of the parents that a page has.

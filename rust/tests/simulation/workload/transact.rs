@@ -249,7 +249,7 @@ impl Body {
     /// What the page shows without its own changes, if it was told.
     fn base(&self, page: PageId) -> Option<Vec<u8>> {
         match self.pages.get(&page).and_then(|steps| steps.create) {
-            Some((size, _)) => Some(vec![0; size as usize]),
+            Some((size, ..)) => Some(vec![0; size as usize]),
             None => self.bytes.get(&page).cloned(),
         }
     }
@@ -350,9 +350,13 @@ impl Body {
     }
 
     fn create(&mut self, actor: &mut Actor<'_>, transaction: &mut Transaction<'_>) -> Result<()> {
-        let (size, location) = (actor.size(), actor.location());
-        let id = transaction.create_page(size, location)?;
-        self.pages.insert(id, Steps { size, create: Some((size, location)), ..Steps::default() });
+        let (size, location, private) = actor.begin_page();
+        let id = match private {
+            true => transaction.create_private_page(size, location)?,
+            false => transaction.create_page(size, location)?,
+        };
+        let create = Some((size, location, private));
+        self.pages.insert(id, Steps { size, create, ..Steps::default() });
         Ok(())
     }
 
