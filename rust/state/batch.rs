@@ -638,7 +638,7 @@ impl<'a> Planned<'a> {
         }
         if !self.written.is_empty() {
             epoch += 1;
-            let kind = op::write_kind(self.is_private());
+            let kind = op::write_kind(self.is_private() && !sings(Canary::OpenReturn));
             let (head, pieces) = (head(kind, epoch), self.written.iter().copied());
             op::encode_write(entries, head, self.write_len(), pieces);
         }

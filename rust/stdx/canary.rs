@@ -74,6 +74,10 @@ canaries! {
     ForgottenMark = "forgotten-mark";
     /// A group does not look whether anything is computed from its pages.
     UnfollowedGroup = "unfollowed-group";
+    /// Each life seals with the same salt, from the first count on.
+    KeptSalt = "kept-salt";
+    /// A private page that is gone back to has open content in the log.
+    OpenReturn = "open-return";
 }
 
 /// Whether the mistake is to be made.
