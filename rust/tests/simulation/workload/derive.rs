@@ -5,7 +5,7 @@ use crate::checker;
 use crate::model::Effect;
 use crate::rules::{self, Way};
 use mmsb::stdx::prng::Prng;
-use mmsb::{EdgeKind, ErrorKind, Note, PageId, Propagation, Result, Rule, State};
+use mmsb::{EdgeKind, ErrorKind, Lsn, Note, PageId, Propagation, Query, Result, Rule, State};
 use std::cell::Cell;
 
 thread_local! {
@@ -216,12 +216,15 @@ pub fn switch(actor: &mut Actor<'_>) -> Result<()> {
     actor.settle(mode)
 }
 
-/// What a page was made of, back to what was written: the page itself comes first, and everything is
-/// made of what was there before it.
+/// What a page was made of, back to what was written: the page itself comes first, everything is made of
+/// what was there before it, and nothing is dropped that is kept.
 pub fn explain(actor: &mut Actor<'_>) -> Result<()> {
     let Some(page) = actor.page() else { return Ok(()) };
     let before = actor.state().epoch(page)?;
     let told = without_callbacks(|| actor.state().explain(page))?;
+    let all = Query { after: Some(Lsn::ZERO), ..Query::default() };
+    let kept = told.dropped > 0 && actor.state().query(all).is_ok();
+    actor.expect(!kept, || format!("of {page} all is kept, but it is explained by {told:?}"));
     let Some(first) = told.origins.first() else { return Ok(()) };
     let right = first.page == page && first.epoch >= before;
     actor.expect(right, || format!("{page} at epoch {before} is explained by {first:?}"));
