@@ -290,7 +290,10 @@ impl Files {
             });
         }
         let later = at + 1 < self.segments.len() || !self.rest.is_empty();
-        let left_over = known.clean && stop.good == known.must && !stop.followed;
+        // A log that was closed in order ends with a whole frame, unless the header of one that was
+        // kept in part was lost.
+        let closed = known.clean && stop.good == known.must && stop.partial.is_none();
+        let left_over = closed && !stop.followed;
         let end = stop.reason.is_none() || left_over;
         if end && !beyond.frames && !later {
             return if left_over { Ok(()) } else { wipe(&segment, stop.offset).map(drop) };

@@ -421,3 +421,41 @@ fn a_tail_that_was_cut_off_before_a_failed_sync_is_cut_off_again() {
     }
     assert!(failed > 0, "no sync failed");
 }
+
+/// A frame of which recovery kept the first records, with a header that says so; the sync of that lied,
+/// and the state was closed in order. The next recovery left the old header, and what was written behind
+/// it did not follow.
+#[test]
+fn a_frame_that_was_kept_in_part_before_a_lying_sync_is_mended_after_a_close() {
+    let mut opened = 0;
+    for at in 0..8 {
+        let disk = SimStorage::new(1);
+        let state = open(&disk, Durability::Memory).unwrap();
+        let page = state.create_page(100, Note::NONE).unwrap();
+        state.sync().unwrap();
+        state.write(page, 0, b"kept", Note::NONE).unwrap();
+        state.write(page, 0, b"torn", Note::NONE).unwrap();
+        state.flush().unwrap();
+        let torn = disk.crash(PowerLoss::KeepAll);
+        let name = crate::logs(&torn).pop().unwrap();
+        let used = torn.read_file(&name).unwrap().iter().rposition(|&byte| byte != 0).unwrap();
+        torn.flip(&name, used as u64, 1).unwrap();
+        torn.plan(Fault::lying_sync(torn.op_count() + at));
+        open(&torn, Durability::Memory).unwrap().close().unwrap();
+        let left = torn.crash(PowerLoss::DropUnsynced);
+        let state = match open(&left, Durability::Memory) {
+            Ok(state) => state,
+            // What the lie was of cannot be missed, a manifest for one.
+            Err(error) if error.is_corrupt() => continue,
+            Err(error) => panic!("{at}: {error:?}"),
+        };
+        opened += 1;
+        assert_eq!(state.read_all(page).unwrap()[..4], *b"kept", "{at}");
+        state.write(page, 0, b"next", Note::NONE).unwrap();
+        state.verify().unwrap_or_else(|error| panic!("{at}: {error:?}"));
+        drop(state);
+        let again = open(&left, Durability::Memory).unwrap();
+        assert_eq!(again.read_all(page).unwrap()[..4], *b"next", "{at}");
+    }
+    assert!(opened > 3, "{opened} of 8 open");
+}
