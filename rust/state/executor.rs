@@ -21,6 +21,7 @@ use crate::bail;
 use crate::config::Durability;
 use crate::error::{Error, ErrorKind, Result};
 use crate::page::Delta;
+use crate::stdx::prefetch;
 use crate::stdx::sync::{Condvar, Mutex};
 use crate::stdx::thread::{self, JoinHandle};
 use crate::txn::{Machine, Place, Program, Retry};
@@ -28,6 +29,7 @@ use crate::types::{Lsn, Note, Ownership, PageId};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
 use std::sync::Arc;
 
 /// Most workers of one executor.
@@ -58,6 +60,9 @@ impl Default for ExecutorConfig {
 /// Deltas, and bytes of them, that one thread applies in about the time that waking another takes.
 const ITSELF_MAX: usize = 256;
 const ITSELF_BYTES_MAX: usize = 128 << 10;
+/// So many deltas before their turn their bytes are asked for. They are in the caches of whoever made
+/// them.
+const AHEAD: usize = 2;
 
 type Job = Box<dyn FnOnce(&mut Hands) + Send>;
 
@@ -138,7 +143,8 @@ pub struct Executor {
     /// Gives work of several partitions its place in their queues.
     order: Mutex<()>,
     queue_max: usize,
-    pinned: usize,
+    /// The cores that the first workers are bound to.
+    cores: Vec<usize>,
 }
 
 /// Where the result of submitted work arrives.
@@ -226,12 +232,11 @@ impl State {
             workers: Vec::with_capacity(workers),
             order: Mutex::default(),
             queue_max,
-            pinned: 0,
+            cores: if config.pin { cores::allowed() } else { Vec::new() },
         };
-        let cores = if config.pin { cores::allowed() } else { Vec::new() };
-        executor.pinned = cores.len().min(workers);
+        executor.cores.truncate(workers);
         for (at, partition) in partitions.into_iter().enumerate() {
-            let (desks, core) = (executor.desks.clone(), cores.get(at).copied());
+            let (desks, core) = (executor.desks.clone(), executor.cores.get(at).copied());
             let hands = Hands { partition, retry: config.retry };
             let body = move || {
                 core.into_iter().for_each(cores::bind);
@@ -327,7 +332,16 @@ impl Executor {
 
     /// How many of them are bound to a core of their own.
     pub fn pinned(&self) -> usize {
-        self.pinned
+        self.cores.len()
+    }
+
+    /// All workers, the one that is bound to the caller's core last: it may take that as soon as it is
+    /// woken, and the others would wait for their share.
+    fn in_turn(&self) -> impl Iterator<Item = usize> + use<> {
+        let here = cores::current();
+        let own = self.cores.iter().position(|&core| Some(core) == here);
+        let (first, workers) = (own.map_or(0, |at| at + 1), self.workers());
+        (first..first + workers).map(move |at| at % workers)
     }
 
     /// Work that waits for a worker, not counting what it is at.
@@ -460,8 +474,8 @@ impl Executor {
                 }
             }
         }
-        for (owner, programs) in open.into_iter().enumerate() {
-            self.send(owner, programs, source, &mut tickets)?;
+        for owner in self.in_turn() {
+            self.send(owner, std::mem::take(&mut open[owner]), source, &mut tickets)?;
         }
         Ok(tickets)
     }
@@ -535,14 +549,19 @@ impl Executor {
             shares[owner].push(at);
         }
         let deltas = Arc::new(deltas);
-        for (owner, share) in shares.into_iter().enumerate().filter(|(_, share)| !share.is_empty())
-        {
-            let (core, deltas) = (self.core.clone(), deltas.clone());
-            let ticket = self.submit_job(owner, move |hands| {
-                let authority = Authority::Partition(hands.partition.number());
-                let apply = |at: usize| (at, core.apply_delta(&deltas[at], authority));
-                Ok(share.into_iter().map(apply).collect())
-            })?;
+        for owner in self.in_turn() {
+            let places = std::mem::take(&mut shares[owner]);
+            if places.is_empty() {
+                continue;
+            }
+            let share = Share { core: self.core.clone(), deltas: deltas.clone(), places };
+            let (ticket, answering) = Ticket::new();
+            // The last worker to drop the deltas has all their memory to give back: not before the
+            // results are out.
+            let job: Job = Box::new(move |hands| {
+                answering.answer(catch_unwind(AssertUnwindSafe(|| Ok(share.apply(hands)))));
+            });
+            self.put(self.desk(owner)?, Work::Own(job))?;
             tickets.parts.push(Part::Many(ticket));
         }
         Ok(tickets)
@@ -602,7 +621,31 @@ impl Drop for Executor {
 
 impl std::fmt::Debug for Executor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Executor({} workers, {} bound to cores)", self.workers(), self.pinned)
+        write!(f, "Executor({} workers, {} bound to cores)", self.workers(), self.pinned())
+    }
+}
+
+/// What one worker does of deltas that were submitted together.
+struct Share {
+    core: Arc<Core>,
+    deltas: Arc<Vec<Delta>>,
+    places: Vec<usize>,
+}
+
+impl Share {
+    fn apply(&self, hands: &Hands) -> Numbered<Option<Lsn>> {
+        let authority = Authority::Partition(hands.partition.number());
+        let ahead = |n: usize| Some(&self.deltas[*self.places.get(n)?]);
+        let apply = |(n, &at): (usize, &usize)| {
+            if let Some(delta) = ahead(n + 2 * AHEAD) {
+                prefetch::for_read(ptr::from_ref(delta).cast(), size_of::<Delta>());
+            }
+            if let Some(delta) = ahead(n + AHEAD) {
+                prefetch::for_read(delta.payload().as_ptr(), delta.payload_len());
+            }
+            (at, self.core.apply_delta(&self.deltas[at], authority))
+        };
+        self.places.iter().enumerate().map(apply).collect()
     }
 }
 
@@ -696,6 +739,12 @@ mod cores {
         (0..max).filter(|&core| unsafe { libc::CPU_ISSET(core, &set) }).collect()
     }
 
+    /// The core that the calling thread is on.
+    pub fn current() -> Option<usize> {
+        // SAFETY: a question.
+        usize::try_from(unsafe { libc::sched_getcpu() }).ok()
+    }
+
     /// Binds the calling thread to a core. The system may refuse: then it runs anywhere.
     pub fn bind(core: usize) {
         // SAFETY: a set of cores is plain bits; `core` is within it.
@@ -712,6 +761,10 @@ mod cores {
 mod cores {
     pub fn allowed() -> Vec<usize> {
         Vec::new()
+    }
+
+    pub fn current() -> Option<usize> {
+        None
     }
 
     pub fn bind(_core: usize) {}
