@@ -82,6 +82,8 @@ pub struct Table {
     pub lives: Lives,
     /// Some page may have parents.
     linked: AtomicBool,
+    /// Some page may belong to a partition, or be bound.
+    uncommon: AtomicBool,
     /// Older versions, and bytes of their content.
     versions: AtomicU64,
     version_bytes: AtomicU64,
@@ -98,6 +100,7 @@ impl Default for Table {
             backing: None,
             lives: Lives::default(),
             linked: AtomicBool::new(false),
+            uncommon: AtomicBool::new(false),
             versions: AtomicU64::new(0),
             version_bytes: AtomicU64::new(0),
         }
@@ -166,6 +169,7 @@ impl Table {
         *self.next.get_mut() = backing.next_id();
         self.live.set([backing.pages(), 0]);
         *self.linked.get_mut() = backing.linked() > 0;
+        *self.uncommon.get_mut() = backing.pages() > 0;
         self.backing = Some(backing);
     }
 
@@ -533,6 +537,17 @@ impl Table {
         self.linked.store(true, Ordering::Relaxed);
     }
 
+    /// Notes that a page belongs to somebody, or is bound. Before it does.
+    pub fn note_uncommon(&self) {
+        self.uncommon.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether any page may belong to somebody, or be bound.
+    #[inline]
+    pub fn has_uncommon(&self) -> bool {
+        self.uncommon.load(Ordering::Relaxed)
+    }
+
     /// All edges, each with its child first, and marks the pages that have any. Looks at no
     /// content; at nothing, if no page has parents.
     ///
@@ -580,6 +595,7 @@ impl Table {
         *self.version_bytes.get_mut() = 0;
         self.lives.reset();
         *self.linked.get_mut() = false;
+        *self.uncommon.get_mut() = false;
         self.backing = None;
         self.free_chunks(1);
     }

@@ -71,6 +71,9 @@ impl<'a> Applier<'a> {
                 return Err(broken(lsn, &format!("it derives {id} from {}", link.page)));
             }
         }
+        if let Op::Own(_) = op {
+            table.note_uncommon();
+        }
         let page = table.live_mut(id).map_err(|error| no_such_page(lsn, error))?;
         let content = matches!(op, Op::Write(_) | Op::Result(_) | Op::Derive | Op::Seal(_));
         check_link(page, lsn, &entry.head, content)?;

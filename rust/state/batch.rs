@@ -696,6 +696,7 @@ impl<'a> Planned<'a> {
             page.set_meta(beside.meta);
         }
         if let Some(ownership) = self.ownership {
+            core.table.note_uncommon();
             page.ownership = ownership;
         }
         page.lsn = lsn;

@@ -276,14 +276,35 @@ impl Core {
         self.write_runs(id, &mut page, base, bytes, &runs, note)
     }
 
-    /// Applies a delta as one record of what differs.
-    pub fn apply_delta(
+    /// Applies deltas one by one, and acknowledges them together: one sync is enough for all. If that
+    /// fails, it is each one's error that changed something.
+    pub fn apply_deltas<'d>(
         self: &Arc<Core>,
-        delta: &Delta,
+        deltas: impl Iterator<Item = &'d Delta>,
         authority: Authority,
-    ) -> Result<Option<Lsn>> {
+    ) -> Vec<Result<Option<Lsn>>> {
+        let mut last = None;
+        let apply = |delta| {
+            let lsn = self.apply_delta(delta, authority)?;
+            match lsn {
+                Some(_) => last = last.max(lsn),
+                None => self.check_writable()?,
+            }
+            Ok(lsn)
+        };
+        let mut done: Vec<_> = deltas.map(apply).collect();
+        if let Err(error) = self.acknowledged(last) {
+            for changed in done.iter_mut().filter(|done| matches!(done, Ok(Some(_)))) {
+                *changed = Err(Error::new(error.kind(), error.message()));
+            }
+        }
+        done
+    }
+
+    /// Applies a delta as one record of what differs.
+    fn apply_delta(&self, delta: &Delta, authority: Authority) -> Result<Option<Lsn>> {
         let id = delta.page();
-        let lsn = self.in_turn(|| {
+        self.in_turn(|| {
             let writer = Writer { authority, read: None };
             let mut page = self.lock_for(writer, id)?;
             if page.private {
@@ -301,8 +322,7 @@ impl Core {
                 });
             }
             self.write_pieces(id, &mut page, changed.iter().copied(), delta.note())
-        })?;
-        self.acknowledged(lsn)
+        })
     }
 
     /// Writes to a locked page that is bound, if that `changes` it.
@@ -644,7 +664,8 @@ impl State {
     /// # Errors
     /// Also what [`Delta::validate`] says for the page's size.
     pub fn apply(&self, delta: &Delta) -> Result<Option<Lsn>> {
-        self.core().apply_delta(delta, Authority::Anybody)
+        let core = self.core();
+        core.acknowledged(core.apply_delta(delta, Authority::Anybody)?)
     }
 
     /// Sets a metadata key of a page. Content and epoch stay.

@@ -515,6 +515,9 @@ impl Executor {
     }
 
     fn owner(&self, page: PageId) -> Option<usize> {
+        if !self.core.table.has_uncommon() {
+            return None;
+        }
         let ownership = match self.core.table.glimpse(page, 0, &mut []) {
             Some(page) => page.ownership,
             None => self.core.table.lock(page).ok()?.ownership,
@@ -529,6 +532,9 @@ impl Executor {
     /// Each is a group of its own, with the note that it carries. The results stand in the order of
     /// the deltas.
     ///
+    /// Where groups wait for a sync, a worker's wait together for one. If that fails, it is the error of
+    /// each of them.
+    ///
     /// A few deltas to pages that nobody owns, and nothing derives from, are applied by the caller
     /// while the workers have nothing to do: waking them takes longer.
     ///
@@ -537,8 +543,8 @@ impl Executor {
     pub fn submit_deltas(&self, deltas: Vec<Delta>) -> Result<Tickets<Option<Lsn>>> {
         let mut tickets = Tickets::new(deltas.len());
         if self.applies_itself(&deltas) {
-            let apply = |delta| self.core.apply_delta(delta, Authority::Anybody);
-            tickets.parts.push(Part::Done(deltas.iter().map(apply).collect()));
+            let done = self.core.apply_deltas(deltas.iter(), Authority::Anybody);
+            tickets.parts.push(Part::Done(done));
             return Ok(tickets);
         }
         // The deltas stay where they are: a batch is as large as what it changes.
@@ -583,7 +589,7 @@ impl Executor {
             && self.core.config.durability != Durability::Sync
             && deltas.iter().map(Delta::payload_len).sum::<usize>() <= ITSELF_BYTES_MAX
             && self.desks.iter().all(is_idle)
-            && deltas.iter().all(is_free)
+            && (!self.core.table.has_uncommon() || deltas.iter().all(is_free))
     }
 
     fn close(&mut self, stop: bool) -> usize {
@@ -636,16 +642,17 @@ impl Share {
     fn apply(&self, hands: &Hands) -> Numbered<Option<Lsn>> {
         let authority = Authority::Partition(hands.partition.number());
         let ahead = |n: usize| Some(&self.deltas[*self.places.get(n)?]);
-        let apply = |(n, &at): (usize, &usize)| {
+        let deltas = self.places.iter().enumerate().map(|(n, &at)| {
             if let Some(delta) = ahead(n + 2 * AHEAD) {
                 prefetch::for_read(ptr::from_ref(delta).cast(), size_of::<Delta>());
             }
             if let Some(delta) = ahead(n + AHEAD) {
                 prefetch::for_read(delta.payload().as_ptr(), delta.payload_len());
             }
-            (at, self.core.apply_delta(&self.deltas[at], authority))
-        };
-        self.places.iter().enumerate().map(apply).collect()
+            &self.deltas[at]
+        });
+        let done = self.core.apply_deltas(deltas, authority);
+        self.places.iter().copied().zip(done).collect()
     }
 }
 

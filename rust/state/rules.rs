@@ -170,6 +170,7 @@ impl Rules {
     pub fn put(&mut self, graph: &mut Graph, table: &Table, computed: Computed<'_>) -> Result<Lsn> {
         let Computed { id: page, size, way, parents } = computed;
         self.forget(graph, page);
+        table.note_uncommon();
         let (mut sources, mut work, mut last) = (SmallVec::new(), u64::from(size), Lsn::ZERO);
         for link in parents.iter().filter(|link| link.kind == EdgeKind::Data) {
             let Some(source) = graph.place(link.page) else { return Err(no_edge(page, link.page)) };

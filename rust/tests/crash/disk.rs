@@ -2,7 +2,7 @@
 
 use crate::open;
 use mmsb::env::sim::{Fault, PowerLoss, SimStorage};
-use mmsb::{Durability, ErrorKind, EventFilter, EventKind, Note};
+use mmsb::{Delta, Durability, ErrorKind, EventFilter, EventKind, ExecutorConfig, Note};
 
 #[test]
 fn a_full_disk_is_an_error_before_anything_changes() {
@@ -56,6 +56,45 @@ fn a_failed_sync_poisons_and_nothing_after_it_is_acknowledged() {
     assert_eq!(state.close().unwrap_err().kind(), ErrorKind::Poisoned);
     let state = open(&disk.crash(PowerLoss::DropUnsynced), Durability::Sync).unwrap();
     assert_eq!(state.digest().unwrap(), durable);
+}
+
+/// What an executor's worker applies together waits for one sync, and is not there if that fails.
+#[test]
+fn deltas_that_go_together_share_a_sync_and_its_failure() {
+    let disk = SimStorage::new(6);
+    let state = open(&disk, Durability::Sync).unwrap();
+    let pages: Vec<_> = (0..50).map(|_| state.create_page(8, Note::NONE).unwrap()).collect();
+    let config = ExecutorConfig { workers: 1, pin: false, ..ExecutorConfig::default() };
+    let executor = state.executor(config).unwrap();
+    let apply = |n: u8| {
+        let deltas = pages.iter().map(|&page| Delta::dense(page, [n; 8]).unwrap()).collect();
+        executor.submit_deltas(deltas).unwrap().wait()
+    };
+    let before = disk.op_count();
+    assert!(apply(1).iter().all(|done| matches!(done, Ok(Some(_)))));
+    assert!(disk.op_count() - before < 10, "{} operations", disk.op_count() - before);
+    let digest = state.digest().unwrap();
+    let left = disk.crash(PowerLoss::DropUnsynced);
+    assert_eq!(open(&left, Durability::Sync).unwrap().digest().unwrap(), digest);
+    assert!(apply(1).iter().all(|done| matches!(done, Ok(None))));
+
+    let disk = SimStorage::new(7);
+    let state = open(&disk, Durability::Sync).unwrap();
+    let pages: Vec<_> = (0..50).map(|_| state.create_page(8, Note::NONE).unwrap()).collect();
+    let digest = state.digest().unwrap();
+    let executor = state.executor(config).unwrap();
+    let content = |at: usize| [(at % 2) as u8; 8];
+    let deltas = pages.iter().enumerate().map(|(at, &page)| Delta::dense(page, content(at)));
+    let deltas = deltas.collect::<Result<Vec<_>, _>>().unwrap();
+    disk.plan(Fault::failing_sync(disk.op_count()));
+    for (at, done) in executor.submit_deltas(deltas).unwrap().wait().into_iter().enumerate() {
+        match done {
+            Ok(lsn) => assert!(lsn.is_none() && at % 2 == 0, "{at}: {lsn:?}"),
+            Err(error) => assert!(error.is_fatal() && at % 2 == 1, "{at}: {error:?}"),
+        }
+    }
+    let left = disk.crash(PowerLoss::DropUnsynced);
+    assert_eq!(open(&left, Durability::Sync).unwrap().digest().unwrap(), digest);
 }
 
 #[test]
