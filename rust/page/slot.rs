@@ -162,8 +162,6 @@ pub struct Glimpse {
     pub size: u32,
     /// Who may change it.
     pub ownership: Ownership,
-    /// Whether it has, or had, parents or children.
-    pub linked: bool,
     /// Whether it is computed, or something is computed from it.
     pub bound: bool,
     /// Whether its content is sealed.
@@ -198,7 +196,6 @@ impl Slot {
                 let unverified = (&raw const (*body).unverified).cast::<u8>().read_volatile();
                 let private = (&raw const (*body).private).cast::<u8>().read_volatile();
                 let ownership = (&raw const (*body).ownership).read_volatile();
-                let linked = (&raw const (*body).linked).cast::<u8>().read_volatile() != 0;
                 let bound = (&raw const (*body).bound).cast::<u8>().read_volatile() != 0;
                 let size = (&raw const (*body).size).read_volatile();
                 let data = (&raw const (*body).data).read_volatile();
@@ -210,7 +207,7 @@ impl Slot {
                     return None;
                 }
                 copy_volatile(data.add(offset as usize), buf);
-                Some(Glimpse { lsn, size, ownership, linked, bound, private: false })
+                Some(Glimpse { lsn, size, ownership, bound, private: false })
             }
         })
     }

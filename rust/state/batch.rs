@@ -921,7 +921,15 @@ impl<'m, 'a> Locking<'m, 'a> {
 
     /// Locks what comes before `id`. If that is one of `made` itself, it is locked as the plan's page
     /// that stands at `own`.
+    #[inline]
     fn lock_below(&mut self, core: &'a Core, id: PageId, own: usize) -> Result<()> {
+        if self.next == self.made.len() {
+            return Ok(());
+        }
+        self.lock_next_below(core, id, own)
+    }
+
+    fn lock_next_below(&mut self, core: &'a Core, id: PageId, own: usize) -> Result<()> {
         while let Some(made) = self.at(self.next).filter(|made| made.id <= id) {
             match made.id == id {
                 true => made.own = Some(own as u32),

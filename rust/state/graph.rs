@@ -155,9 +155,12 @@ impl Core {
         note: Note<'_>,
     ) -> Result<Option<Lsn>> {
         let mut edges = self.lock_edges()?;
-        let after = self.mark_linked(parent)?;
+        // Pages that have edges are there, and marked; their records up to then stand before the last
+        // group that changed an edge.
+        let has_edges = |id| edges.graph.place(id).is_some();
+        let after = if has_edges(parent) { Lsn::ZERO } else { self.mark_linked(parent)? };
         // Its own lock is taken once, to record the edge; somebody may free it before that.
-        if self.table.glimpse(child, 0, &mut []).is_none() {
+        if !has_edges(child) && self.table.glimpse(child, 0, &mut []).is_none() {
             drop(self.table.lock(child)?);
         }
         if !edges.graph.insert(parent, child, kind)? {
@@ -227,9 +230,6 @@ impl Core {
 
     /// Has whoever frees the page look at its edges first. Returns its last record.
     pub(super) fn mark_linked(&self, id: PageId) -> Result<Lsn> {
-        if let Some(page) = self.table.glimpse(id, 0, &mut []).filter(|page| page.linked) {
-            return Ok(page.lsn);
-        }
         let mut page = self.table.lock(id)?;
         page.linked = true;
         Ok(page.lsn)

@@ -114,6 +114,7 @@ impl State {
     ///
     /// # Errors
     /// `Closed`, `ReadOnly`, `Poisoned`.
+    #[inline]
     pub fn begin(&self) -> Result<Transaction<'_>> {
         self.core().check_writable()?;
         Ok(Transaction::new(Holder::Borrowed(self.core()), Authority::Anybody, false))
@@ -124,6 +125,7 @@ impl State {
     ///
     /// # Errors
     /// `Closed`.
+    #[inline]
     pub fn begin_read(&self) -> Result<Transaction<'_>> {
         self.check_open()?;
         Ok(Transaction::new(Holder::Borrowed(self.core()), Authority::Anybody, true))
@@ -401,8 +403,8 @@ impl<'a> Transaction<'a> {
     ) -> Result<(Glimpse, R)> {
         let page = self.core.table.lock(id)?;
         let (lsn, size, private) = (page.lsn, page.open_size(), page.private);
-        let (ownership, linked, bound) = (page.ownership, page.linked, page.bound);
-        let glimpse = Glimpse { lsn, size, ownership, linked, bound, private };
+        let (ownership, bound) = (page.ownership, page.bound);
+        let glimpse = Glimpse { lsn, size, ownership, bound, private };
         Ok((glimpse, read(&self.core, &page)))
     }
 
@@ -851,14 +853,17 @@ impl<'a> Transaction<'a> {
     /// What it does to each page, ascending; to pages that it only read, nothing.
     fn describe_all<'s>(&'s self, changes: &mut Changes<'s>) -> Result<()> {
         let pages = self.draft.pages();
-        let mut order: SmallVec<[u32; 8]> = (0..pages.len() as u32).collect();
-        order.sort_unstable_by_key(|&at| pages[at as usize].id);
-        let concerned = |&at: &u32| {
-            let at = at as usize;
-            pages[at].read != Lsn::ZERO || self.draft.is_changed(at)
-        };
-        for at in order.into_iter().filter(concerned) {
-            let at = at as usize;
+        // Left empty where they are in order.
+        let mut order: SmallVec<[u32; 8]> = SmallVec::new();
+        if !pages.is_sorted_by_key(|page| page.id) {
+            order.extend(0..pages.len() as u32);
+            order.sort_unstable_by_key(|&at| pages[at as usize].id);
+        }
+        for place in 0..pages.len() {
+            let at = order.get(place).map_or(place, |&at| at as usize);
+            if pages[at].read == Lsn::ZERO && !self.draft.is_changed(at) {
+                continue;
+            }
             changes.push(Change::nothing(pages[at].id));
             changes.last_mut().map_or(Ok(()), |change| self.describe(at, change))?;
         }
