@@ -28,6 +28,7 @@
 
 use crate::stdx::barrier;
 use crate::stdx::sync::{AtomicU32, AtomicU64, Backoff, Ordering, seq_cst_order};
+use smallvec::SmallVec;
 
 /// Set in [`LaneClock::word`] while a group is being written; the rest is the head, doubled.
 const BUSY: u64 = 1;
@@ -61,6 +62,15 @@ pub struct LaneClock {
     floor_seen: AtomicU64,
     mark_head: AtomicU64,
     mark_tick: AtomicU64,
+}
+
+/// Lanes, and how much of each is closed.
+pub type Heads<L> = SmallVec<[(L, u64); 16]>;
+
+impl AsRef<LaneClock> for LaneClock {
+    fn as_ref(&self) -> &LaneClock {
+        self
+    }
 }
 
 impl Clock {
@@ -115,24 +125,27 @@ impl Clock {
 
     /// Closes the log at a tick that it chooses and returns: no record at or below it can appear
     /// any more. `announce` is called with each candidate before writers can see it. `heads`
-    /// receives each lane's published bytes at or below the returned tick.
+    /// receives the lanes, with the bytes that each published at or below the returned tick.
     ///
     /// One closer at a time: the caller holds the log's closing lock. `lanes` is asked again on
-    /// each try, after the floor was raised, so that it may grow.
+    /// each try, after the floor was raised, so that it may grow, at any place: who asks once more
+    /// gets others.
     ///
     /// Cost: O(lanes), and waits for groups in flight.
-    pub fn close<'a, I>(
+    pub fn close<L, I>(
         &self,
         lanes: impl Fn() -> I,
         mut announce: impl FnMut(u64),
-        heads: &mut Vec<u64>,
+        heads: &mut Heads<L>,
     ) -> u64
     where
-        I: Iterator<Item = &'a LaneClock>,
+        L: AsRef<LaneClock>,
+        I: Iterator<Item = L>,
     {
         let mut slack = SLACK;
         loop {
-            let seen = lanes().map(|lane| lane.tick.load(Ordering::Relaxed)).max().unwrap_or(0);
+            let tick = |lane: L| lane.as_ref().tick.load(Ordering::Relaxed);
+            let seen = lanes().map(tick).max().unwrap_or(0);
             let floor = self.floor.load(Ordering::Relaxed).max(seen) + slack;
             announce(floor);
             self.floor.store(floor, Ordering::SeqCst);
@@ -140,8 +153,8 @@ impl Clock {
             heads.clear();
             let mut last = 0;
             for lane in lanes() {
-                let (head, tick) = lane.settle(floor);
-                heads.push(head);
+                let (head, tick) = lane.as_ref().settle(floor);
+                heads.push((lane, head));
                 last = last.max(tick);
             }
             if last <= floor {
@@ -264,9 +277,9 @@ mod tests {
                 lane.publish(head + 10, tick);
             }
         }
-        let mut heads = Vec::new();
+        let mut heads = Heads::new();
         let closed = clock.close(|| lanes.iter(), |_| (), &mut heads);
-        assert_eq!(heads, [30, 50]);
+        assert_eq!(heads.iter().map(|&(_, head)| head).collect::<Vec<_>>(), [30, 50]);
         let head = lanes[0].enter(false).unwrap();
         assert!(lanes[0].enter(false).is_none());
         assert!(lanes[0].stamp(&clock, head, 0) > closed);
@@ -301,10 +314,10 @@ mod tests {
                         working.fetch_sub(1, Ordering::Relaxed);
                     });
                 }
-                let mut heads = Vec::new();
+                let mut heads = Heads::new();
                 while working.load(Ordering::Relaxed) > 0 {
                     let closed = clock.close(|| lanes.iter(), |_| (), &mut heads);
-                    for (ticks, &head) in ticks.iter().zip(&heads) {
+                    for (ticks, &(_, head)) in ticks.iter().zip(&heads) {
                         let ticks = ticks.lock().unwrap();
                         let below = ticks.iter().filter(|&&tick| tick <= closed).count() as u64;
                         assert_eq!(below, head, "closed {closed}");
@@ -346,11 +359,11 @@ mod loom_tests {
                     })
                 })
                 .collect();
-            let mut heads = Vec::new();
+            let mut heads = Heads::new();
             let closed = clock.close(|| lanes.iter(), |_| (), &mut heads);
             for (i, writer) in writers.into_iter().enumerate() {
                 let tick = writer.join().unwrap();
-                assert_eq!(u64::from(tick <= closed), heads[i]);
+                assert_eq!(u64::from(tick <= closed), heads[i].1);
             }
         });
     }

@@ -121,6 +121,12 @@ unsafe impl Sync for Lane {}
 // SAFETY: the raw chunk pointers are owned by the lane's chain, whoever's thread it is.
 unsafe impl Send for Lane {}
 
+impl AsRef<LaneClock> for Lane {
+    fn as_ref(&self) -> &LaneClock {
+        &self.clock
+    }
+}
+
 impl Default for Lane {
     /// A lane without a chunk.
     fn default() -> Lane {

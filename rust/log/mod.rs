@@ -43,7 +43,7 @@ use crate::stdx::hist::{Histogram, Latency};
 use crate::stdx::sync::{Backoff, Condvar, Mutex};
 use crate::stdx::thread;
 use crate::types::Lsn;
-use clock::Clock;
+use clock::{Clock, Heads};
 use commit::Commit;
 use lane::{ChunkPool, Lane};
 use segment::{Identity, Segment};
@@ -480,9 +480,8 @@ impl Log {
     /// Cost: O(lanes); waits for groups in flight, never for I/O.
     pub fn close_lsn(&self, mut announce: impl FnMut(Lsn)) -> Lsn {
         let _closing = self.closing.lock();
-        let lanes = || self.lanes().map(|lane| &lane.clock);
         let announce = |tick| announce(Lsn::end_of(tick));
-        Lsn::end_of(self.clock.close(lanes, announce, &mut Vec::new()))
+        Lsn::end_of(self.clock.close(|| self.lanes(), announce, &mut Heads::new()))
     }
 
     /// Everything at or below it was handed to the storage.

@@ -5,6 +5,7 @@ use crate::env::MemStorage;
 use crate::env::OsClock;
 use crate::log::recovery::Known;
 use crate::types::Note;
+use std::sync::mpsc;
 
 fn options() -> LogOptions {
     LogOptions {
@@ -77,6 +78,48 @@ fn records_come_back_in_order_over_many_segments() {
     assert_eq!(seen, wrote);
     assert!(append(&log, 0, Lsn::ZERO, b"more").unwrap() > prev);
     assert_eq!(read(&log).len(), wrote.len() + 1);
+}
+
+/// A thread's number picks its lane, and who has a low one may be the last to write. Its lane then comes
+/// between those that a flush has closed.
+#[test]
+fn a_lane_that_comes_while_others_are_drained_waits_for_the_next_time() {
+    let storage = Arc::new(MemStorage::new());
+    let log = create(&storage);
+    let (number, numbers) = mpsc::channel();
+    let (wrote, lsns) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let mut threads: Vec<_> = (0..2)
+            .map(|_| {
+                let (number, wrote, log) = (number.clone(), wrote.clone(), &log);
+                let (write, writes) = mpsc::channel::<usize>();
+                scope.spawn(move || {
+                    number.send(thread::index()).unwrap();
+                    writes.iter().for_each(|len| {
+                        wrote.send(append(log, 1, Lsn::ZERO, &vec![7; len]).unwrap()).unwrap();
+                    });
+                });
+                (numbers.recv().unwrap(), write)
+            })
+            .collect();
+        threads.sort_by_key(|&(number, _)| number);
+        let [(_, low), (_, high)] = &threads[..] else { panic!("two threads") };
+        let write = |thread: &mpsc::Sender<usize>, len| {
+            thread.send(len).unwrap();
+            lsns.recv().unwrap()
+        };
+        let mut all = vec![write(high, 30), write(high, 40)];
+        let mut writer = log.writer.lock();
+        let (closed, heads) = log.close_lanes();
+        all.extend([write(low, 50), write(high, 60), write(low, 20)]);
+        log.drain(&mut writer, closed, &heads).unwrap();
+        drop(writer);
+        all.sort();
+        assert_eq!(read(&log), all);
+    });
+    let end = log.shut().unwrap();
+    drop(log);
+    assert_eq!(open(&storage, end, true).unwrap().1.len(), 5);
 }
 
 #[test]

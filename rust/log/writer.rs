@@ -5,6 +5,7 @@
 //! short ones are copied together first.
 
 use super::Log;
+use super::clock::Heads;
 use super::lane::{Chunk, Lane};
 use super::record::{self, HEADER_BYTES};
 use super::segment::{
@@ -64,7 +65,6 @@ pub struct Writer {
     next_number: u64,
     dirty: Dirty,
     staging: Buffer,
-    heads: Vec<u64>,
 }
 
 impl Writer {
@@ -85,7 +85,6 @@ impl Writer {
             next_number,
             dirty: Dirty::default(),
             staging: Buffer::new(),
-            heads: Vec::new(),
         }
     }
 
@@ -269,15 +268,8 @@ impl Log {
             return Ok(self.written());
         }
         self.check()?;
-        let mut heads = std::mem::take(&mut writer.heads);
-        let closed = {
-            let _closing = self.closing.lock();
-            let lanes = || self.lanes().map(|lane| &lane.clock);
-            Lsn::end_of(self.clock.close(lanes, |_| (), &mut heads))
-        };
-        let result = self.drain(&mut writer, closed, &heads);
-        writer.heads = heads;
-        if let Err(error) = result {
+        let (closed, heads) = self.close_lanes();
+        if let Err(error) = self.drain(&mut writer, closed, &heads) {
             self.poison(error.message());
             return Err(error.fatal());
         }
@@ -290,12 +282,24 @@ impl Log {
         Ok(self.written())
     }
 
-    fn drain(&self, writer: &mut Writer, closed: Lsn, heads: &[u64]) -> Result<()> {
-        let mut cursors: SmallVec<[(Cursor<'_>, u64); 4]> = self
-            .lanes()
-            .zip(heads)
-            .filter_map(|(lane, &head)| Some((Cursor::new(lane, head)?, head)))
-            .collect();
+    /// Closes the log at an LSN; also returns what it closes, lane by lane.
+    pub(super) fn close_lanes(&self) -> (Lsn, Heads<&Lane>) {
+        let _closing = self.closing.lock();
+        let mut heads = Heads::new();
+        let tick = self.clock.close(|| self.lanes(), |_| (), &mut heads);
+        (Lsn::end_of(tick), heads)
+    }
+
+    /// Writes what is closed, and not yet written.
+    pub(super) fn drain(
+        &self,
+        writer: &mut Writer,
+        closed: Lsn,
+        heads: &[(&Lane, u64)],
+    ) -> Result<()> {
+        let cursor = |&(lane, head): &(_, u64)| Some((Cursor::new(lane, head)?, head));
+        let mut cursors: SmallVec<[(Cursor<'_>, u64); 4]> =
+            heads.iter().filter_map(cursor).collect();
         let mut spent = Vec::new();
         while cursors.iter().any(|(cursor, _)| cursor.left > 0) {
             self.write_frame(writer, closed, &mut cursors)?;
