@@ -2577,6 +2577,9 @@ MmsbStatus rust_executor_submit(MmsbExecutor executor,
  * shared pages that nothing derives from are applied by the caller while the workers have nothing to
  * do: waking them takes longer.
  *
+ * Where groups wait for a sync, a worker's wait together for one. If that fails, it is the error of
+ * each of them.
+ *
  * Ownership and errors: as `rust_executor_submit`.
  *
  * # Safety

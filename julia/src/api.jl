@@ -2580,6 +2580,9 @@ pages at the same time. Each is a group of its own, with the note that it carrie
 shared pages that nothing derives from are applied by the caller while the workers have nothing to
 do: waking them takes longer.
 
+Where groups wait for a sync, a worker's wait together for one. If that fails, it is the error of
+each of them.
+
 Ownership and errors: as `rust_executor_submit`.
 
 # Safety

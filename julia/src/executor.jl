@@ -204,8 +204,9 @@ free(::Tickets, ref) = API.rust_tickets_free(ref)
 Has workers run [`Program`](@ref)s: those of one partition in the order in which they stand here,
 those whose pages belong to several partitions across them. Or has them apply deltas: those of one
 page in their order, different pages at the same time; a few deltas to shared pages that nothing
-derives from are applied by the caller while the workers have nothing to do. Waits for room in the
-queues.
+derives from are applied by the caller while the workers have nothing to do. Where groups wait for a
+sync, a worker's deltas wait together for one; if that fails, it is the error of each of them. Waits
+for room in the queues.
 
 Errors: `ClosedError`. What is submitted fails by itself: see [`Tickets`](@ref).
 """

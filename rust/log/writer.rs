@@ -15,6 +15,7 @@ use crate::env::Storage;
 use crate::error::{Error, Result};
 use crate::memory::Buffer;
 use crate::stdx::canary::{Canary, sings};
+use crate::stdx::sched;
 use crate::types::Lsn;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -268,7 +269,12 @@ impl Log {
             return Ok(self.written());
         }
         self.check()?;
-        let (closed, heads) = self.close_lanes();
+        let (closed, mut heads) = self.close_lanes();
+        // Meanwhile groups begin, and lanes come.
+        sched::point();
+        if sings(Canary::LanesAnew) {
+            heads = self.lanes().zip(heads).map(|(lane, (_, head))| (lane, head)).collect();
+        }
         if let Err(error) = self.drain(&mut writer, closed, &heads) {
             self.poison(error.message());
             return Err(error.fatal());

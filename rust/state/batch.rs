@@ -794,11 +794,13 @@ impl Core {
         begin: impl Fn(&'a Log, usize) -> Result<Append<'a>>,
     ) -> Result<Option<Lsn>> {
         let Group { changes, note, listed } = group;
-        let mut none = Derived::default();
         let is_bound = bound.is_some();
-        let (after, derived) = bound.unwrap_or((Lsn::ZERO, &mut none));
+        let (after, made, runs): (_, &mut [Made<'a>], &[Runs]) = match bound {
+            Some((after, Derived { made, runs })) => (after, made, runs),
+            None => (Lsn::ZERO, &mut [], &[]),
+        };
         let mut plan: SmallVec<[Planned<'_>; 4]> = SmallVec::with_capacity(changes.len());
-        let mut locking = Locking::new(&mut derived.made);
+        let mut locking = Locking::new(made);
         for change in changes {
             let (at, written) = (plan.len(), locking.is_written(change.id));
             if written && change.only_writes() {
@@ -820,7 +822,6 @@ impl Core {
             }
         }
         locking.lock_below(self, PageId(u64::MAX), changes.len())?;
-        let Derived { made, runs } = derived;
         let (mut own, mut entries, mut bodies, mut after) = (0, 0, 0, after);
         for planned in &plan {
             if planned.change.begin.is_some() || planned.change.free {
@@ -896,6 +897,7 @@ struct Locking<'m, 'a> {
 }
 
 impl<'m, 'a> Locking<'m, 'a> {
+    #[inline]
     fn new(made: &'m mut [Made<'a>]) -> Self {
         let mut order = SmallVec::new();
         if !made.is_sorted_by_key(|made| made.id) {

@@ -337,7 +337,7 @@ impl Executor {
 
     /// All workers, the one that is bound to the caller's core last: it may take that as soon as it is
     /// woken, and the others would wait for their share.
-    fn in_turn(&self) -> impl Iterator<Item = usize> + use<> {
+    fn waking_order(&self) -> impl Iterator<Item = usize> + use<> {
         let here = cores::current();
         let own = self.cores.iter().position(|&core| Some(core) == here);
         let (first, workers) = (own.map_or(0, |at| at + 1), self.workers());
@@ -474,7 +474,7 @@ impl Executor {
                 }
             }
         }
-        for owner in self.in_turn() {
+        for owner in self.waking_order() {
             self.send(owner, std::mem::take(&mut open[owner]), source, &mut tickets)?;
         }
         Ok(tickets)
@@ -555,7 +555,7 @@ impl Executor {
             shares[owner].push(at);
         }
         let deltas = Arc::new(deltas);
-        for owner in self.in_turn() {
+        for owner in self.waking_order() {
             let places = std::mem::take(&mut shares[owner]);
             if places.is_empty() {
                 continue;

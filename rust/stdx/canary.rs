@@ -74,6 +74,8 @@ canaries! {
     ForgottenMark = "forgotten-mark";
     /// A group does not look whether anything is computed from its pages.
     UnfollowedGroup = "unfollowed-group";
+    /// A flush asks for the lanes once more, and takes what was closed of each by its place.
+    LanesAnew = "lanes-anew";
     /// Each life seals with the same salt, from the first count on.
     KeptSalt = "kept-salt";
     /// A private page that is gone back to has open content in the log.

@@ -230,7 +230,9 @@ impl Executor {
 
     /// Has workers apply deltas: those of one page in their order, different pages at the same time.
     /// Each is a group of its own, with the note that it carries. A few deltas to shared pages that
-    /// nothing derives from are applied by the caller while the workers have nothing to do.
+    /// nothing derives from are applied by the caller while the workers have nothing to do. Where
+    /// groups wait for a sync, a worker's wait together for one; if that fails, it is the error of
+    /// each of them.
     ///
     /// >>> import mmsb
     /// >>> with mmsb.State() as state, state.executor(workers=2) as workers:
