@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Rounds without a record after which the flusher sleeps.
-const IDLE_ROUNDS: u32 = 100;
+/// Looks without a record after which the flusher sleeps.
+const IDLE_LOOKS: u32 = 200;
 
 #[derive(Default)]
 struct Signals {
@@ -125,33 +125,68 @@ impl Log {
         self.clock.asleep.store(0, Ordering::SeqCst);
         self.wake.flusher.notify_all();
     }
+
+    /// Whether something waits to be written. What a poisoned log has is never written.
+    fn has_to_flush(&self) -> bool {
+        self.is_pending() && self.check().is_ok()
+    }
 }
 
-/// How long no record will have waited for `every` yet. Whoever flushes, flushes for all: on a busy
-/// machine this thread takes the processor from a writer.
-fn until_due(log: &Log, every: Duration) -> Duration {
-    let since = log.wall.monotonic_ns().saturating_sub(log.flushed_at.load(Ordering::Relaxed));
-    every.saturating_sub(Duration::from_nanos(since))
+/// When the flusher flushes: when something may have waited for `every`, and not much before. On a busy
+/// machine it takes the processor from a writer, and a burst is written at once when it is over.
+struct Pace {
+    every: u64,
+    /// When nothing was seen to wait, monotonic nanoseconds.
+    seen_clean: u64,
+}
+
+impl Pace {
+    fn new(log: &Log, every: Duration) -> Self {
+        Pace { every: every.as_nanos() as u64, seen_clean: log.wall.monotonic_ns() }
+    }
+
+    /// What waits has not waited for longer. Whoever flushes, flushes for all.
+    fn waited_max(&self, log: &Log, now: u64) -> u64 {
+        now.saturating_sub(self.seen_clean.max(log.flushed_at.load(Ordering::Relaxed)))
+    }
+
+    /// How long until the next look: twice in `every` it is seen whether anything waits.
+    fn until_look(&self, log: &Log) -> Duration {
+        let waited = self.waited_max(log, log.wall.monotonic_ns());
+        Duration::from_nanos(self.every.saturating_sub(waited).min(self.every / 2))
+    }
+
+    /// Looks whether something waits, and whether it is time to flush.
+    fn look(&mut self, log: &Log) -> (bool, bool) {
+        let now = log.wall.monotonic_ns();
+        let waits = log.has_to_flush();
+        if !waits {
+            self.seen_clean = now;
+        }
+        (waits, waits && self.waited_max(log, now) >= self.every)
+    }
 }
 
 /// Errors poison the log where they arise; the threads go on to be told to stop.
 fn flush_loop(log: &Log, every: Duration) {
+    let mut pace = Pace::new(log, every);
     let mut idle = 0;
     let mut signals = log.wake.signals.lock();
     while !signals.stop {
         let hurried = std::mem::take(&mut signals.hurry);
         if hurried {
             idle = 0;
-        } else if idle < IDLE_ROUNDS {
-            log.wake.flusher.wait_for(&mut signals, until_due(log, every));
+        } else if idle < IDLE_LOOKS {
+            log.wake.flusher.wait_for(&mut signals, pace.until_look(log));
         } else {
             log.clock.asleep.store(1, Ordering::SeqCst);
             log.clock.barrier();
-            if log.is_pending() {
+            if log.has_to_flush() {
                 log.clock.asleep.store(0, Ordering::SeqCst);
             } else {
                 log.wake.flusher.wait(&mut signals);
             }
+            pace = Pace::new(log, every);
             idle = 0;
         }
         if signals.stop {
@@ -159,11 +194,9 @@ fn flush_loop(log: &Log, every: Duration) {
         }
         drop(signals);
         let before = log.written();
-        let due = hurried || until_due(log, every).is_zero();
-        // Also of a poisoned log: it says when the next one is due.
-        let flushed = due && log.flush().is_ok();
-        let wrote = flushed && log.written() != before;
-        idle = if wrote || !due { 0 } else { idle + 1 };
+        let (waits, due) = pace.look(log);
+        let wrote = (due || hurried) && log.flush().is_ok() && log.written() != before;
+        idle = if waits { 0 } else { idle + 1 };
         log.stock_up();
         if hurried {
             // Also if there was nothing to write: then waiting for it is in vain.

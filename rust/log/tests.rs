@@ -1,11 +1,15 @@
 //! The log by itself, over the simulated disk and plain memory.
 
+use super::background::Background;
 use super::*;
-use crate::env::MemStorage;
-use crate::env::OsClock;
+use crate::env::sim::SimClock;
+use crate::env::{Clock, MemStorage, OsClock};
 use crate::log::recovery::Known;
+use crate::stdx::prng::Prng;
+use crate::stdx::sched;
 use crate::types::Note;
 use std::sync::mpsc;
+use std::time::Duration;
 
 fn options() -> LogOptions {
     LogOptions {
@@ -299,4 +303,43 @@ fn damage_is_reported_at_its_place_though_it_was_read_ahead() {
     assert!(error.is_corrupt() && error.message().contains(&segment.path), "{error}");
     assert!(wrote[good] > segment.header.base && wrote[good] <= segment.closed());
     assert!(reader.next_record().unwrap_err().is_corrupt());
+}
+
+/// A flusher that had nothing to write looked again after `flush_every`, and wrote what it met, which
+/// was in the middle of bursts.
+#[test]
+fn a_burst_is_written_when_it_is_over_and_nothing_waits_for_too_long() {
+    let every = Duration::from_millis(10);
+    let (burst, slack) = (Duration::from_micros(4_500), Duration::from_micros(500));
+    let time_max = Duration::from_secs(1_000);
+    let settings = sched::Settings { seed: 1, turns_max: 10_000_000, time_max, watch: None };
+    let outcome = sched::run(settings, move || {
+        let clock = Arc::new(SimClock::new(0));
+        let storage = Arc::new(MemStorage::new());
+        let log = Arc::new(Log::create(storage, clock.clone(), [7; 16], Lsn::ZERO, options()));
+        // Who syncs, flushes.
+        let _background = Background::start(&log, every, time_max, None).unwrap();
+        let mut prng = Prng::new(1);
+        for n in 0..200u32 {
+            // Now and then so long that the flusher sleeps.
+            let pause_ms = if n.is_multiple_of(10) { 3_000 } else { prng.below(30) };
+            sched::sleep(Duration::from_millis(pause_ms));
+            let begun = clock.monotonic_ns();
+            let passed = || Duration::from_nanos(clock.monotonic_ns() - begun);
+            let first = append(&log, 1, Lsn::ZERO, b"first").unwrap();
+            while passed() < burst {
+                assert!(log.written() < first, "burst {n}, after {:?}", passed());
+                append(&log, 1, Lsn::ZERO, b"more").unwrap();
+                sched::sleep(Duration::from_micros(200));
+            }
+            let mut last = passed();
+            while log.is_pending() {
+                assert!(log.written() >= first || last <= every + slack, "burst {n}: {last:?}");
+                sched::sleep(Duration::from_micros(50));
+                last = passed();
+            }
+            assert!(last <= every + burst + slack, "burst {n}, all of it: {last:?}");
+        }
+    });
+    outcome.result.unwrap();
 }
