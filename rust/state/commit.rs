@@ -277,14 +277,14 @@ impl Core {
     }
 
     /// Applies deltas one by one, and acknowledges them together: one sync is enough for all. If that
-    /// fails, it is each one's error that changed something.
-    pub fn apply_deltas<'d>(
+    /// fails, it is each one's error that changed something. Results keep what stands beside the deltas.
+    pub fn apply_deltas<'d, T>(
         self: &Arc<Core>,
-        deltas: impl Iterator<Item = &'d Delta>,
+        deltas: impl Iterator<Item = (T, &'d Delta)>,
         authority: Authority,
-    ) -> Vec<Result<Option<Lsn>>> {
+    ) -> Vec<(T, Result<Option<Lsn>>)> {
         let mut last = None;
-        let apply = |delta| {
+        let mut apply = |delta| {
             let lsn = self.apply_delta(delta, authority)?;
             match lsn {
                 Some(_) => last = last.max(lsn),
@@ -292,9 +292,9 @@ impl Core {
             }
             Ok(lsn)
         };
-        let mut done: Vec<_> = deltas.map(apply).collect();
+        let mut done: Vec<_> = deltas.map(|(beside, delta)| (beside, apply(delta))).collect();
         if let Err(error) = self.acknowledged(last) {
-            for changed in done.iter_mut().filter(|done| matches!(done, Ok(Some(_)))) {
+            for (_, changed) in done.iter_mut().filter(|done| matches!(done.1, Ok(Some(_)))) {
                 *changed = Err(Error::new(error.kind(), error.message()));
             }
         }

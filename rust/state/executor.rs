@@ -60,8 +60,8 @@ impl Default for ExecutorConfig {
 /// Deltas, and bytes of them, that one thread applies in about the time that waking another takes.
 const ITSELF_MAX: usize = 256;
 const ITSELF_BYTES_MAX: usize = 128 << 10;
-/// So many deltas before their turn their bytes are asked for. They are in the caches of whoever made
-/// them.
+/// So many of a worker's deltas before their turn their bytes are asked for. They are in the caches of
+/// whoever made them.
 const AHEAD: usize = 2;
 
 type Job = Box<dyn FnOnce(&mut Hands) + Send>;
@@ -543,29 +543,21 @@ impl Executor {
     pub fn submit_deltas(&self, deltas: Vec<Delta>) -> Result<Tickets<Option<Lsn>>> {
         let mut tickets = Tickets::new(deltas.len());
         if self.applies_itself(&deltas) {
-            let done = self.core.apply_deltas(deltas.iter(), Authority::Anybody);
-            tickets.parts.push(Part::Done(done));
+            let deltas = deltas.iter().map(|delta| ((), delta));
+            let done = self.core.apply_deltas(deltas, Authority::Anybody);
+            tickets.parts.push(Part::Done(done.into_iter().map(|((), done)| done).collect()));
             return Ok(tickets);
         }
         // The deltas stay where they are: a batch is as large as what it changes.
-        let mut shares: Vec<Vec<usize>> = vec![Vec::new(); self.workers()];
-        for (at, delta) in deltas.iter().enumerate() {
-            let page = delta.page();
-            let owner = self.owner(page).unwrap_or(page.0 as usize % self.workers());
-            shares[owner].push(at);
-        }
-        let deltas = Arc::new(deltas);
-        for owner in self.waking_order() {
-            let places = std::mem::take(&mut shares[owner]);
-            if places.is_empty() {
-                continue;
-            }
-            let share = Share { core: self.core.clone(), deltas: deltas.clone(), places };
+        let shares = Arc::new(Shares::new(self, deltas));
+        let concerned = shares.concerned();
+        for owner in self.waking_order().filter(|owner| concerned & 1 << owner != 0) {
+            let shares = shares.clone();
             let (ticket, answering) = Ticket::new();
             // The last worker to drop the deltas has all their memory to give back: not before the
             // results are out.
             let job: Job = Box::new(move |hands| {
-                answering.answer(catch_unwind(AssertUnwindSafe(|| Ok(share.apply(hands)))));
+                answering.answer(catch_unwind(AssertUnwindSafe(|| Ok(shares.apply(hands)))));
             });
             self.put(self.desk(owner)?, Work::Own(job))?;
             tickets.parts.push(Part::Many(ticket));
@@ -631,28 +623,64 @@ impl std::fmt::Debug for Executor {
     }
 }
 
-/// What one worker does of deltas that were submitted together.
-struct Share {
+/// Deltas that were submitted together; each worker finds its own.
+struct Shares {
     core: Arc<Core>,
-    deltas: Arc<Vec<Delta>>,
-    places: Vec<usize>,
+    deltas: Vec<Delta>,
+    workers: usize,
+    /// Whose each is; left empty where its page's id says so.
+    owners: Vec<usize>,
 }
 
-impl Share {
+impl Shares {
+    fn new(executor: &Executor, deltas: Vec<Delta>) -> Shares {
+        let (core, workers) = (executor.core.clone(), executor.workers());
+        let mut shares = Shares { core, deltas, workers, owners: Vec::new() };
+        if shares.core.table.has_uncommon() {
+            let owner = |(at, delta): (usize, &Delta)| {
+                executor.owner(delta.page()).unwrap_or_else(|| shares.owner(at))
+            };
+            shares.owners = shares.deltas.iter().enumerate().map(owner).collect();
+        }
+        shares
+    }
+
+    fn owner(&self, at: usize) -> usize {
+        match self.owners.get(at) {
+            Some(&owner) => owner,
+            None => self.deltas[at].page().0 as usize % self.workers,
+        }
+    }
+
+    /// The workers that have any, as bits. Most often the first few deltas concern all.
+    fn concerned(&self) -> u64 {
+        let all = u64::MAX >> (WORKERS_MAX - self.workers);
+        let mut concerned = 0;
+        for at in 0..self.deltas.len() {
+            concerned |= 1 << self.owner(at);
+            if concerned == all {
+                break;
+            }
+        }
+        concerned
+    }
+
     fn apply(&self, hands: &Hands) -> Numbered<Option<Lsn>> {
-        let authority = Authority::Partition(hands.partition.number());
-        let ahead = |n: usize| Some(&self.deltas[*self.places.get(n)?]);
-        let deltas = self.places.iter().enumerate().map(|(n, &at)| {
-            if let Some(delta) = ahead(n + 2 * AHEAD) {
+        let number = hands.partition.number();
+        let is_mine = |at: usize| self.owner(at) == usize::from(number);
+        let ahead = AHEAD * self.workers;
+        let share = (0..self.deltas.len()).filter_map(|at| {
+            if let Some(delta) = self.deltas.get(at + 2 * ahead) {
                 prefetch::for_read(ptr::from_ref(delta).cast(), size_of::<Delta>());
             }
-            if let Some(delta) = ahead(n + AHEAD) {
+            if let Some(delta) = self.deltas.get(at + ahead)
+                && is_mine(at + ahead)
+            {
                 prefetch::for_read(delta.payload().as_ptr(), delta.payload_len());
             }
-            &self.deltas[at]
+            is_mine(at).then(|| (at, &self.deltas[at]))
         });
-        let done = self.core.apply_deltas(deltas, authority);
-        self.places.iter().copied().zip(done).collect()
+        self.core.apply_deltas(share, Authority::Partition(number))
     }
 }
 
@@ -712,7 +740,9 @@ impl<R> Tickets<R> {
     /// begun.
     pub fn wait(self) -> Vec<Result<R>> {
         let mut results: Vec<Option<Result<R>>> = (0..self.len).map(|_| None).collect();
-        for part in self.parts {
+        // The worker that was woken last may have the caller's core: until it is through, the caller
+        // sleeps.
+        for part in self.parts.into_iter().rev() {
             match part {
                 Part::Done(all) => return all,
                 Part::One(at, ticket) => results[at] = Some(ticket.wait().map(|((), done)| done)),

@@ -183,6 +183,26 @@ fn deltas_of_a_page_keep_their_order_and_pages_go_side_by_side() {
     }
 }
 
+/// Deltas wait for the workers that have one of them, and for no other.
+#[test]
+fn deltas_do_not_wait_for_a_worker_whom_they_do_not_concern() {
+    let state = memory();
+    let pages: Vec<PageId> = (0..8).map(|_| state.create_page(1024, Note::NONE).unwrap()).collect();
+    for owned in [false, true] {
+        let executor = executor(&state, 2);
+        let (busy, own) = (pages[0].0 as usize % 2, pages[1]);
+        let release = block(&executor, busy);
+        let delta = |n: usize| Delta::dense(own, [n as u8; 1024]).unwrap();
+        let results = executor.submit_deltas((1..1_000).map(delta).collect()).unwrap().wait();
+        assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))), "{owned}");
+        drop((release, executor));
+        if !owned {
+            let ownership = Ownership::Owned((own.0 % 2) as u16);
+            state.set_ownership(own, ownership, Note::NONE).unwrap();
+        }
+    }
+}
+
 #[test]
 fn dropping_it_does_all_that_waits_and_stopping_it_says_what_was_left() {
     let state = memory();
