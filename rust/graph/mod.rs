@@ -336,9 +336,9 @@ impl Graph {
         }
     }
 
-    /// Takes all edges from parents to `child` away.
+    /// Takes all edges from parents to `child` away: the last one first, which is found at once.
     pub fn remove_parents(&mut self, child: PageId) {
-        for link in self.links(child, Way::Up) {
+        for link in self.links(child, Way::Up).into_iter().rev() {
             self.remove(link.page, child, link.kind);
         }
     }
@@ -565,7 +565,7 @@ impl Search {
 }
 
 fn take_end(ends: &mut Ends, end: End) {
-    if let Some(at) = ends.iter().position(|&other| other == end) {
+    if let Some(at) = ends.iter().rposition(|&other| other == end) {
         ends.swap_remove(at);
     }
 }

@@ -1,5 +1,6 @@
 //! A page's metadata: a small ordered map of bytes to bytes, the pages that it derives from, and how.
 
+use super::links::Links;
 use crate::bail;
 use crate::error::Result;
 use crate::limits::{META_BYTES_MAX, META_KEY_BYTES_MAX, META_VALUE_BYTES_MAX};
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Meta {
     pairs: BTreeMap<Box<[u8]>, Box<[u8]>>,
-    parents: SmallVec<[Link; 1]>,
+    parents: Links,
     rule: Option<Rule>,
     /// Of the content, as the rule goes.
     pub staleness: Staleness,
@@ -84,7 +85,7 @@ impl Meta {
     }
 
     fn has_no_origin(&self) -> bool {
-        self.parents.is_empty() && self.rule.is_none()
+        self.parents().is_empty() && self.rule.is_none()
     }
 
     /// How the content is computed, if it is.
@@ -100,23 +101,17 @@ impl Meta {
 
     /// The pages that a rule computes from, in order: parents over edges for data.
     pub fn sources(&self) -> impl Iterator<Item = PageId> {
-        self.parents.iter().filter(|link| link.kind == EdgeKind::Data).map(|link| link.page)
+        self.parents().iter().filter(|link| link.kind == EdgeKind::Data).map(|link| link.page)
     }
 
     /// The pages that this one derives from, in the order in which the edges were added.
     pub fn parents(&self) -> &[Link] {
-        &self.parents
+        self.parents.as_slice()
     }
 
     /// Adds or takes away an edge from a parent; whether that changed anything.
     pub fn set_parent(&mut self, link: Link, there: bool) -> bool {
-        let place = self.parents.iter().position(|&other| other == link);
-        match (place, there) {
-            (None, true) => self.parents.push(link),
-            (Some(place), false) => drop(self.parents.remove(place)),
-            _ => return false,
-        }
-        true
+        self.parents.set(link, there)
     }
 
     /// Keys and values as digests and images hold them, ascending: where the page derives from
@@ -131,13 +126,13 @@ impl Meta {
 
     fn encode_origin(&self) -> Vec<u8> {
         let (kind, text) = self.rule.as_ref().map_or((0, ""), Rule::parts);
-        let mut bytes = vec![0; RULE_BYTES + text.len() + self.parents.len() * LINK_BYTES];
+        let mut bytes = vec![0; RULE_BYTES + text.len() + self.parents().len() * LINK_BYTES];
         let mut enc = Enc::new(&mut bytes);
         enc.u8(self.staleness as u8);
         enc.u8(kind);
         enc.u16(text.len() as u16);
         enc.bytes(text.as_bytes());
-        for link in &self.parents {
+        for link in self.parents() {
             enc.u64(link.page.0);
             enc.u8(link.kind as u8);
         }
@@ -165,7 +160,8 @@ impl Meta {
         self.staleness = staleness;
         while !dec.rest().is_empty() {
             let page = PageId(dec.u64()?);
-            self.parents.push(Link { page, kind: EdgeKind::from_u8(dec.u8()?)? });
+            let link = Link { page, kind: EdgeKind::from_u8(dec.u8()?)? };
+            self.parents.set(link, true).then_some(())?;
         }
         Some(())
     }

@@ -12,6 +12,7 @@ mod delta;
 mod diff;
 mod extra;
 pub mod fresh;
+pub mod links;
 pub mod lives;
 pub mod meta;
 pub mod pinned;

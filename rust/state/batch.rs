@@ -570,12 +570,13 @@ impl<'a> Planned<'a> {
         Ok(())
     }
 
-    /// Parents from the first on that is another go and come anew: they have an order.
+    /// Parents from the first on that is another go, the last one first, and come anew: they have an
+    /// order.
     fn plan_parents(&mut self) {
         let coming = self.change.parents.as_deref().unwrap_or_default();
         let Beside { meta, edge_changes, .. } = self.beside();
         let same = meta.parents().iter().zip(coming).take_while(|(a, b)| a == b).count();
-        edge_changes.extend(meta.parents()[same..].iter().map(|&link| (link, false)));
+        edge_changes.extend(meta.parents()[same..].iter().rev().map(|&link| (link, false)));
         edge_changes.extend(coming[same..].iter().map(|&link| (link, true)));
         for &(link, there) in &*edge_changes {
             meta.set_parent(link, there);

@@ -30,6 +30,7 @@ use crate::limits::CALLBACK_NAME_BYTES_MAX;
 use crate::log::record::{EntryEnc, check_note};
 use crate::log::{EntryHead, Log};
 use crate::page::fresh::Fresh;
+use crate::page::links::Links;
 use crate::page::slot::{Body, SlotGuard};
 use crate::page::table::Table;
 use crate::page::{Runs, diff_at, payload_len};
@@ -828,15 +829,16 @@ impl Core {
     ) -> Result<Option<Lsn>> {
         let mut edges = self.lock_edges()?;
         let meta = self.table.lock(id)?.share_meta().unwrap_or_default();
-        let mut parents: Vec<Link> = Vec::with_capacity(sources.len());
+        let mut parents = Links::default();
         for &page in sources {
-            let link = Link { page, kind: EdgeKind::Data };
-            if parents.contains(&link) {
+            if !parents.set(Link { page, kind: EdgeKind::Data }, true) {
                 bail!(InvalidArgument, "{page} is given twice as a parent of {id}");
             }
-            parents.push(link);
         }
-        parents.extend(meta.parents().iter().filter(|link| link.kind != EdgeKind::Data));
+        for &link in meta.parents().iter().filter(|link| link.kind != EdgeKind::Data) {
+            parents.set(link, true);
+        }
+        let parents = parents.as_slice().to_vec();
         self.commit_rule(&mut edges, id, parents, Some(rule), note)
     }
 
