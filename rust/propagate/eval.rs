@@ -9,7 +9,7 @@
 
 use super::element::{BLOCK_BYTES, DType, Element, view, view_mut, with_dtype};
 use super::formula::{Expr, Extreme, Fold, Formula, Reduction, Source, Stage, Step, View};
-use super::kernels::{self, LANES, Lanes};
+use super::kernels::{self, LANES, Lanes, TOGETHER};
 use super::semiring::Semiring;
 use crate::bail;
 use crate::error::Result;
@@ -332,15 +332,18 @@ impl<'p, T: Element> Run<'p, T> {
             Fold::Add => semiring.zero_of(),
             Fold::Mul => semiring.one_of(),
         });
-        for (at, parent) in self.parents.iter().enumerate() {
-            if let Some(next) = self.parents.get(at + 2) {
-                let next = &view::<T>(next)[range.clone()];
+        let elements = |parent: &&'p [u8]| &view::<T>(parent)[range.clone()];
+        let mut rest = self.parents;
+        while !rest.is_empty() {
+            let (group, after) = rest.split_at(TOGETHER.min(rest.len()));
+            rest = after;
+            for next in rest.iter().take(TOGETHER).map(elements) {
                 prefetch::for_read(next.as_ptr().cast(), size_of_val(next));
             }
-            let elements = &view::<T>(parent)[range.clone()];
+            let group: SmallVec<[&[T]; TOGETHER]> = group.iter().map(elements).collect();
             match fold {
-                Fold::Add => kernels::fold_add(semiring, dst, elements),
-                Fold::Mul => kernels::fold_mul(semiring, dst, elements),
+                Fold::Add => kernels::fold_add(semiring, dst, &group),
+                Fold::Mul => kernels::fold_mul(semiring, dst, &group),
             }
         }
         kernels::canonical(dst);

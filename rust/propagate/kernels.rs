@@ -16,6 +16,10 @@ use super::semiring::{Semiring, with_semiring};
 pub const LANES: usize = 16;
 pub type Lanes<T> = [T; LANES];
 
+/// Operands that are taken at a time where there are many: so many places are read at once, and a
+/// result is written once for all.
+pub const TOGETHER: usize = 8;
+
 /// Makes a function of each that chooses between two compilations of its body.
 macro_rules! kernels {
     ($(
@@ -123,14 +127,14 @@ kernels! {
         }
     }
 
-    /// `dst[i] = dst[i] ⊕ b[i]`; NaNs are left as they come.
-    pub fn fold_add(semiring: Semiring, dst: &mut [T], b: &[T]) {
-        with_semiring!(semiring, T, add, _mul => zip(dst, b, add));
+    /// `dst[i] = dst[i] ⊕ each[0][i] ⊕ each[1][i] …`, in this order; NaNs are left as they come.
+    pub fn fold_add(semiring: Semiring, dst: &mut [T], each: &[&[T]]) {
+        with_semiring!(semiring, T, add, _mul => zip_each(dst, each, add));
     }
 
-    /// `dst[i] = dst[i] ⊗ b[i]`; NaNs are left as they come.
-    pub fn fold_mul(semiring: Semiring, dst: &mut [T], b: &[T]) {
-        with_semiring!(semiring, T, _add, mul => zip(dst, b, mul));
+    /// `dst[i] = dst[i] ⊗ each[0][i] ⊗ each[1][i] …`, as [`fold_add`].
+    pub fn fold_mul(semiring: Semiring, dst: &mut [T], each: &[&[T]]) {
+        with_semiring!(semiring, T, _add, mul => zip_each(dst, each, mul));
     }
 
     /// `dst[i] = dst[i] ⊕ (weight ⊗ b[i])`; NaNs are left as they come.
@@ -226,6 +230,23 @@ fn map<T: Element>(dst: &mut [T], f: impl Fn(T) -> T) {
 #[inline(always)]
 fn zip<T: Element>(dst: &mut [T], b: &[T], f: impl Fn(T, T) -> T) {
     dst.iter_mut().zip(b).for_each(|(a, &b)| *a = f(*a, b));
+}
+
+/// As [`zip`] with one after the other; with [`TOGETHER`] of them at a time, as far as there are.
+#[inline(always)]
+fn zip_each<T: Element>(dst: &mut [T], each: &[&[T]], f: impl Fn(T, T) -> T) {
+    let (groups, rest) = each.as_chunks::<TOGETHER>();
+    for group in groups {
+        let (rows, last) = dst.as_chunks_mut::<LANES>();
+        let group = group.map(|b| b.as_chunks::<LANES>());
+        for (at, row) in rows.iter_mut().enumerate() {
+            let mut results = *row;
+            group.iter().for_each(|(b, _)| zip(&mut results, &b[at], &f));
+            *row = results;
+        }
+        group.iter().for_each(|(_, b)| zip(last, b, &f));
+    }
+    rest.iter().for_each(|b| zip(dst, b, &f));
 }
 
 /// As [`map`], and all NaNs are the same one.

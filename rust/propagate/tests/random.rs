@@ -340,7 +340,9 @@ fn compare(prng: &mut Prng, dtype: DType) -> bool {
     let most = [4, 40, 300, 1500][prng.below(4) as usize] / if dtype.size() > 2 { 2 } else { 1 };
     let len = 1 + prng.below(most) as usize;
     let folds = prng.coin();
-    let sizes: Vec<usize> = (0..1 + prng.below(6))
+    // What folds takes parents in groups: none that is whole, some, and a last one that is not.
+    let parents_max = if folds && prng.one_in(3) { 3 * kernels::TOGETHER as u64 } else { 6 };
+    let sizes: Vec<usize> = (0..1 + prng.below(parents_max))
         .map(|_| len * if folds { dtype.size() } else { 8 * (1 + prng.below(3) as usize) })
         .collect();
     let mut pages: Vec<Vec<u8>> = sizes
