@@ -1373,12 +1373,13 @@ typedef struct {
 
 /**
  * Computes the content of `page` from the contents of its parents: fills the `len` bytes at `out`,
- * which hold the content so far. Pointers are valid during the call. Returns 0, or another number
+ * which are zero. Pointers are valid during the call. Returns 0, or another number
  * after it put a zero-terminated sentence of at most `capacity` bytes into `message`: then the whole
  * group fails with CallbackFailed and that sentence, and nothing changed.
  *
- * It depends on its arguments alone: calls to the same state on the same thread fail with Reentered.
- * It must not unwind or jump out.
+ * It depends on its parents alone: calls to the same state on the same thread fail with Reentered, and
+ * the group fails with CallbackFailed, whatever the callback makes of that. It must not unwind or jump
+ * out.
  */
 typedef int32_t (*MmsbRecompute)(void *context,
                                  uint64_t page,
@@ -3260,9 +3261,35 @@ MmsbStatus rust_propagate_derive_by(MmsbState state,
                                     uint64_t *lsn);
 
 /**
+ * As `rust_propagate_derive_by`, by a callback that is registered under `name` for it. If it fails, what
+ * was registered under that name before still is. For more pages by the same callback:
+ * `rust_propagate_derive_by`.
+ *
+ * - `context`, `release`, `any_thread`: as in `rust_propagate_register`.
+ *
+ * Errors: InvalidArgument if another callback of that name computes another page, NullHandle for
+ * `callback`, and those of `rust_propagate_derive_by`.
+ *
+ * # Safety
+ * As `rust_propagate_derive_by` and `rust_propagate_register`.
+ */
+MmsbStatus rust_propagate_derive_with(MmsbState state,
+                                      uint64_t page,
+                                      const uint64_t *parents,
+                                      size_t count,
+                                      const char *name,
+                                      MmsbRecompute callback,
+                                      void *context,
+                                      MmsbRelease release,
+                                      bool any_thread,
+                                      const MmsbNote *note,
+                                      uint64_t *lsn);
+
+/**
  * Registers a callback that pages can be computed by, under a name of 1 to 255 bytes that stands in the
  * log, until the state is closed. A state that is opened again needs it before a parent of such a page
- * changes; replay does not. What was registered under the name goes.
+ * changes; replay does not. What was registered under the name goes, for all pages that are computed by
+ * it; they are computed anew when a parent changes.
  *
  * - `context`: given to each call.
  * - `release`: null, or called with `context` once that is not used any more, on any thread; also if

@@ -915,8 +915,7 @@ struct Explanation {
     std::string text;
 };
 
-/// Computes a page: fills `out`, which holds its content so far, from the parents' contents. What it
-/// throws ends the whole change as CallbackFailed, with the exception's what() in the sentence.
+/// Computes a page: fills `out`, which is all zero, from the parents' contents. What it throws ends the whole change as CallbackFailed, with the exception's what() in the sentence.
 using Recompute =
     std::function<void(PageId page, const std::vector<Bytes> &parents, std::uint8_t *out,
                        std::size_t len)>;
@@ -972,9 +971,23 @@ class Derivations {
                                             detail::c_text(name, "name"), &text, lsn);
         });
     }
-    /// Registers a callback under a name, until the state is closed. It may be called on any thread that
-    /// changes a parent, and depends on its arguments alone: calls to the state from inside it throw
-    /// Reentered.
+    /// As above, by a callback that is registered under `name` for it. If it fails, what was registered
+    /// under that name before still is. Throws InvalidArgument if another callback of that name computes
+    /// another page; for more pages by the same one: derive_by.
+    Lsn derive_with(PageId page, const std::vector<PageId> &parents, const std::string &name,
+                    Recompute callback, const Note &note = {}) const {
+        const char *id = detail::c_text(name, "name");
+        MmsbNote text = note.raw();
+        auto *context = new Recompute(std::move(callback));
+        return detail::fetch<Lsn>([&](auto lsn) {
+            return rust_propagate_derive_with(state_, page, parents.data(), parents.size(), id,
+                                              detail::recompute, context, detail::forget, true, &text,
+                                              lsn);
+        });
+    }
+    /// Registers a callback under a name, until the state is closed, in the place of what was registered
+    /// under it. It may be called on any thread that changes a parent, and depends on its parents alone:
+    /// calls to the state from inside it throw Reentered, and end the whole change.
     void define(const std::string &name, Recompute callback) const {
         const char *text = detail::c_text(name, "name");
         auto *context = new Recompute(std::move(callback));

@@ -828,8 +828,9 @@ which hold the content so far. Pointers are valid during the call. Returns 0, or
 after it put a zero-terminated sentence of at most `capacity` bytes into `message`: then the whole
 group fails with CallbackFailed and that sentence, and nothing changed.
 
-It depends on its arguments alone: calls to the same state on the same thread fail with Reentered.
-It must not unwind or jump out.
+It depends on its parents alone: calls to the same state on the same thread fail with Reentered, and
+the group fails with CallbackFailed, whatever the callback makes of that. It must not unwind or jump
+out.
 """
 const MmsbRecompute = Ptr{Cvoid}
 
@@ -1226,6 +1227,7 @@ mutable struct Functions
     rust_transaction_create_private_page::Ptr{Cvoid}
     rust_propagate_derive::Ptr{Cvoid}
     rust_propagate_derive_by::Ptr{Cvoid}
+    rust_propagate_derive_with::Ptr{Cvoid}
     rust_propagate_register::Ptr{Cvoid}
     rust_propagate_set_formula::Ptr{Cvoid}
     rust_propagate_set_callback::Ptr{Cvoid}
@@ -1319,7 +1321,7 @@ mutable struct Functions
     rust_view_free::Ptr{Cvoid}
     rust_view_data::Ptr{Cvoid}
     rust_view_epoch::Ptr{Cvoid}
-    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
+    Functions() = new(C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL, C_NULL)
 end
 
 const FUNCTIONS = Functions()
@@ -3641,11 +3643,35 @@ As `rust_propagate_derive`, with `name` in the formula's place.
 end
 
 """
+    rust_propagate_derive_with(state::MmsbState, page::UInt64, parents::Ptr{UInt64}, count::Csize_t, name::Ptr{UInt8}, callback::MmsbRecompute, context::Ptr{Cvoid}, release::MmsbRelease, any_thread::Bool, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
+
+As `rust_propagate_derive_by`, by a callback that is registered under `name` for it. If it fails, what
+was registered under that name before still is. For more pages by the same callback:
+`rust_propagate_derive_by`.
+
+- `context`, `release`, `any_thread`: as in `rust_propagate_register`.
+
+Errors: InvalidArgument if another callback of that name computes another page, NullHandle for
+`callback`, and those of `rust_propagate_derive_by`.
+
+# Safety
+As `rust_propagate_derive_by` and `rust_propagate_register`.
+"""
+@inline function rust_propagate_derive_with(state, page, parents, count, name, callback, context, release, any_thread, note, lsn)
+    while true
+        status = ccall(FUNCTIONS.rust_propagate_derive_with, Int32, (MmsbState, UInt64, Ptr{UInt64}, Csize_t, Ptr{UInt8}, MmsbRecompute, Ptr{Cvoid}, MmsbRelease, Bool, Ptr{MmsbNote}, Ptr{UInt64},), state, page, parents, count, name, callback, context, release, any_thread, note, lsn)
+        status == MMSB_STATUS_BUSY || return status
+        let_others_on()
+    end
+end
+
+"""
     rust_propagate_register(state::MmsbState, name::Ptr{UInt8}, callback::MmsbRecompute, context::Ptr{Cvoid}, release::MmsbRelease, any_thread::Bool)::Int32
 
 Registers a callback that pages can be computed by, under a name of 1 to 255 bytes that stands in the
 log, until the state is closed. A state that is opened again needs it before a parent of such a page
-changes; replay does not. What was registered under the name goes.
+changes; replay does not. What was registered under the name goes, for all pages that are computed by
+it; they are computed anew when a parent changes.
 
 - `context`: given to each call.
 - `release`: null, or called with `context` once that is not used any more, on any thread; also if

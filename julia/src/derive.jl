@@ -40,13 +40,16 @@ end
 """
     derive!(f, state, page, parents; T=UInt8, name="page-…", source="", intent=nothing)::UInt64
 
-As above, by a function: `f(out, parent1, parent2, …)` fills `out`, a `Vector{T}` that holds the page's
-content so far, from those of the parents, copies all. It is called in the task that changes a parent,
-and depends on its arguments alone; calls to the state from inside it are refused (`ReenteredError`).
-What it throws ends the whole change as `CallbackFailedError`, which has the message.
+As above, by a function: `f(out, parent1, parent2, …)` fills `out`, a `Vector{T}` that is all zero, from
+the contents of the parents, copies all. It is called in the task that changes a parent, and depends on
+the parents alone; calls to the state from inside it are refused (`ReenteredError`), and end the whole
+change as what it throws does: as `CallbackFailedError`, which has the message.
 
-- `name`: under which it stands in the log. When the state is opened again, it is to be given again, by
-  `derive!` or [`register_callback!`](@ref), before a parent changes; replay does not need it.
+- `name`: under which it stands in the log; another function of that name must not compute another page.
+  When the state is opened again, it is to be given again, by `derive!` or
+  [`register_callback!`](@ref), before a parent changes; replay does not need it.
+
+If it fails, what was registered under that name before still is.
 
 ```julia
 MMSBState() do state
@@ -62,11 +65,19 @@ end
 function derive!(f::Base.Callable, state::MMSBState, page::Integer, parents; T::Type=UInt8,
                  name::AbstractString="page-$page", source::AbstractString="",
                  intent::Union{Nothing,AbstractString}=nothing)
-    register_callback!(f, state, name; T=T)
-    said, lsn, text = note(source, intent), Ref{UInt64}(0), terminated(name, "name")
-    ids = UInt64[page_id(id) for id in parents]
-    GC.@preserve state said text ids check(API.rust_propagate_derive_by(
-        raw(state), page_id(page), pointer(ids), length(ids), pointer(text), address(said), lsn))
+    text, callback = terminated(name, "name"), recompute_of(f, T)
+    said, lsn, ids = note(source, intent), Ref{UInt64}(0), UInt64[page_id(id) for id in parents]
+    GC.@preserve state said text ids callback begin
+        at, page, ids_at, name_at = raw(state), page_id(page), pointer(ids), pointer(text)
+        if is_registered(state, text, callback)
+            check(API.rust_propagate_derive_by(at, page, ids_at, length(ids), name_at, address(said), lsn))
+        else
+            check(API.rust_propagate_derive_with(
+                at, page, ids_at, length(ids), name_at, called(), pointer_from_objref(callback), C_NULL,
+                false, address(said), lsn))
+            state.callbacks[text] = callback
+        end
+    end
     return lsn[]
 end
 
@@ -74,6 +85,17 @@ end
 mutable struct Recompute
     f::Any
     T::DataType
+end
+
+function recompute_of(f, ::Type{T}) where {T}
+    isplain(T) || throw(InvalidArgumentError("pages of $T, which is not plain bits"))
+    return Recompute(f, T)
+end
+
+"Whether the same function is registered under the name already."
+function is_registered(state::MMSBState, text, callback::Recompute)
+    there = get(state.callbacks, text, nothing)
+    return there !== nothing && there.f === callback.f && there.T === callback.T
 end
 
 "What the library calls. No exception may leave through its frames."
@@ -118,24 +140,25 @@ end
     register_callback!(f, state, name; T=UInt8)
 
 Registers a function that pages can be computed by, as [`derive!`](@ref) takes it, under a name, until
-the state is closed.
+the state is closed. What was registered under it goes, for all pages that are computed by it; they are
+computed anew when a parent changes.
 
 Errors: `InvalidArgumentError` for a name that is empty or longer than 255 bytes, or a `T` that is not
 plain.
 """
 function register_callback!(f, state::MMSBState, name::AbstractString; T::Type=UInt8)
-    isplain(T) || throw(InvalidArgumentError("pages of $T, which is not plain bits"))
-    text, callback = terminated(name, "name"), Recompute(f, T)
-    address = @cfunction(recompute, Cint, (Ptr{Cvoid}, UInt64, Ptr{API.MmsbBytes}, Csize_t, Ptr{UInt8},
-                                           Csize_t, Ptr{UInt8}, Csize_t))
+    text, callback = terminated(name, "name"), recompute_of(f, T)
     GC.@preserve state text callback begin
-        check(API.rust_propagate_register(raw(state), pointer(text), address,
+        check(API.rust_propagate_register(raw(state), pointer(text), called(),
                                           pointer_from_objref(callback), C_NULL, false))
         # From here on the library may call it; what it replaces is called no more.
         state.callbacks[text] = callback
     end
     return nothing
 end
+
+called() = @cfunction(recompute, Cint, (Ptr{Cvoid}, UInt64, Ptr{API.MmsbBytes}, Csize_t, Ptr{UInt8},
+                                        Csize_t, Ptr{UInt8}, Csize_t))
 
 """
     register_recompute_fn!(f, state, page; T=UInt8, …)::UInt64
@@ -144,14 +167,9 @@ end
 Has `page` computed by `f`, as [`derive!`](@ref) takes it, from the parents that it has
 ([`add_dependency`](@ref)).
 """
-function register_recompute_fn!(f::Base.Callable, state::MMSBState, page::Integer; T::Type=UInt8,
-                                name::AbstractString="page-$page", source::AbstractString="",
-                                intent::Union{Nothing,AbstractString}=nothing)
-    register_callback!(f, state, name; T=T)
-    said, lsn, text = note(source, intent), Ref{UInt64}(0), terminated(name, "name")
-    GC.@preserve state said text check(API.rust_propagate_set_callback(
-        raw(state), page_id(page), pointer(text), address(said), lsn))
-    return lsn[]
+function register_recompute_fn!(f::Base.Callable, state::MMSBState, page::Integer; settings...)
+    links = get_parents(state, page)
+    return derive!(f, state, page, [id for (id, kind) in links if kind === :data]; settings...)
 end
 
 register_recompute_fn!(state::MMSBState, page::Integer, f::Base.Callable; settings...) =

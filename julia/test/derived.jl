@@ -91,7 +91,7 @@ end
     MMSBState() do state
         a, b, c = pages(state, 3)
         refused = Symbol[]
-        derive!(state, b, [a]; T=Float64) do out, a_now
+        nosy = function (out, a_now)
             for call in (() -> read_page(state, a), () -> put(state, a, 1), () -> snapshot(state),
                          () -> propagate!(state))
                 try
@@ -101,13 +101,35 @@ end
                 end
             end
         end
-        @test refused == fill(:ReenteredError, 4)
+        @test throws(() -> derive!(nosy, state, b, [a]; T=Float64), CallbackFailedError, "calls its state")
+        @test refused == fill(:ReenteredError, 4) && page_rule(state, b) === nothing
         count = Ref(0.0)
         derive!((out, a) -> out .= (count[] += 1), state, c, [a]; T=Float64)
         check_purity!(state)
         @test throws(() -> put(state, a, 2), ImpureError, "page 3")
         check_purity!(state, false)
         put(state, a, 2)
+    end
+end
+
+@testset "a function under a name is that page's" begin
+    MMSBState() do state
+        a, b, c = pages(state, 3)
+        times(n) = (out, a) -> out .+= n .* a
+        derive!(times(2), state, b, [a]; T=Float64, name="times")
+        @test throws(() -> derive!(times(3), state, b, [b]; T=Float64, name="times"), CycleError)
+        @test throws(() -> derive!(times(4), state, c, [a]; T=Float64, name="times"),
+                     InvalidArgumentError, "page 2")
+        put(state, a, 3)
+        @test number(state, b) == 6
+        GC.gc()
+        ten = times(10)
+        derive!(ten, state, b, [a]; T=Float64, name="times")
+        derive!(ten, state, c, [a]; T=Float64, name="times")
+        @test number(state, b) == 30 && number(state, c) == 30
+        # What it fills is all zero each time.
+        put(state, a, 4)
+        @test number(state, b) == 40 && number(state, c) == 40
     end
 end
 

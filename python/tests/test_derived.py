@@ -4,6 +4,7 @@ import array
 import gc
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -107,8 +108,32 @@ def test_a_function_that_calls_its_state_is_refused(state: mmsb.State) -> None:
                 kinds.append(error.kind)
         return values
 
-    state.derive(b, [a], nosy)
-    assert kinds == ["Reentered"] * 5
+    with Refused(state, mmsb.CallbackFailed, "its callback calls its state"):
+        state.derive(b, [a], nosy)
+    assert (kinds, b.rule) == (["Reentered"] * 5, None)
+
+
+def test_a_function_under_a_name_is_that_pages(state: mmsb.State) -> None:
+    a, b, c = pages(state, 3)
+
+    def times(n: int) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda values: n * values
+
+    state.derive(b, [a], times(2), dtype="f8", name="times")
+    with Refused(state, mmsb.Cycle, "page 2"):
+        state.derive(b, [b], times(3), dtype="f8", name="times")
+    with Refused(state, mmsb.InvalidArgument, "another function of that name computes page 2"):
+        state.derive(c, [a], times(4), dtype="f8", name="times")
+    put(a, 3)
+    assert number(b) == 6
+    ten = times(10)
+    state.derive(b, [a], ten, dtype="f8", name="times")
+    with Refused(state, mmsb.InvalidArgument, "another function"):
+        state.derive(c, [a], ten, dtype="i8", name="times")
+    state.derive(c, [a], ten, dtype="f8", name="times")
+    assert (number(b), number(c)) == (30, 30)
+    put(a, 4)
+    assert (number(b), number(c)) == (40, 40)
 
 
 def test_an_impure_function_is_found_out(state: mmsb.State) -> None:

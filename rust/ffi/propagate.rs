@@ -56,12 +56,13 @@ pub struct MmsbBytes {
 }
 
 /// Computes the content of `page` from the contents of its parents: fills the `len` bytes at `out`,
-/// which hold the content so far. Pointers are valid during the call. Returns 0, or another number
+/// which are zero. Pointers are valid during the call. Returns 0, or another number
 /// after it put a zero-terminated sentence of at most `capacity` bytes into `message`: then the whole
 /// group fails with CallbackFailed and that sentence, and nothing changed.
 ///
-/// It depends on its arguments alone: calls to the same state on the same thread fail with Reentered.
-/// It must not unwind or jump out.
+/// It depends on its parents alone: calls to the same state on the same thread fail with Reentered, and
+/// the group fails with CallbackFailed, whatever the callback makes of that. It must not unwind or jump
+/// out.
 pub type MmsbRecompute = Option<
     unsafe extern "C" fn(
         context: *mut c_void,
@@ -118,6 +119,26 @@ struct Foreign {
 unsafe impl Send for Foreign {}
 // SAFETY: the engine calls it on one thread at a time.
 unsafe impl Sync for Foreign {}
+
+impl Foreign {
+    /// Releases `context` if there is no callback.
+    fn new(callback: MmsbRecompute, context: *mut c_void, release: MmsbRelease) -> Result<Foreign> {
+        match callback {
+            Some(call) => Ok(Foreign { call, context, release }),
+            None => {
+                if let Some(release) = release {
+                    // SAFETY: the promise of whoever gives it.
+                    unsafe { release(context) }
+                }
+                bail!(NullHandle, "callback is null")
+            }
+        }
+    }
+
+    fn registered(self, on_any_thread: bool) -> Callback {
+        Callback { call: Arc::new(self), on_any_thread }
+    }
+}
 
 impl Recompute for Foreign {
     fn compute(&self, page: PageId, parents: &[&[u8]], out: &mut [u8]) -> Result<()> {
@@ -225,9 +246,45 @@ pub unsafe extern "C" fn rust_propagate_derive_by(
     }
 }
 
+/// As `rust_propagate_derive_by`, by a callback that is registered under `name` for it. If it fails, what
+/// was registered under that name before still is. For more pages by the same callback:
+/// `rust_propagate_derive_by`.
+///
+/// - `context`, `release`, `any_thread`: as in `rust_propagate_register`.
+///
+/// Errors: InvalidArgument if another callback of that name computes another page, NullHandle for
+/// `callback`, and those of `rust_propagate_derive_by`.
+///
+/// # Safety
+/// As `rust_propagate_derive_by` and `rust_propagate_register`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rust_propagate_derive_with(
+    state: MmsbState,
+    page: u64,
+    parents: *const u64,
+    count: usize,
+    name: *const c_char,
+    callback: MmsbRecompute,
+    context: *mut c_void,
+    release: MmsbRelease,
+    any_thread: bool,
+    note: *const MmsbNote,
+    lsn: *mut u64,
+) -> MmsbStatus {
+    let foreign = Foreign::new(callback, context, release);
+    // SAFETY: the caller's promise, here and below.
+    unsafe {
+        derive(state, (parents, count), note, lsn, |state, parents, note| {
+            let callback = foreign?.registered(any_thread);
+            state.derive_as(PageId(page), parents, (text(name, "name")?, callback), note)
+        })
+    }
+}
+
 /// Registers a callback that pages can be computed by, under a name of 1 to 255 bytes that stands in the
 /// log, until the state is closed. A state that is opened again needs it before a parent of such a page
-/// changes; replay does not. What was registered under the name goes.
+/// changes; replay does not. What was registered under the name goes, for all pages that are computed by
+/// it; they are computed anew when a parent changes.
 ///
 /// - `context`: given to each call.
 /// - `release`: null, or called with `context` once that is not used any more, on any thread; also if
@@ -250,18 +307,10 @@ pub unsafe extern "C" fn rust_propagate_register(
     release: MmsbRelease,
     any_thread: bool,
 ) -> MmsbStatus {
-    let Some(call) = callback else {
-        if let Some(release) = release {
-            // SAFETY: the caller's promise.
-            unsafe { release(context) }
-        }
-        return call_state(state.id, |_| bail!(NullHandle, "callback is null"));
-    };
-    let foreign = Foreign { call, context, release };
+    let foreign = Foreign::new(callback, context, release);
     call_state(state.id, move |state| {
-        let callback = Callback { call: Arc::new(foreign), on_any_thread: any_thread };
         // SAFETY: the caller's promise.
-        state.register_as(unsafe { text(name, "name") }?, callback)
+        state.register_as(unsafe { text(name, "name") }?, foreign?.registered(any_thread))
     })
 }
 

@@ -106,6 +106,8 @@ pub struct Core {
     pub check_purity: AtomicBool,
     /// The thread that a callback is called on; 0 for none.
     pub caller: AtomicUsize,
+    /// That callback has called the state, and was refused.
+    pub refused_caller: AtomicBool,
     pub events: Arc<Hub>,
     pub config: Config,
     /// Of the key that the caller gave.
@@ -168,6 +170,7 @@ impl Core {
             has_callbacks: AtomicBool::new(false),
             check_purity: AtomicBool::new(false),
             caller: AtomicUsize::new(0),
+            refused_caller: AtomicBool::new(false),
             events: Arc::default(),
             config,
             sealer: OnceLock::new(),

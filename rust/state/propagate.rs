@@ -42,7 +42,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 
 /// Bytes that are read and written for each thread of a wave at least: starting one takes tens of
@@ -651,10 +651,11 @@ impl<'a, 'r> Contents<'a, 'r> {
         out: &mut Fresh<'_>,
     ) -> Result<()> {
         let core = self.core;
-        out.bytes_mut().copy_from_slice(core.table.lock(id)?.bytes());
-        let before = core.check_purity.load(Ordering::Relaxed).then(|| out.bytes().to_vec());
+        // What was there before is nothing that the content may depend on.
+        out.bytes_mut().fill(0);
         core.call(id, callback, parents, out.bytes_mut())?;
-        if let Some(mut again) = before {
+        if core.check_purity.load(Ordering::Relaxed) {
+            let mut again = vec![0; out.bytes().len()];
             core.call(id, callback, parents, &mut again)?;
             if again != out.bytes() {
                 bail!(Impure, "the callback of {id} made two contents of the same parents");
@@ -673,10 +674,14 @@ impl Core {
         parents: &[&[u8]],
         out: &mut [u8],
     ) -> Result<()> {
-        let calling = Calling::begin(&self.caller);
+        let calling = Calling::begin(self);
         let done = catch_unwind(AssertUnwindSafe(|| callback.compute(id, parents, out)));
         drop(calling);
+        let was_refused = self.refused_caller.swap(false, Ordering::Relaxed);
         match done {
+            Ok(Ok(())) if was_refused => {
+                bail!(CallbackFailed, "{id} cannot be computed: its callback calls its state")
+            }
             Ok(done) => done.map_err(|error| failed(id, ErrorKind::CallbackFailed, &error)),
             Err(panic) => {
                 let said = panic.downcast_ref::<&str>().copied().map(str::to_owned);
@@ -699,32 +704,35 @@ impl Core {
     pub fn check_not_calling(&self) -> Result<()> {
         match self.caller.load(Ordering::Relaxed) {
             0 => Ok(()),
-            caller => refuse_caller(caller),
+            caller => self.refuse_caller(caller),
         }
     }
-}
 
-#[cold]
-fn refuse_caller(caller: usize) -> Result<()> {
-    if caller == thread::identity() {
-        bail!(Reentered, "a callback that computes a page calls its state");
+    /// What a callback makes of an error is its own affair: that it was refused is kept.
+    #[cold]
+    fn refuse_caller(&self, caller: usize) -> Result<()> {
+        if caller == thread::identity() {
+            self.refused_caller.store(true, Ordering::Relaxed);
+            bail!(Reentered, "a callback that computes a page calls its state");
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// A callback on its way: which thread it is called on.
-struct Calling<'a>(&'a AtomicUsize);
+struct Calling<'a>(&'a Core);
 
 impl Calling<'_> {
-    fn begin(caller: &AtomicUsize) -> Calling<'_> {
-        caller.store(thread::identity(), Ordering::Relaxed);
-        Calling(caller)
+    fn begin(core: &Core) -> Calling<'_> {
+        core.refused_caller.store(false, Ordering::Relaxed);
+        core.caller.store(thread::identity(), Ordering::Relaxed);
+        Calling(core)
     }
 }
 
 impl Drop for Calling<'_> {
     fn drop(&mut self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.0.caller.store(0, Ordering::Relaxed);
     }
 }
 
@@ -827,7 +835,40 @@ impl Core {
         rule: Rule,
         note: Note<'_>,
     ) -> Result<Option<Lsn>> {
+        self.derive_held(&mut *self.lock_edges()?, id, sources, rule, note)
+    }
+
+    /// As [`derive_page`](Self::derive_page), by a callback that is registered for it: if that comes to
+    /// nothing, what was registered before is.
+    fn derive_page_with(
+        &self,
+        id: PageId,
+        sources: &[PageId],
+        (name, callback): (&Arc<str>, Callback),
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
         let mut edges = self.lock_edges()?;
+        let replaced = edges.rules.register_for(id, name, callback)?;
+        self.has_callbacks.store(true, Ordering::Relaxed);
+        let rule = Rule::Callback(name.clone());
+        let done = self.derive_held(&mut edges, id, sources, rule, note);
+        let gone = match done {
+            Ok(_) => replaced,
+            Err(_) => edges.rules.put_back(name, replaced),
+        };
+        drop(edges);
+        drop(gone);
+        done
+    }
+
+    fn derive_held(
+        &self,
+        edges: &mut Edges,
+        id: PageId,
+        sources: &[PageId],
+        rule: Rule,
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
         let meta = self.table.lock(id)?.share_meta().unwrap_or_default();
         let mut parents = Links::default();
         for &page in sources {
@@ -839,7 +880,7 @@ impl Core {
             parents.set(link, true);
         }
         let parents = parents.as_slice().to_vec();
-        self.commit_rule(&mut edges, id, parents, Some(rule), note)
+        self.commit_rule(edges, id, parents, Some(rule), note)
     }
 
     fn set_rule(&self, id: PageId, rule: Option<Rule>, note: Note<'_>) -> Result<Option<Lsn>> {
@@ -918,8 +959,62 @@ impl State {
         core.acknowledged(lsn)
     }
 
+    /// As [`derive_by`](State::derive_by), by a function that is registered under `name` for it. If it
+    /// fails, what was registered under that name before still is.
+    ///
+    /// # Errors
+    /// Those of `derive_by`; `InvalidArgument` if another function of that name computes another page:
+    /// [`register`](State::register) replaces it for all.
+    ///
+    /// ```
+    /// # use mmsb::{Config, ErrorKind, Note, State};
+    /// # fn main() -> mmsb::Result<()> {
+    /// let state = State::open(Config::memory())?;
+    /// let page = || state.create_page(1, Note::NONE);
+    /// let (a, b, c) = (page()?, page()?, page()?);
+    /// let plus = |n: u8| move |parents: &[&[u8]], out: &mut [u8]| {
+    ///     out[0] = parents[0][0] + n;
+    ///     Ok(())
+    /// };
+    /// state.derive_with(b, &[a], "plus", plus(1), Note::NONE)?;
+    /// let refused = state.derive_with(c, &[b], "plus", plus(2), Note::NONE).unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    /// state.derive_by(c, &[b], "plus", Note::NONE)?;
+    /// assert_eq!((state.read_all(b)?, state.read_all(c)?), (vec![1], vec![2]));
+    /// # Ok(()) }
+    /// ```
+    pub fn derive_with(
+        &self,
+        page: PageId,
+        parents: &[PageId],
+        name: &str,
+        callback: impl Recompute + 'static,
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        let callback = Callback { call: Arc::new(callback), on_any_thread: true };
+        self.derive_as(page, parents, (name, callback), note)
+    }
+
+    /// As [`derive_with`](State::derive_with), for other languages: see
+    /// [`register_as`](State::register_as).
+    pub(crate) fn derive_as(
+        &self,
+        page: PageId,
+        parents: &[PageId],
+        (name, callback): (&str, Callback),
+        note: Note<'_>,
+    ) -> Result<Option<Lsn>> {
+        check_note(note)?;
+        check_name(name)?;
+        let (core, name) = (self.core(), Arc::from(name));
+        let by = || (&name, callback.clone());
+        let lsn = core.in_turn(|| core.derive_page_with(page, parents, by(), note))?;
+        core.acknowledged(lsn)
+    }
+
     /// Registers a function that pages can be computed by, under a name that stands in the log, until
-    /// the state is closed. A state that is opened again needs it before a parent of such a page
+    /// the state is closed. What was registered under it goes, for all pages that are computed by it;
+    /// they are computed anew when a parent changes. A state that is opened again needs it before a parent of such a page
     /// changes; replay does not.
     ///
     /// - `name`: 1 to 255 bytes.

@@ -3,6 +3,7 @@
 //! What is true stands with each page, in its metadata. [`Rules`] is an index of it, beside that of
 //! the edges, which is built when a state is opened and follows every group.
 
+use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NO_TAG};
 use crate::page::table::Table;
@@ -17,10 +18,15 @@ use std::sync::Arc;
 ///
 /// - `page`: whose content it is.
 /// - `parents`: contents of the parents over data edges, in the order of the edges.
-/// - `out`: the page's content as it was.
+/// - `out`: all zero.
 pub trait Recompute: Send + Sync {
     /// Computes. An error ends the whole group: nothing is changed.
     fn compute(&self, page: PageId, parents: &[&[u8]], out: &mut [u8]) -> Result<()>;
+
+    /// What is the same with callbacks that compute the same; without it, each is one of its own.
+    fn identity(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl<F: Fn(&[&[u8]], &mut [u8]) -> Result<()> + Send + Sync> Recompute for F {
@@ -115,6 +121,49 @@ impl Rules {
     /// held.
     pub fn register(&mut self, name: &str, callback: Callback) -> Option<Callback> {
         self.callbacks.insert(name.into(), callback)
+    }
+
+    /// Registers a callback for the page `id`, as [`register`](Self::register) does.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if another one computes another page under that name.
+    pub fn register_for(
+        &mut self,
+        id: PageId,
+        name: &Arc<str>,
+        callback: Callback,
+    ) -> Result<Option<Callback>> {
+        let is_same = |there: &Callback| {
+            let identity = callback.call.identity();
+            identity.is_some() && identity == there.call.identity()
+        };
+        let other = match self.callbacks.get(name) {
+            Some(there) if !is_same(there) => self.computed_by(name).find(|&other| other != id),
+            _ => None,
+        };
+        if let Some(other) = other {
+            bail!(
+                InvalidArgument,
+                "a callback {name:?} for {id}: another function of that name computes {other}"
+            );
+        }
+        Ok(self.callbacks.insert(name.clone(), callback))
+    }
+
+    /// Puts back what [`register_for`](Self::register_for) replaced; returns what it registered.
+    pub fn put_back(&mut self, name: &Arc<str>, replaced: Option<Callback>) -> Option<Callback> {
+        match replaced {
+            Some(replaced) => self.callbacks.insert(name.clone(), replaced),
+            None => self.callbacks.remove(name),
+        }
+    }
+
+    fn computed_by<'a>(&'a self, name: &'a Arc<str>) -> impl Iterator<Item = PageId> + 'a {
+        let is_it = move |derivation: &&Derivation| match &derivation.way {
+            Way::Callback(other) => other == name,
+            Way::Formula(_) => false,
+        };
+        self.derivations.iter().flatten().filter(is_it).map(|derivation| derivation.page)
     }
 
     /// Forgets all callbacks: to be dropped where nothing is held.

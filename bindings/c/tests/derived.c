@@ -119,6 +119,34 @@ static void a_callback_is_called_and_released_once(void) {
     EQ(second.released, 1);
 }
 
+static void a_callback_that_comes_with_a_page_is_that_pages(void) {
+    MmsbPage p[3];
+    MmsbState state = pages_of(p, 3);
+    Context first = {0}, second = {0}, third = {0};
+    first.refused = second.refused = third.refused = 7;
+    uint64_t a = p[0].id, b = p[1].id, c = p[2].id, lsn = 0;
+    OK(rust_propagate_derive_with(state, b, &a, 1, "twice", twice, &first, released, true, NULL, &lsn));
+    CHECK(lsn > 0);
+    Digest before = digest_of(state);
+    FAILS(CYCLE, rust_propagate_derive_with(state, b, &b, 1, "twice", twice, &second, released, true,
+                                            NULL, NULL), "page 2");
+    EQ(second.released, 1);
+    FAILS(INVALID_ARGUMENT, rust_propagate_derive_with(state, c, &a, 1, "twice", twice, &second, released,
+                                                       true, NULL, NULL), "\"twice\"", "page 2");
+    EQ(second.released, 2);
+    FAILS(NULL_HANDLE, rust_propagate_derive_with(state, c, &a, 1, "none", NULL, &second, released, true,
+                                                  NULL, NULL), "callback");
+    EQ(second.released, 3);
+    SAME(digest_of(state), before);
+    put(p[0], 4);
+    CHECK(number(p[1]) == 8);
+    EQ(second.calls, 0);
+    OK(rust_propagate_derive_with(state, b, &a, 1, "twice", twice, &third, released, true, NULL, NULL));
+    EQ(first.released, 1);
+    OK(rust_state_close(&state));
+    EQ(third.released, 1);
+}
+
 static void a_callback_that_breaks_the_rules_is_found_out(void) {
     MmsbPage p[3];
     MmsbState state = pages_of(p, 3);
@@ -126,7 +154,8 @@ static void a_callback_that_breaks_the_rules_is_found_out(void) {
     nosy.state = state;
     nosy.refused = -1;
     OK(rust_propagate_register(state, "nosy", twice, &nosy, NULL, false));
-    OK(rust_propagate_derive_by(state, p[1].id, &p[0].id, 1, "nosy", NULL, NULL));
+    FAILS(CALLBACK_FAILED, rust_propagate_derive_by(state, p[1].id, &p[0].id, 1, "nosy", NULL, NULL),
+          "page 2", "calls its state");
     EQ(nosy.inside, MMSB_STATUS_REENTERED);
     OK(rust_propagate_register(state, "impure", impure, &other, NULL, false));
     OK(rust_propagate_derive_by(state, p[2].id, &p[0].id, 1, "impure", NULL, NULL));
@@ -265,6 +294,7 @@ int main(void) {
     static const Test tests[] = {
         TEST(a_formula_is_kept_true),
         TEST(a_callback_is_called_and_released_once),
+        TEST(a_callback_that_comes_with_a_page_is_that_pages),
         TEST(a_callback_that_breaks_the_rules_is_found_out),
         TEST(deferred_pages_are_known_as_stale),
         TEST(a_page_is_explained),

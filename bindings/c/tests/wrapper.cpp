@@ -650,6 +650,9 @@ void derivations() {
     CHECK(number(c) == 7);
     derived.set_callback(c, "plus one");
     CHECK(number(c) == 9);
+    auto zero = [](mmsb::PageId, auto &, std::uint8_t *, std::size_t) {};
+    throws(MMSB_STATUS_CYCLE, "page 3", [&] { derived.derive_with(c, {c}, "plus one", zero); });
+    CHECK(derived.derive_with(c, {b}, "zero", zero) > 0 && number(c) == 0);
     derived.underive(c);
     throws(MMSB_STATUS_NOT_DERIVED, "page 3", [&] { derived.underive(c); });
     throws(MMSB_STATUS_INVALID_ARGUMENT, "zero byte",

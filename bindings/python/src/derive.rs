@@ -10,15 +10,35 @@ use mmsb::{ErrorKind, PageId, Propagation, Recompute, Rule, Staleness};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
-/// A Python function that computes pages: it is given the parents' contents in a list, and returns
-/// the new one.
-struct Function(Py<PyAny>);
+/// A Python function that computes pages.
+pub struct Function {
+    /// Is given the parents' contents in a list, and returns the new one.
+    call: Py<PyAny>,
+    /// Which function it is, and of what dtype.
+    identity: String,
+}
+
+impl Function {
+    /// What computes pages by a function that is given arrays of `dtype`.
+    pub fn new(
+        function: &Bound<'_, PyAny>,
+        dtype: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Function> {
+        let py = function.py();
+        let bytes = PyString::new(py, "u1").into_any();
+        let dtype = dtype.unwrap_or(&bytes);
+        let call = py.import("mmsb._derive")?.call_method1("function", (function, dtype))?;
+        let kind = py.import("numpy")?.call_method1("dtype", (dtype,))?.str()?;
+        let identity = format!("{:p} {}", function.as_ptr(), kind.to_str()?);
+        Ok(Function { call: call.unbind(), identity })
+    }
+}
 
 impl Recompute for Function {
     fn compute(&self, page: PageId, parents: &[&[u8]], out: &mut [u8]) -> mmsb::Result<()> {
         let called = call_back(|py| {
             let parents = PyList::new(py, parents.iter().map(|bytes| PyBytes::new(py, bytes)))?;
-            let made = self.0.bind(py).call1((parents,))?;
+            let made = self.call.bind(py).call1((parents,))?;
             with_bytes(&made, "what a callback returns", |bytes| {
                 if bytes.len() != out.len() {
                     let (n, size) = (bytes.len(), out.len());
@@ -40,6 +60,17 @@ impl Recompute for Function {
             mmsb::Error::new(ErrorKind::CallbackFailed, said)
         })
     }
+
+    fn identity(&self) -> Option<&str> {
+        Some(&self.identity)
+    }
+}
+
+/// What a page is derived by.
+pub enum By {
+    Formula(String),
+    /// A function, and the name that it is registered under.
+    Function(String, Function),
 }
 
 /// What `State.derive` and its kin do.
@@ -47,7 +78,7 @@ pub fn derive(
     state: &Bound<'_, State>,
     page: &Bound<'_, PyAny>,
     parents: &[Bound<'_, PyAny>],
-    rule: Rule,
+    by: By,
     (source, intent): (&str, Option<&str>),
 ) -> PyResult<Option<u64>> {
     let py = state.py();
@@ -56,17 +87,18 @@ pub fn derive(
         parents.iter().map(|parent| page_in(state, parent)).collect::<PyResult<_>>()?;
     let lsn = state.get().shared.long(py, |state| {
         let note = note(source, intent);
-        Ok(match &rule {
-            Rule::Formula(text) => state.derive(page, &parents, text, note)?,
-            Rule::Callback(name) => state.derive_by(page, &parents, name, note)?,
+        Ok(match by {
+            By::Formula(text) => state.derive(page, &parents, &text, note)?,
+            By::Function(name, function) => {
+                state.derive_with(page, &parents, &name, function, note)?
+            }
         })
     })?;
     Ok(lsn.map(|lsn| lsn.0))
 }
 
 /// Registers a Python function under a name.
-pub fn register(state: &Bound<'_, State>, name: &str, function: Py<PyAny>) -> Result<(), Failure> {
-    let function = Function(function);
+pub fn register(state: &Bound<'_, State>, name: &str, function: Function) -> Result<(), Failure> {
     state.get().shared.long(state.py(), move |state| Ok(state.register(name, function)?))
 }
 

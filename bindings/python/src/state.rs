@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::buffer::with_bytes;
 use crate::changes::{Change, Changes, Filter, Owner};
 use crate::delta::Delta;
-use crate::derive;
+use crate::derive::{self, By, Function};
 use crate::errors::Failure;
 use crate::events::Subscription;
 use crate::executor::Executor;
@@ -19,7 +19,7 @@ use crate::snapshot::Snapshot;
 use crate::tlog::TLog;
 use crate::transaction::{Partition, Transaction, Trying, partition_number};
 use crate::typed::Extent;
-use mmsb::{Durability, Location, Note, PageId, Rule};
+use mmsb::{Durability, Location, Note, PageId};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList};
 use std::ops::ControlFlow;
@@ -97,37 +97,14 @@ struct Shape {
 
 impl State {
     /// Registers a function for a page; its name.
-    fn register_for(
+    /// The name that a function is registered under for a page, if it is not given one.
+    fn name_for(
         slf: &Bound<'_, Self>,
         page: &Bound<'_, PyAny>,
         function: &Bound<'_, PyAny>,
-        dtype: Option<&Bound<'_, PyAny>>,
-        name: Option<&str>,
     ) -> PyResult<String> {
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None => {
-                let id = crate::args::page_in(slf, page)?;
-                let helper = slf.py().import("mmsb._derive")?.getattr("name_of")?;
-                helper.call1((function, id.0))?.extract()?
-            }
-        };
-        Self::register_as(slf, &name, function, dtype)?;
-        Ok(name)
-    }
-
-    fn register_as(
-        slf: &Bound<'_, Self>,
-        name: &str,
-        function: &Bound<'_, PyAny>,
-        dtype: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
-        let helper = slf.py().import("mmsb._derive")?.getattr("function")?;
-        let function = match dtype {
-            Some(dtype) => helper.call1((function, dtype))?,
-            None => helper.call1((function, "u1"))?,
-        };
-        Ok(derive::register(slf, name, function.unbind())?)
+        let id = crate::args::page_in(slf, page)?;
+        slf.py().import("mmsb._derive")?.call_method1("name_of", (function, id.0))?.extract()
     }
 
     fn new(state: mmsb::State) -> State {
@@ -508,8 +485,9 @@ impl State {
     ///   given a read-only array of `dtype` for each parent, a copy, and returns what fills the page. It
     ///   is called in the thread that changes a parent, and depends on its arguments alone; its exception
     ///   ends the whole change as `CallbackFailed`, with the exception as cause.
-    /// - `name`: under which a function stands in the log; its own name and the page's id, if not given.
-    ///   When the state is opened again, `derive` or `register` it again before a parent changes.
+    /// - `name`: under which a function stands in the log; its own name and the page's id, if not given,
+    ///   such as "spread_of/3". Another function of that name must not compute another page. When the state
+    ///   is opened again, `derive` or `register` it again before a parent changes.
     ///
     /// Whoever changes a parent changes the page in the same group: nobody ever sees one without the
     /// other. It is not written by hand any more (`Derived`). Returns the group's LSN, `None` if all is so
@@ -538,13 +516,15 @@ impl State {
         source: &str,
         intent: Option<&str>,
     ) -> PyResult<Option<u64>> {
-        if let Some(formula) = derive::formula(rule)? {
-            let rule = Rule::Formula(formula.into());
-            return derive::derive(slf, page, &parents, rule, (source, intent));
-        }
-        let name = Self::register_for(slf, page, rule, dtype, name)?;
-        let rule = Rule::Callback(name.into());
-        derive::derive(slf, page, &parents, rule, (source, intent))
+        let by = match (derive::formula(rule)?, name) {
+            (Some(formula), _) => By::Formula(formula),
+            (None, Some(name)) => By::Function(name.to_owned(), Function::new(rule, dtype)?),
+            (None, None) => {
+                let function = Function::new(rule, dtype)?;
+                By::Function(Self::name_for(slf, page, rule)?, function)
+            }
+        };
+        derive::derive(slf, page, &parents, by, (source, intent))
     }
 
     /// Has a page computed by the function below, from the pages given: a decorator.
@@ -573,7 +553,9 @@ impl State {
         helper.call((slf, page, parents), Some(&keywords))
     }
 
-    /// Registers a function that pages can be computed by, under a name, until the state is closed.
+    /// Registers a function that pages can be computed by, under a name, until the state is closed. What
+    /// was registered under it goes, for all pages that are computed by it; they are computed anew when a
+    /// parent changes.
     ///
     /// - `function`, `dtype`: as in `derive`.
     ///
@@ -592,7 +574,7 @@ impl State {
         function: &Bound<'_, PyAny>,
         dtype: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        Self::register_as(slf, name, function, dtype)
+        Ok(derive::register(slf, name, Function::new(function, dtype)?)?)
     }
 
     /// Computes all that is stale, each page once, parents first, as one group. Returns its LSN, `None` if

@@ -97,7 +97,7 @@ fn loom_closed_ticks_agree_with_what_was_read() {
             thread::spawn(move || world.transact(me, reads, written))
         };
         let (reader, writer) = (spawn(0, &[1], 0), spawn(1, &[], 1));
-        let closed = world.clock.close(|| world.lanes.iter(), |_| (), &mut Vec::new());
+        let closed = world.clock.close(|| world.lanes.iter(), |_| (), &mut Heads::new());
         let (reader, writer) = (reader.join().unwrap(), writer.join().unwrap());
         if let (Some(reader), Some(writer)) = (reader, writer) {
             let (has_reader, has_writer) = (reader.tick <= closed, writer.tick <= closed);

@@ -108,9 +108,78 @@ fn a_callback_that_calls_its_state_is_refused() {
             Ok(())
         })
         .unwrap();
-    state.derive_by(b, &[a], "nosy", NOTE).unwrap();
+    let digest = state.digest().unwrap();
+    let error = state.derive_by(b, &[a], "nosy", NOTE).unwrap_err();
     assert_eq!(*kinds.lock().unwrap(), [ErrorKind::Reentered; 9]);
+    // Whatever the callback made of it.
+    assert_eq!(error.kind(), ErrorKind::CallbackFailed);
+    assert_eq!(error.message(), "page 2 cannot be computed: its callback calls its state");
+    assert_eq!((state.digest().unwrap(), state.rule(b).unwrap()), (digest, None));
     set(&state, a, 3);
+}
+
+/// What it is given to fill does not tell what was there before.
+#[test]
+fn a_callback_begins_with_zeros() {
+    let state = memory();
+    let (a, b) = (page(&state), page(&state));
+    let add = |parents: &[&[u8]], out: &mut [u8]| {
+        out.iter_mut().zip(parents[0]).for_each(|(out, byte)| *out += byte);
+        Ok(())
+    };
+    state.write(b, 0, &[9; 8], NOTE).unwrap();
+    state.derive_with(b, &[a], "add", add, NOTE).unwrap();
+    state.check_purity(true).unwrap();
+    for n in [1, 2, 3] {
+        set(&state, a, n);
+        assert_eq!(get(&state, b), n);
+    }
+}
+
+#[test]
+fn a_callback_that_comes_with_a_page_is_that_pages() {
+    let state = memory();
+    let (a, b, c) = (page(&state), page(&state), page(&state));
+    let times = |n: u64| {
+        move |parents: &[&[u8]], out: &mut [u8]| {
+            let parent = u64::from_le_bytes(parents[0].try_into().unwrap());
+            match parent {
+                13 => return Err(Error::new(ErrorKind::InvalidArgument, "no thirteens")),
+                _ => out.copy_from_slice(&(n * parent).to_le_bytes()),
+            }
+            Ok(())
+        }
+    };
+    set(&state, a, 1);
+    state.derive_with(b, &[a], "times", times(2), NOTE).unwrap();
+    // Neither one that comes to nothing replaces it, nor one for another page.
+    let refused = |page, parent, n, kind| {
+        let digest = state.digest().unwrap();
+        let error = state.derive_with(page, &[parent], "times", times(n), NOTE).unwrap_err();
+        assert_eq!((error.kind(), state.digest().unwrap()), (kind, digest), "{error}");
+        error
+    };
+    refused(b, b, 3, ErrorKind::Cycle);
+    refused(b, PageId(99), 4, ErrorKind::PageNotFound);
+    let error = refused(c, a, 5, ErrorKind::InvalidArgument);
+    assert!(error.message().contains("\"times\"") && error.message().contains("page 2"), "{error}");
+    set(&state, a, 3);
+    assert_eq!(get(&state, b), 6);
+    // Another one for the same page does, and the page is computed anew.
+    assert!(state.derive_with(b, &[a], "times", times(10), NOTE).unwrap().is_some());
+    assert_eq!(get(&state, b), 30);
+    set(&state, a, 4);
+    assert_eq!(get(&state, b), 40);
+    // One that fails at once is not registered under a new name either.
+    let on_thirteen = page(&state);
+    set(&state, on_thirteen, 13);
+    let error = state.derive_with(c, &[on_thirteen], "new", times(1), NOTE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CallbackFailed);
+    let error = state.derive_by(c, &[a], "new", NOTE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoCallback);
+    state.derive_by(c, &[a], "times", NOTE).unwrap();
+    assert_eq!(get(&state, c), 40);
+    assert_replays(&state);
 }
 
 #[test]

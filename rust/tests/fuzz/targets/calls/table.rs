@@ -980,6 +980,17 @@ pub const CALLS: &[(&str, Call)] = &[
             rust_propagate_derive_by(state, id, parents, count, name, note, lsn)
         })
     }),
+    ("rust_propagate_derive_with", |a| {
+        let (state, id, (parents, count)) = (a.state(), a.page_id(), a.page_ids());
+        let (name, note, any_thread) = (a.text(), a.note(), a.input.once_in(2));
+        let callback: MmsbRecompute = if a.input.once_in(8) { None } else { Some(recompute) };
+        let context = state.id as *mut c_void;
+        tell(a, |lsn| unsafe {
+            rust_propagate_derive_with(
+                state, id, parents, count, name, callback, context, None, any_thread, note, lsn,
+            )
+        })
+    }),
     ("rust_propagate_register", |a| {
         let (state, name, any_thread) = (a.state(), a.text(), a.input.once_in(2));
         let callback: MmsbRecompute = if a.input.once_in(8) { None } else { Some(recompute) };
