@@ -269,12 +269,6 @@ impl Log {
         self.is_checkpoint_due() && self.grown.swap(0, Ordering::Relaxed) >= self.checkpoint_every()
     }
 
-    /// Fails if the log refuses writes, whatever the reason.
-    #[cold]
-    pub fn refuse(&self) -> Result<()> {
-        Err(self.refusal())
-    }
-
     /// Makes the log an empty one again, for an in-memory state's next life: the same object,
     /// lanes with their chunks, nothing else.
     pub fn reset(&mut self, options: LogOptions) {
@@ -565,14 +559,20 @@ impl Log {
         }
     }
 
+    /// Whether it never takes a record.
+    pub fn is_read_only(&self) -> bool {
+        self.clock.gate.load(Ordering::Acquire) & gate::READ_ONLY != 0
+    }
+
+    /// Why it takes no record now.
     #[cold]
-    fn refusal(&self) -> Error {
+    pub fn refusal(&self) -> Error {
         let gate = self.clock.gate.load(Ordering::Acquire);
         // Also if the gate was opened meanwhile: whoever asks comes again.
         if gate & !gate::HELD == 0 {
             return Error::held();
         }
-        if gate & gate::READ_ONLY != 0 {
+        if self.is_read_only() {
             return Error::new(ErrorKind::ReadOnly, "the state shows the past and is read-only");
         }
         match self.poisoned() {

@@ -397,13 +397,15 @@ impl Core {
     }
 
     /// Does what changes something, again as long as another group goes alone: it failed then
-    /// before anything changed, with nothing locked any more.
+    /// before anything changed, with nothing locked any more. Of a state that cannot be changed, that is
+    /// what is wrong with it, whatever else is.
     #[inline]
     pub fn in_turn<R>(&self, mut change: impl FnMut() -> Result<R>) -> Result<R> {
         self.check_not_calling()?;
         loop {
             match change() {
                 Err(error) if error.is_held() => self.marks.wait(),
+                Err(_) if self.log.is_read_only() => return Err(self.log.refusal()),
                 done => return done,
             }
         }

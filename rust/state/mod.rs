@@ -303,7 +303,7 @@ impl Core {
         self.check_not_calling()?;
         match self.log.clock.gate.load(Ordering::Acquire) & !gate::HELD {
             0 => Ok(()),
-            _ => self.log.refuse(),
+            _ => Err(self.log.refusal()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The past can be read, page by page and as a whole.
 
 use crate::memory;
-use mmsb::{Change, Config, Durability, ErrorKind, Lsn, Note, PageId, Query, State};
+use mmsb::{Change, Config, Durability, EdgeKind, ErrorKind, Lsn, Note, PageId, Query, State};
 
 fn changes(state: &State, query: Query) -> Vec<mmsb::Changed> {
     state.query(query).unwrap().collect::<Result<_, _>>().unwrap()
@@ -105,6 +105,33 @@ fn the_state_as_it_was() {
     let future = Lsn(cuts[29].0.0 + (1 << 40));
     assert_eq!(state.replay_to(future).unwrap_err().kind(), ErrorKind::LsnInFuture);
     assert_eq!(state.page_at(PageId(1), future).unwrap_err().kind(), ErrorKind::LsnInFuture);
+}
+
+/// Whatever else is wrong with a change.
+#[test]
+fn the_past_is_read_only_before_all() {
+    let state = memory();
+    let page = || state.create_page(8, Note::NONE).unwrap();
+    let (a, b, c) = (page(), page(), page());
+    let copy = |parents: &[&[u8]], out: &mut [u8]| {
+        out.copy_from_slice(parents[0]);
+        Ok(())
+    };
+    state.derive_with(b, &[a], "copy", copy, Note::NONE).unwrap();
+    let past = state.replay_to(state.flush().unwrap()).unwrap();
+    let kind = |done: mmsb::Result<()>| done.unwrap_err().kind();
+    for refused in [
+        kind(past.write(a, 0, &[1], Note::NONE).map(drop)),
+        kind(past.write(b, 0, &[1], Note::NONE).map(drop)),
+        kind(past.write(c, 9, &[1], Note::NONE).map(drop)),
+        kind(past.remove_edge(a, b, EdgeKind::Data, Note::NONE).map(drop)),
+        kind(past.add_edge(b, a, EdgeKind::Data, Note::NONE).map(drop)),
+        kind(past.free_page(a, Note::NONE).map(drop)),
+        kind(past.free_page(PageId(99), Note::NONE).map(drop)),
+        kind(past.derive_by(c, &[a], "copy", Note::NONE).map(drop)),
+    ] {
+        assert_eq!(refused, ErrorKind::ReadOnly);
+    }
 }
 
 /// A replayed state holds content, not the log that led to it: it says so instead of showing a past
