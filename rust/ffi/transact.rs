@@ -38,8 +38,8 @@ pub type MmsbBody =
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct MmsbSavepoint {
-    /// Writes before it.
-    pub writes: u32,
+    /// Which one it is, of all in the process.
+    pub id: u64,
 }
 
 /// # Safety
@@ -417,8 +417,8 @@ pub unsafe extern "C" fn rust_transaction_savepoint(
     call(|| {
         // SAFETY: the caller's promise.
         let out = unsafe { Out::new(out, "out") }?;
-        let Savepoint(writes) = with(transaction, |transaction| Ok(transaction.savepoint()))?;
-        out.set(MmsbSavepoint { writes });
+        let Savepoint(id) = with(transaction, |transaction| Ok(transaction.savepoint()))?;
+        out.set(MmsbSavepoint { id });
         Ok(())
     })
 }
@@ -426,13 +426,13 @@ pub unsafe extern "C" fn rust_transaction_savepoint(
 /// Takes back all that was written after a savepoint, and the savepoints after it. What was read
 /// stays read.
 ///
-/// Errors: InvalidArgument for one that was taken back.
+/// Errors: InvalidArgument for one that was taken back, or another transaction's.
 #[unsafe(no_mangle)]
 pub extern "C" fn rust_transaction_rollback(
     transaction: MmsbTransaction,
     to: MmsbSavepoint,
 ) -> MmsbStatus {
-    call(|| with(transaction, |transaction| transaction.rollback(Savepoint(to.writes))))
+    call(|| with(transaction, |transaction| transaction.rollback(Savepoint(to.id))))
 }
 
 /// Begins, calls `body`, and commits, anew as long as it conflicts with others. What `body` returns

@@ -558,8 +558,8 @@ impl<'a> Planned<'a> {
     }
 
     fn plan_ownership(&mut self) -> Result<()> {
-        let frozen = self.change.ownership == Some(Ownership::Immutable);
-        if frozen && self.page.bound && !self.change.is_of_state() {
+        let taken = self.change.ownership.is_some_and(|ownership| ownership != Ownership::Shared);
+        if taken && self.page.bound && !self.change.is_of_state() {
             check_by_hand(self.change.id, &self.page)?;
         }
         let now = self.change.begin.map_or(self.page.ownership, |_| Ownership::Shared);

@@ -243,7 +243,7 @@ impl Core {
         after: Lsn,
         note: Note<'_>,
     ) -> Result<Lsn> {
-        let mut page = self.table.lock(child)?;
+        let mut page = self.lock_for(Writer::ANYBODY, child)?;
         page.linked = true;
         let after = after.max(edges.last);
         let (kind, body_len) = (op::edge_kind(there), op::EDGE_LEN);

@@ -23,6 +23,24 @@ impl Partitions {
     }
 }
 
+/// One of the partitions, held as long as this lives.
+pub(super) struct Hold {
+    core: Arc<Core>,
+    number: u16,
+}
+
+impl Hold {
+    pub fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.core.partitions.0.lock().remove(&self.number);
+    }
+}
+
 /// The right to change the pages of one partition, one transaction at a time; given back on drop.
 ///
 /// Pages become a partition's by [`State::set_ownership`], and it alone gives them away. As nobody
@@ -40,12 +58,12 @@ impl Partitions {
 /// # Ok(()) }
 /// ```
 pub struct Partition {
-    core: Arc<Core>,
-    number: u16,
+    hold: Arc<Hold>,
 }
 
 impl State {
-    /// Takes the partition `number`, until what is returned is dropped.
+    /// Takes the partition `number`, until what is returned is dropped, and all that was begun in it is
+    /// over.
     ///
     /// # Errors
     /// `PartitionInUse`, `Closed`.
@@ -55,14 +73,22 @@ impl State {
         if !core.partitions.0.lock().insert(number) {
             bail!(PartitionInUse, "partition {number} is held already");
         }
-        Ok(Partition { core: core.clone(), number })
+        Ok(Partition { hold: Arc::new(Hold { core: core.clone(), number }) })
     }
 }
 
 impl Partition {
     /// Its number.
     pub fn number(&self) -> u16 {
-        self.number
+        self.hold.number
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        &self.hold.core
+    }
+
+    fn authority(&self) -> Authority {
+        Authority::Partition(self.number())
     }
 
     /// Begins a transaction that may change the partition's pages, and shared ones.
@@ -70,17 +96,15 @@ impl Partition {
     /// # Errors
     /// As [`State::begin`].
     pub fn begin(&mut self) -> Result<Transaction<'_>> {
-        self.core.check_writable()?;
-        let authority = Authority::Partition(self.number);
-        Ok(Transaction::new(Holder::Borrowed(&self.core), authority, false))
+        self.core().check_writable()?;
+        Ok(Transaction::new(Holder::Borrowed(self.core()), self.authority(), false))
     }
 
-    /// As [`begin`](Partition::begin), of a transaction that keeps the state's memory itself: for
-    /// other languages. Two at a time may conflict.
+    /// As [`begin`](Partition::begin), of a transaction that keeps the state's memory and the partition
+    /// itself: for other languages. Two at a time may conflict.
     pub fn begin_held(&self) -> Result<Transaction<'static>> {
-        self.core.check_writable()?;
-        let authority = Authority::Partition(self.number);
-        Ok(Transaction::new(Holder::Held(self.core.clone()), authority, false))
+        self.core().check_writable()?;
+        Ok(Transaction::new(Holder::Partition(self.hold.clone()), self.authority(), false))
     }
 
     /// As [`State::try_until_done`].
@@ -89,7 +113,7 @@ impl Partition {
         retry: Retry,
         attempt: impl FnMut() -> Result<R>,
     ) -> Result<R> {
-        self.core.try_until_done(retry, attempt)
+        self.core().try_until_done(retry, attempt)
     }
 
     /// As [`State::transact`], for the partition.
@@ -103,19 +127,13 @@ impl Partition {
         retry: Retry,
         body: impl FnMut(&mut Transaction<'_>) -> Result<R>,
     ) -> Result<(R, Option<Lsn>)> {
-        self.core.check_writable()?;
-        self.core.transact(Authority::Partition(self.number), note, retry, body)
-    }
-}
-
-impl Drop for Partition {
-    fn drop(&mut self) {
-        self.core.partitions.0.lock().remove(&self.number);
+        self.core().check_writable()?;
+        self.core().transact(self.authority(), note, retry, body)
     }
 }
 
 impl std::fmt::Debug for Partition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Partition({})", self.number)
+        write!(f, "Partition({})", self.number())
     }
 }

@@ -27,6 +27,7 @@ use super::allocator::no_key;
 use super::batch::{Begin, Change, Group, listed_no_more};
 use super::commit::{Authority, Writer, check_range, conflict, wrong_length};
 use super::core::Core;
+use super::partition::Hold;
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Log;
@@ -93,6 +94,8 @@ type Changes<'a> = SmallVec<[Change<'a>; 4]>;
 pub(super) enum Holder<'a> {
     Borrowed(&'a Arc<Core>),
     Held(Arc<Core>),
+    /// With a partition, which nobody else has meanwhile.
+    Partition(Arc<Hold>),
 }
 
 impl Deref for Holder<'_> {
@@ -103,6 +106,7 @@ impl Deref for Holder<'_> {
         match self {
             Holder::Borrowed(core) => core,
             Holder::Held(core) => core,
+            Holder::Partition(hold) => hold.core(),
         }
     }
 }
@@ -765,7 +769,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// A place to [go back](Transaction::rollback) to: what is written after it can be taken back.
-    pub fn savepoint(&self) -> Savepoint {
+    pub fn savepoint(&mut self) -> Savepoint {
         self.draft.savepoint()
     }
 
@@ -773,13 +777,12 @@ impl<'a> Transaction<'a> {
     /// stays read.
     ///
     /// # Errors
-    /// `InvalidArgument` for one that was taken back.
+    /// `InvalidArgument` for one that was taken back, or another transaction's.
     pub fn rollback(&mut self, to: Savepoint) -> Result<()> {
         self.check_going_on()?;
-        if to > self.draft.savepoint() {
-            bail!(InvalidArgument, "the savepoint was taken back: the transaction is before it");
-        }
-        let uncreated = self.draft.go_back(to);
+        let Some(uncreated) = self.draft.go_back(to) else {
+            bail!(InvalidArgument, "a savepoint that was taken back, or is another transaction's");
+        };
         uncreated.into_iter().for_each(|id| self.core.table.return_id(id));
         Ok(())
     }

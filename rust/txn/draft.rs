@@ -13,6 +13,7 @@ use crate::types::{Location, Lsn, Ownership, PageId};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// No step.
 const NONE: u32 = u32::MAX;
@@ -65,9 +66,11 @@ pub struct Step {
     before: u32,
 }
 
-/// A place in a journal that can be gone back to: how many steps there were.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Savepoint(pub(crate) u32);
+/// A place in a journal that can be gone back to. No two of a process are the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Savepoint(pub(crate) u64);
+
+static SAVEPOINTS: AtomicU64 = AtomicU64::new(1);
 
 /// A transaction's memory. No allocation as long as it is small.
 #[derive(Default)]
@@ -76,6 +79,8 @@ pub struct Draft {
     places: Option<HashMap<PageId, u32>>,
     steps: SmallVec<[Step; 4]>,
     payload: SmallVec<[u8; 64]>,
+    /// Savepoints that were not taken back, and how many steps there were.
+    savepoints: Vec<(Savepoint, u32)>,
 }
 
 impl Draft {
@@ -176,15 +181,20 @@ impl Draft {
     }
 
     /// The place where the journal stands.
-    pub fn savepoint(&self) -> Savepoint {
-        Savepoint(self.steps.len() as u32)
+    pub fn savepoint(&mut self) -> Savepoint {
+        let savepoint = Savepoint(SAVEPOINTS.fetch_add(1, Ordering::Relaxed));
+        self.savepoints.push((savepoint, self.steps.len() as u32));
+        savepoint
     }
 
-    /// Takes back all steps after a savepoint; returns pages that are not created any more, newest
-    /// first.
-    pub fn go_back(&mut self, to: Savepoint) -> Vec<PageId> {
+    /// Takes back all steps and savepoints after a savepoint; returns pages that are not created any
+    /// more, newest first. `None` for a savepoint of another journal, or one that was taken back.
+    pub fn go_back(&mut self, to: Savepoint) -> Option<Vec<PageId>> {
+        let place = self.savepoints.iter().rposition(|&(savepoint, _)| savepoint == to)?;
+        let (_, steps) = self.savepoints[place];
+        self.savepoints.truncate(place + 1);
         let mut uncreated = Vec::new();
-        while self.steps.len() > to.0 as usize
+        while self.steps.len() > steps as usize
             && let Some(step) = self.steps.pop()
         {
             let page = &mut self.pages[step.page as usize];
@@ -201,7 +211,7 @@ impl Draft {
                 What::Free | What::Own(_) => {}
             }
         }
-        uncreated
+        Some(uncreated)
     }
 
     /// The pages that it creates, newest first.
@@ -266,12 +276,18 @@ mod tests {
         let second = draft.savepoint();
         write(&mut draft, 1, 3, b"e");
         assert_eq!(offsets(&draft, 1), [3, 2, 0]);
-        draft.go_back(second);
+        assert_eq!(draft.go_back(second), Some(vec![]));
         assert_eq!(offsets(&draft, 1), [2, 0]);
-        draft.go_back(first);
-        assert_eq!((offsets(&draft, 1), offsets(&draft, 2)), (vec![0], vec![]));
-        assert_eq!(draft.bytes(&(0..2)), b"ab");
-        assert!(first < second && !draft.is_unchanged());
+        for _ in 0..2 {
+            assert_eq!(draft.go_back(first), Some(vec![]));
+            assert_eq!((offsets(&draft, 1), offsets(&draft, 2)), (vec![0], vec![]));
+            assert_eq!(draft.bytes(&(0..2)), b"ab");
+        }
+        // It went with the first one, however much is written since.
+        (0..5).for_each(|_| write(&mut draft, 1, 4, b"f"));
+        assert_eq!(draft.go_back(second), None);
+        assert_eq!(Draft::default().go_back(first), None);
+        assert_eq!(offsets(&draft, 1).len(), 6);
     }
 
     #[test]
@@ -283,7 +299,7 @@ mod tests {
             draft.page(at).created = true;
             draft.push(at, What::Create { size: 8, location: Location::Cpu, private: false });
         }
-        assert_eq!(draft.go_back(start), [PageId(6), PageId(5), PageId(4)]);
+        assert_eq!(draft.go_back(start), Some(vec![PageId(6), PageId(5), PageId(4)]));
         assert_eq!(draft.created().count(), 0);
     }
 }

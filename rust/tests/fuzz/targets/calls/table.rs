@@ -798,8 +798,12 @@ pub const CALLS: &[(&str, Call)] = &[
         unsafe { rust_transaction_savepoint(transaction, out) }
     }),
     ("rust_transaction_rollback", |a| {
-        let (transaction, writes) = (a.transaction(), u32::from(a.input.u8()) % 8);
-        rust_transaction_rollback(transaction, MmsbSavepoint { writes })
+        // Some of those before this one are the transaction's, too.
+        let (transaction, before) = (a.transaction(), u64::from(a.input.u8()) % 8);
+        let mut here = MmsbSavepoint { id: 0 };
+        let _ = unsafe { rust_transaction_savepoint(transaction, &mut here) };
+        let id = here.id.wrapping_sub(before);
+        rust_transaction_rollback(transaction, MmsbSavepoint { id })
     }),
     ("rust_transaction_after_conflict", |a| {
         let (state, retry, conflicts) = (a.state(), a.retry(), u32::from(a.input.u8()) % 6);
