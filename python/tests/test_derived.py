@@ -5,6 +5,7 @@ import gc
 import threading
 import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,11 +89,87 @@ def test_results_of_a_wrong_size_or_type_are_refused(state: mmsb.State) -> None:
     a, b = pages(state, 2)
     with Refused(state, mmsb.CallbackFailed, "returned 16 bytes for page 2, which has 8"):
         state.derive(b, [a], lambda values: [1.0, 2.0], dtype="f8")
+    with Refused(state, mmsb.CallbackFailed, "returned 0 bytes for page 2, which has 8"):
+        state.derive(b, [a], lambda values: [], dtype="i8")
     with Refused(state, mmsb.CallbackFailed, "page 2"):
         state.derive(b, [a], lambda values: object(), dtype="f8")
     with pytest.raises(TypeError, match="a formula or a function, not int"):
         state.derive(b, [a], 5)  # type: ignore[arg-type]
     assert (b.rule, len(state.graph)) == (None, 0)
+
+
+REFUSED = {
+    "None": (None, "f8", TypeError, ["returned None", "float64"]),
+    "None for bytes": (None, None, TypeError, ["returned None", "uint8"]),
+    "a float for an integer": (2.7, "i8", TypeError, ["2.7", "float64", "int64"]),
+    "whole floats": (np.array([2.0]), "i8", TypeError, ["float64", "int64"]),
+    "no number": (np.array([np.nan]), "i8", TypeError, ["nan", "int64"]),
+    "an int that is too large": (
+        [0, 2**40],
+        "i4",
+        ValueError,
+        [2**40, "int32", "-2147483648 to 2147483647"],
+    ),
+    "an int that no integer holds": ([2**70], "i8", ValueError, [2**70, "int64"]),
+    "ints that no integer holds both": ([2**63, -1], "i8", ValueError, [2**63, "int64"]),
+    "ints of either side": ([-1, 70_000, 0, 0], "u2", ValueError, [-1, "uint16", "0 to 65535"]),
+    "an array that overflows": (
+        np.array([-(2**31) - 1, 0]),
+        "i4",
+        ValueError,
+        [-(2**31) - 1, "int32"],
+    ),
+    "uint64 for int64": (np.array([2**63], "u8"), "i8", ValueError, [2**63, "int64"]),
+    "a complex for a float": (1j, "f8", TypeError, ["complex128", "float64"]),
+    "a text for a number": ("12", "f8", TypeError, ["'12'", "float64"]),
+    "texts for integers": (["12"], "i8", TypeError, ["'12'", "int64"]),
+    "an integer for a truth": ([2] * 8, "?", TypeError, ["int64", "bool"]),
+    "a long text": (np.array(["abc"]), "U2", TypeError, ["abc", "<U2"]),
+    "what is none": (object(), "f8", TypeError, ["object", "float64"]),
+    "lists of several lengths": ([[1], [2, 3]], "f8", ValueError, []),
+}
+
+
+@pytest.mark.parametrize(("made", "dtype", "cause", "named"), REFUSED.values(), ids=REFUSED)
+def test_what_would_change_on_its_way_into_a_page_is_refused(
+    state: mmsb.State, made: Any, dtype: str | None, cause: type[Exception], named: list[object]
+) -> None:
+    a, b = pages(state, 2)
+    with Refused(state, mmsb.CallbackFailed, "page 2", cause.__name__, *named):
+        state.derive(b, [a], lambda values: made, dtype=dtype)
+    with pytest.raises(mmsb.CallbackFailed) as raised:
+        state.derive(b, [a], lambda values: made, dtype=dtype)
+    assert type(raised.value.__cause__) is cause
+    assert (b.rule, b.read()) == (None, bytes(8))
+
+
+KEPT = {
+    "truths as numbers": (np.array([True]), "f8", np.array([1.0])),
+    "a truth as an integer": (True, "i8", np.array([1])),
+    "integers as floats": ([3], "f8", np.array([3.0])),
+    "a large int as a float": (2**70, "f8", np.array([2.0**70])),
+    "a float as a shorter one": ([1.5, 2.5], "f4", np.array([1.5, 2.5], "f4")),
+    "ints": ([1, -2], "i4", np.array([1, -2], "i4")),
+    "ints above int64": ([2**64 - 1], "u8", np.array([2**64 - 1], "u8")),
+    "ints that fit one integer": ([1, 2**63], "u8", np.array([1, 2**63], "u8")),
+    "an array that fits": (np.array([1, 2, 3, 65_535]), "u2", np.array([1, 2, 3, 65_535], "u2")),
+    "the other byte order": ([258], ">u8", np.array([258], ">u8")),
+    "truths": ([True] * 8, "?", np.array([True] * 8)),
+    "a time": (["2024-05-01"], "M8[D]", np.array(["2024-05-01"], "M8[D]")),
+    "a record": ([(1, 2.5)], "i4,f4", np.array([(1, 2.5)], "i4,f4")),
+    "bytes": (b"raw byte", "f8", np.frombuffer(b"raw byte")),
+    "a bytearray": (bytearray(b"raw byte"), "i4", np.frombuffer(b"raw byte")),
+    "a memoryview": (memoryview(array.array("d", [1.5])), None, np.array([1.5])),
+}
+
+
+@pytest.mark.parametrize(("made", "dtype", "content"), KEPT.values(), ids=KEPT)
+def test_what_keeps_its_value_goes_into_a_page(
+    state: mmsb.State, made: Any, dtype: str | None, content: np.ndarray
+) -> None:
+    a, b = state.create_page(8), state.create_page(content.nbytes)
+    state.derive(b, [a], lambda values: made, dtype=dtype)
+    assert b.read() == content.tobytes()
 
 
 def test_a_function_that_calls_its_state_is_refused(state: mmsb.State) -> None:
