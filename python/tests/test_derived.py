@@ -2,8 +2,10 @@
 
 import array
 import gc
+import signal
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +172,79 @@ def test_what_keeps_its_value_goes_into_a_page(
     a, b = state.create_page(8), state.create_page(content.nbytes)
     state.derive(b, [a], lambda values: made, dtype=dtype)
     assert b.read() == content.tobytes()
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_what_ends_a_program_is_no_failure_of_the_function(
+    state: mmsb.State, kind: type[BaseException]
+) -> None:
+    """Ctrl-C goes through, whoever called; all is as it was."""
+    a, b, c = pages(state, 3)
+    calls = []
+
+    def ended(values: np.ndarray) -> np.ndarray:
+        calls.append(values)
+        if values[0] == 7:
+            raise kind(7)
+        return values
+
+    def in_batch() -> None:
+        with state.batch() as batch:
+            batch.update(a, np.array([7.0]))
+
+    def once(transaction: mmsb.Transaction) -> None:
+        transaction.update(a, np.array([7.0]))
+
+    put(c, 7)
+    state.derive(b, [a], ended, dtype="f8")
+    before = state.digest()
+    ways: list[Callable[[], object]] = [
+        lambda: put(a, 7),
+        in_batch,
+        lambda: state.transact(once),
+    ]
+    for way in ways:
+        calls.clear()
+        with pytest.raises(kind) as raised:
+            way()
+        assert (type(raised.value), raised.value.args, len(calls)) == (kind, (7,), 1)
+        assert state.digest() == before
+    b.underive()
+    with pytest.raises(kind):
+        state.derive(b, [c], ended, dtype="f8", name="other")
+    state.derive(b, [a], ended, dtype="f8", name="third")
+    state.propagation = "deferred"
+    put(a, 7)
+    with pytest.raises(kind):
+        state.propagate()
+    # It is the exception of that call, and of no later one.
+    with pytest.raises(mmsb.PageNotFound):
+        state.free_page(99)
+    put(a, 8)
+    state.propagate()
+    assert number(b) == 8
+
+
+def test_ctrl_c_ends_a_function_and_the_change(state: mmsb.State) -> None:
+    a, b = pages(state, 2)
+
+    def endless(values: np.ndarray) -> np.ndarray:
+        while values[0]:
+            pass
+        return values
+
+    def handler(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    state.derive(b, [a], endless, dtype="f8")
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with pytest.raises(KeyboardInterrupt):
+            put(a, 1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert (number(a), number(b)) == (0, 0)
 
 
 def test_a_function_that_calls_its_state_is_refused(state: mmsb.State) -> None:
