@@ -247,6 +247,24 @@ def test_ctrl_c_ends_a_function_and_the_change(state: mmsb.State) -> None:
     assert (number(a), number(b)) == (0, 0)
 
 
+def test_a_function_cannot_close_its_own_state(state: mmsb.State) -> None:
+    a, b = pages(state, 2)
+    said = []
+
+    def closing(values: np.ndarray) -> np.ndarray:
+        if values[0]:
+            with pytest.raises(mmsb.Reentered) as raised:
+                state.close()
+            said.append(str(raised.value))
+        return values
+
+    state.derive(b, [a], closing, dtype="f8")
+    put(a, 1)
+    assert said == ["a callback cannot close the state that calls it, nor one in use"]
+    assert not state.closed
+    assert number(b) == 1
+
+
 def test_a_function_that_calls_its_state_is_refused(state: mmsb.State) -> None:
     a, b = pages(state, 2)
     kinds = []
