@@ -265,6 +265,18 @@ def test_a_function_cannot_close_its_own_state(state: mmsb.State) -> None:
     assert number(b) == 1
 
 
+@pytest.mark.parametrize("parents", ["ab", 5, None, {1: 2}])
+def test_parents_that_are_none_are_refused_by_name(state: mmsb.State, parents: Any) -> None:
+    (page,) = pages(state, 1)
+    name = type(parents).__name__
+    with pytest.raises(
+        TypeError, match=f"^parents must be a sequence of pages or their ids, not {name}"
+    ):
+        state.derive(page, parents, "f64: p0")
+    with pytest.raises(TypeError, match="page"):
+        state.derive(page, ["x"], "f64: p0")  # type: ignore[list-item]
+
+
 def test_a_function_that_calls_its_state_is_refused(state: mmsb.State) -> None:
     a, b = pages(state, 2)
     kinds = []
@@ -456,8 +468,8 @@ def test_threads_share_in_computing(state: mmsb.State) -> None:
     """Large pages that are due at once are shared, with the same outcome."""
     state.propagation_threads = 2
     assert state.propagation_threads == 2
-    for threads in (0, 65):
-        with pytest.raises(mmsb.InvalidArgument, match=str(threads)):
+    for threads in (0, 65, -1, 2**70):
+        with pytest.raises(mmsb.InvalidArgument, match=rf"(^| ){threads}\b.* 1 to 64"):
             state.propagation_threads = threads
     parent = state.create_page(1 << 20)
     children = [state.create_page(1 << 20) for _ in range(4)]
