@@ -122,7 +122,7 @@ def test_verify_tells_its_progress_and_can_be_ended(folder: Path) -> None:
 
 def test_a_callback_cannot_close_its_own_state(state: mmsb.State) -> None:
     state.create_page(4)
-    with pytest.raises(mmsb.InvalidArgument, match="progress callback"):
+    with pytest.raises(mmsb.Reentered, match="callback cannot close"):
         state.verify(lambda _: state.close())
     assert not state.closed
 

@@ -2,10 +2,12 @@
 
 import array
 import gc
+import signal
 import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,11 +91,190 @@ def test_results_of_a_wrong_size_or_type_are_refused(state: mmsb.State) -> None:
     a, b = pages(state, 2)
     with Refused(state, mmsb.CallbackFailed, "returned 16 bytes for page 2, which has 8"):
         state.derive(b, [a], lambda values: [1.0, 2.0], dtype="f8")
+    with Refused(state, mmsb.CallbackFailed, "returned 0 bytes for page 2, which has 8"):
+        state.derive(b, [a], lambda values: [], dtype="i8")
     with Refused(state, mmsb.CallbackFailed, "page 2"):
         state.derive(b, [a], lambda values: object(), dtype="f8")
     with pytest.raises(TypeError, match="a formula or a function, not int"):
         state.derive(b, [a], 5)  # type: ignore[arg-type]
     assert (b.rule, len(state.graph)) == (None, 0)
+
+
+REFUSED = {
+    "None": (None, "f8", TypeError, ["returned None", "float64"]),
+    "None for bytes": (None, None, TypeError, ["returned None", "uint8"]),
+    "a float for an integer": (2.7, "i8", TypeError, ["2.7", "float64", "int64"]),
+    "whole floats": (np.array([2.0]), "i8", TypeError, ["float64", "int64"]),
+    "no number": (np.array([np.nan]), "i8", TypeError, ["nan", "int64"]),
+    "an int that is too large": (
+        [0, 2**40],
+        "i4",
+        ValueError,
+        [2**40, "int32", "-2147483648 to 2147483647"],
+    ),
+    "an int that no integer holds": ([2**70], "i8", ValueError, [2**70, "int64"]),
+    "ints that no integer holds both": ([2**63, -1], "i8", ValueError, [2**63, "int64"]),
+    "ints of either side": ([-1, 70_000, 0, 0], "u2", ValueError, [-1, "uint16", "0 to 65535"]),
+    "an array that overflows": (
+        np.array([-(2**31) - 1, 0]),
+        "i4",
+        ValueError,
+        [-(2**31) - 1, "int32"],
+    ),
+    "uint64 for int64": (np.array([2**63], "u8"), "i8", ValueError, [2**63, "int64"]),
+    "a complex for a float": (1j, "f8", TypeError, ["complex128", "float64"]),
+    "a text for a number": ("12", "f8", TypeError, ["'12'", "float64"]),
+    "texts for integers": (["12"], "i8", TypeError, ["'12'", "int64"]),
+    "an integer for a truth": ([2] * 8, "?", TypeError, ["int64", "bool"]),
+    "a long text": (np.array(["abc"]), "U2", TypeError, ["abc", "<U2"]),
+    "what is none": (object(), "f8", TypeError, ["object", "float64"]),
+    "lists of several lengths": ([[1], [2, 3]], "f8", ValueError, []),
+}
+
+
+@pytest.mark.parametrize(("made", "dtype", "cause", "named"), REFUSED.values(), ids=REFUSED)
+def test_what_would_change_on_its_way_into_a_page_is_refused(
+    state: mmsb.State, made: Any, dtype: str | None, cause: type[Exception], named: list[object]
+) -> None:
+    a, b = pages(state, 2)
+    with Refused(state, mmsb.CallbackFailed, "page 2", cause.__name__, *named):
+        state.derive(b, [a], lambda values: made, dtype=dtype)
+    with pytest.raises(mmsb.CallbackFailed) as raised:
+        state.derive(b, [a], lambda values: made, dtype=dtype)
+    assert type(raised.value.__cause__) is cause
+    assert (b.rule, b.read()) == (None, bytes(8))
+
+
+KEPT = {
+    "truths as numbers": (np.array([True]), "f8", np.array([1.0])),
+    "a truth as an integer": (True, "i8", np.array([1])),
+    "integers as floats": ([3], "f8", np.array([3.0])),
+    "a large int as a float": (2**70, "f8", np.array([2.0**70])),
+    "a float as a shorter one": ([1.5, 2.5], "f4", np.array([1.5, 2.5], "f4")),
+    "ints": ([1, -2], "i4", np.array([1, -2], "i4")),
+    "ints above int64": ([2**64 - 1], "u8", np.array([2**64 - 1], "u8")),
+    "ints that fit one integer": ([1, 2**63], "u8", np.array([1, 2**63], "u8")),
+    "an array that fits": (np.array([1, 2, 3, 65_535]), "u2", np.array([1, 2, 3, 65_535], "u2")),
+    "the other byte order": ([258], ">u8", np.array([258], ">u8")),
+    "truths": ([True] * 8, "?", np.array([True] * 8)),
+    "a time": (["2024-05-01"], "M8[D]", np.array(["2024-05-01"], "M8[D]")),
+    "a record": ([(1, 2.5)], "i4,f4", np.array([(1, 2.5)], "i4,f4")),
+    "bytes": (b"raw byte", "f8", np.frombuffer(b"raw byte")),
+    "a bytearray": (bytearray(b"raw byte"), "i4", np.frombuffer(b"raw byte")),
+    "a memoryview": (memoryview(array.array("d", [1.5])), None, np.array([1.5])),
+}
+
+
+@pytest.mark.parametrize(("made", "dtype", "content"), KEPT.values(), ids=KEPT)
+def test_what_keeps_its_value_goes_into_a_page(
+    state: mmsb.State, made: Any, dtype: str | None, content: np.ndarray
+) -> None:
+    a, b = state.create_page(8), state.create_page(content.nbytes)
+    state.derive(b, [a], lambda values: made, dtype=dtype)
+    assert b.read() == content.tobytes()
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_what_ends_a_program_is_no_failure_of_the_function(
+    state: mmsb.State, kind: type[BaseException]
+) -> None:
+    """Ctrl-C goes through, whoever called; all is as it was."""
+    a, b, c = pages(state, 3)
+    calls = []
+
+    def ended(values: np.ndarray) -> np.ndarray:
+        calls.append(values)
+        if values[0] == 7:
+            raise kind(7)
+        return values
+
+    def in_batch() -> None:
+        with state.batch() as batch:
+            batch.update(a, np.array([7.0]))
+
+    def once(transaction: mmsb.Transaction) -> None:
+        transaction.update(a, np.array([7.0]))
+
+    put(c, 7)
+    state.derive(b, [a], ended, dtype="f8")
+    before = state.digest()
+    ways: list[Callable[[], object]] = [
+        lambda: put(a, 7),
+        in_batch,
+        lambda: state.transact(once),
+    ]
+    for way in ways:
+        calls.clear()
+        with pytest.raises(kind) as raised:
+            way()
+        assert (type(raised.value), raised.value.args, len(calls)) == (kind, (7,), 1)
+        assert state.digest() == before
+    b.underive()
+    with pytest.raises(kind):
+        state.derive(b, [c], ended, dtype="f8", name="other")
+    state.derive(b, [a], ended, dtype="f8", name="third")
+    state.propagation = "deferred"
+    put(a, 7)
+    with pytest.raises(kind):
+        state.propagate()
+    # It is the exception of that call, and of no later one.
+    with pytest.raises(mmsb.PageNotFound):
+        state.free_page(99)
+    put(a, 8)
+    state.propagate()
+    assert number(b) == 8
+
+
+def test_ctrl_c_ends_a_function_and_the_change(state: mmsb.State) -> None:
+    a, b = pages(state, 2)
+
+    def endless(values: np.ndarray) -> np.ndarray:
+        while values[0]:
+            pass
+        return values
+
+    def handler(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    state.derive(b, [a], endless, dtype="f8")
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with pytest.raises(KeyboardInterrupt):
+            put(a, 1)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert (number(a), number(b)) == (0, 0)
+
+
+def test_a_function_cannot_close_its_own_state(state: mmsb.State) -> None:
+    a, b = pages(state, 2)
+    said = []
+
+    def closing(values: np.ndarray) -> np.ndarray:
+        if values[0]:
+            with pytest.raises(mmsb.Reentered) as raised:
+                state.close()
+            said.append(str(raised.value))
+        return values
+
+    state.derive(b, [a], closing, dtype="f8")
+    put(a, 1)
+    assert said == ["a callback cannot close the state that calls it, nor one in use"]
+    assert not state.closed
+    assert number(b) == 1
+
+
+@pytest.mark.parametrize("parents", ["ab", 5, None, {1: 2}])
+def test_parents_that_are_none_are_refused_by_name(state: mmsb.State, parents: Any) -> None:
+    (page,) = pages(state, 1)
+    name = type(parents).__name__
+    with pytest.raises(
+        TypeError, match=f"^parents must be a sequence of pages or their ids, not {name}"
+    ):
+        state.derive(page, parents, "f64: p0")
+    with pytest.raises(TypeError, match="page"):
+        state.derive(page, ["x"], "f64: p0")  # type: ignore[list-item]
 
 
 def test_a_function_that_calls_its_state_is_refused(state: mmsb.State) -> None:
@@ -311,8 +492,8 @@ def test_threads_share_in_computing(state: mmsb.State) -> None:
     """Large pages that are due at once are shared, with the same outcome."""
     state.propagation_threads = 2
     assert state.propagation_threads == 2
-    for threads in (0, 65):
-        with pytest.raises(mmsb.InvalidArgument, match=str(threads)):
+    for threads in (0, 65, -1, 2**70):
+        with pytest.raises(mmsb.InvalidArgument, match=rf"(^| ){threads}\b.* 1 to 64"):
             state.propagation_threads = threads
     parent = state.create_page(1 << 20)
     children = [state.create_page(1 << 20) for _ in range(4)]

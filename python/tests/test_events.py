@@ -64,17 +64,31 @@ def test_what_cannot_be_is_refused_by_name() -> None:
     with mmsb.State() as state, mmsb.State() as other:
         with pytest.raises(mmsb.InvalidArgument, match=r"nonsense.*created, changed"):
             state.subscribe(kinds=["nonsense"])  # type: ignore[list-item]
-        with pytest.raises(mmsb.InvalidArgument):
+        with pytest.raises(mmsb.InvalidArgument, match=r"none; there are created, changed.*lost$"):
             state.subscribe(kinds=[])
-        with pytest.raises(TypeError):
-            state.subscribe(kinds="changed")  # type: ignore[arg-type]
-        with pytest.raises(mmsb.SizeOutOfRange, match="16777216"):
-            state.subscribe(capacity=1 << 25)
-        with pytest.raises(mmsb.SizeOutOfRange):
-            state.subscribe(capacity=0)
+        for kinds in ("changed", 5):
+            with pytest.raises(
+                TypeError, match=r"^kinds must be a sequence of names of kinds, not"
+            ):
+                state.subscribe(kinds=kinds)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"^kinds must be .* names of kinds; int is in it"):
+            state.subscribe(kinds=[5])  # type: ignore[list-item]
+        for pages in ("ab", 5):
+            with pytest.raises(
+                TypeError, match=r"^pages must be a sequence of pages or their ids, not"
+            ):
+                state.subscribe(pages=pages)  # type: ignore[arg-type]
+        for capacity in (1 << 25, 0, -1, 1 << 70):
+            with pytest.raises(mmsb.SizeOutOfRange, match=rf" {capacity}\b.* 1 to 16777216"):
+                state.subscribe(capacity=capacity)
+        with pytest.raises(TypeError, match=r"^capacity must be an integer, not str"):
+            state.subscribe(capacity="5")  # type: ignore[arg-type]
         with pytest.raises(mmsb.InvalidArgument, match="another state"):
             state.subscribe(pages=[other.create_page(1)])
         events = state.subscribe()
+        for limit in (-1, 1 << 70):
+            with pytest.raises(mmsb.InvalidArgument, match=f"^limit of {limit}; .* 0 to"):
+                events.poll(limit)
         for timeout in (-1, float("nan")):
             with pytest.raises(mmsb.InvalidArgument, match="timeout"):
                 events.wait(timeout)

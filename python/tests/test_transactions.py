@@ -272,3 +272,31 @@ def test_workers_answer_everything(state: mmsb.State) -> None:
         mmsb.Program().require(a, "~", 1)  # type: ignore[arg-type]
     assert mmsb.Program(bytes(programs[1])) == programs[1] != programs[2]
     assert state.executor(1).stop() == 0
+
+
+def test_numbers_that_no_worker_or_try_can_have_are_named(state: mmsb.State) -> None:
+    size, invalid = mmsb.SizeOutOfRange, mmsb.InvalidArgument
+    for n in (-1, 1 << 70):
+        with pytest.raises(size, match=rf"^workers of {n}; it must lie in 1 to 64\b"):
+            state.executor(n)
+        with pytest.raises(size, match=f"^queue_max of {n}; it must lie in 1 to"):
+            state.executor(1, queue_max=n)
+    for n in (-1, 1 << 32, 1 << 70):
+        with pytest.raises(invalid, match=rf"^tries of {n}; it must lie in 1 to 4294967295\b"):
+            state.executor(1, tries=n)
+        with pytest.raises(invalid, match=f"^tries of {n}; "):
+            state.transact(print, tries=n)
+        with state.partition(3) as mine, pytest.raises(invalid, match=f"^tries of {n}; "):
+            mine.transact(print, tries=n)
+    with pytest.raises(size, match="1 to 64"):
+        state.executor(65)
+    state.executor(None, pin=False).close()
+    with pytest.raises(invalid, match=rf"^an amount to add of {1 << 63}; .* {-(1 << 63)} to"):
+        mmsb.Program().add((1, 0), 1 << 63)
+    with pytest.raises(TypeError):
+        mmsb.Program().add((1, 0), "1")  # type: ignore[arg-type]
+    with state.executor(1, pin=False) as workers:
+        with pytest.raises(TypeError, match=r"^deltas must be a sequence of Delta, not int"):
+            workers.apply(5)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"^programs must be .* of Program; int is in it"):
+            workers.submit([5])  # type: ignore[list-item]

@@ -2,13 +2,16 @@
 
 use crate::allocator::ScratchPage;
 use crate::buffer::class_name;
+use crate::delta::Delta;
 use crate::errors::{error, raise};
+use crate::executor::Program;
 use crate::page::Page;
 use crate::state::State;
-use mmsb::{Config, Durability, ErrorKind, Location, Lsn, Note, PageId};
+use mmsb::{Config, Durability, ErrorKind, Location, Lsn, Note, PageId, limits};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyFloat, PyString};
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,18 +33,132 @@ pub fn note<'a>(source: &'a str, intent: Option<&'a str>) -> Note<'a> {
 pub fn unsigned(number: &Bound<'_, PyAny>, kind: ErrorKind, what: &str) -> PyResult<u64> {
     match number.extract() {
         Ok(number) => Ok(number),
-        Err(cause) => Err(no_unsigned(number, kind, what, cause)),
+        Err(cause) => Err(no_unsigned(number, kind, what, (0, u64::MAX), cause)),
     }
 }
 
 #[cold]
-fn no_unsigned(number: &Bound<'_, PyAny>, kind: ErrorKind, what: &str, cause: PyErr) -> PyErr {
+fn no_unsigned(
+    number: &Bound<'_, PyAny>,
+    kind: ErrorKind,
+    what: &str,
+    range: (u64, u64),
+    cause: PyErr,
+) -> PyErr {
     if !cause.is_instance_of::<PyOverflowError>(number.py()) {
         let name = class_name(number);
         return PyTypeError::new_err(format!("{what} must be an integer, not {name}"));
     }
+    out_of(number, kind, what, range)
+}
+
+/// The error for a number that no type of the engine's holds: it names what is allowed.
+#[cold]
+pub fn out_of(
+    number: &Bound<'_, PyAny>,
+    kind: ErrorKind,
+    what: &str,
+    (least, most): (impl Display, impl Display),
+) -> PyErr {
     let shown = number.str().map_or_else(|_| "such".to_owned(), |shown| shown.to_string());
-    error(kind, format!("{what} of {shown}; it must lie in 0 to {}", u64::MAX))
+    error(kind, format!("{what} of {shown}; it must lie in {least} to {most}"))
+}
+
+/// A number of the engine's type `N`.
+///
+/// - `range`: what the engine allows, for the message. Of what `N` holds, the engine refuses the rest.
+fn counted<N: TryFrom<u64>>(
+    number: &Bound<'_, PyAny>,
+    kind: ErrorKind,
+    what: &str,
+    range: (u64, u64),
+) -> PyResult<N> {
+    match number.extract::<u64>() {
+        Ok(n) => N::try_from(n).map_err(|_| out_of(number, kind, what, range)),
+        Err(cause) => Err(no_unsigned(number, kind, what, range, cause)),
+    }
+}
+
+/// How many events to take.
+pub fn limit(number: &Bound<'_, PyAny>) -> PyResult<usize> {
+    counted(number, ErrorKind::InvalidArgument, "limit", (0, u64::MAX))
+}
+
+/// How many events may wait.
+pub fn capacity(number: &Bound<'_, PyAny>) -> PyResult<usize> {
+    counted(number, ErrorKind::SizeOutOfRange, "capacity", (1, limits::EVENTS_MAX as u64))
+}
+
+/// Threads that compute pages.
+pub fn propagation_threads(number: &Bound<'_, PyAny>) -> PyResult<usize> {
+    counted(number, ErrorKind::InvalidArgument, "propagation_threads", (1, 64))
+}
+
+/// Workers of an executor; `None` is one per core.
+pub fn workers(number: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+    let workers = || counted(number, ErrorKind::SizeOutOfRange, "workers", (1, 64));
+    (!number.is_none()).then(workers).transpose()
+}
+
+/// How much may wait for one worker.
+pub fn queue_max(number: &Bound<'_, PyAny>) -> PyResult<usize> {
+    counted(number, ErrorKind::SizeOutOfRange, "queue_max", (1, u64::MAX))
+}
+
+/// How often to try.
+pub fn tries(number: &Bound<'_, PyAny>) -> PyResult<u32> {
+    counted(number, ErrorKind::InvalidArgument, "tries", (1, u32::MAX.into()))
+}
+
+/// What a sequence holds; text is none here, though Python has it as one of characters.
+///
+/// - `what`, `of`: how messages call the sequence, and what is in it.
+fn items<'py, T>(sequence: &Bound<'py, PyAny>, what: &str, of: &str) -> PyResult<Vec<T>>
+where
+    T: FromPyObjectOwned<'py>,
+{
+    let refused = || {
+        let name = class_name(sequence);
+        PyTypeError::new_err(format!("{what} must be a sequence of {of}, not {name}"))
+    };
+    if sequence.is_instance_of::<PyString>() {
+        return Err(refused());
+    }
+    let Ok(items) = sequence.extract::<Vec<Bound<'_, PyAny>>>() else { return Err(refused()) };
+    let item = |item: Bound<'py, PyAny>| {
+        item.extract::<T>().map_err(|_| {
+            let name = class_name(&item);
+            PyTypeError::new_err(format!("{what} must be a sequence of {of}; {name} is in it"))
+        })
+    };
+    items.into_iter().map(item).collect()
+}
+
+const PAGES: &str = "pages or their ids";
+
+/// The pages that one is derived from.
+pub fn parents<'py>(sequence: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    items(sequence, "parents", PAGES)
+}
+
+/// The pages that a subscription tells of; `None` is all.
+pub fn pages<'py>(sequence: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+    (!sequence.is_none()).then(|| items(sequence, "pages", PAGES)).transpose()
+}
+
+/// The kinds of events that it tells of; `None` is all.
+pub fn kinds(sequence: &Bound<'_, PyAny>) -> PyResult<Option<Vec<String>>> {
+    (!sequence.is_none()).then(|| items(sequence, "kinds", "names of kinds")).transpose()
+}
+
+/// What an executor is to run.
+pub fn programs(sequence: &Bound<'_, PyAny>) -> PyResult<Vec<Py<Program>>> {
+    items(sequence, "programs", "Program")
+}
+
+/// What an executor is to apply.
+pub fn deltas(sequence: &Bound<'_, PyAny>) -> PyResult<Vec<Py<Delta>>> {
+    items(sequence, "deltas", "Delta")
 }
 
 /// An LSN.

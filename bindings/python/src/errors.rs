@@ -215,6 +215,11 @@ fn raised(py: Python<'_>, error: &Error) -> PyErr {
     }
     let exception = PyErr::from_value(exception);
     if let Some(cause) = CAUSE.take().filter(|_| error.kind() == ErrorKind::CallbackFailed) {
+        // Ctrl-C and `sys.exit` end the program, not this call alone: nobody is to take them for a
+        // failure of the callback.
+        if !cause.is_instance_of::<PyException>(py) {
+            return cause;
+        }
         exception.set_cause(py, Some(cause));
     }
     exception

@@ -1,6 +1,6 @@
 //! `Subscription` and `Event`: what happens to a state, as it happens.
 
-use crate::args::page_in;
+use crate::args::{self, page_in};
 use crate::errors::{Failure, raise};
 use crate::state::State;
 use mmsb::{EventFilter, EventKind};
@@ -99,6 +99,9 @@ impl Subscription {
     ) -> PyResult<Subscription> {
         let mut filter = EventFilter { capacity, ..EventFilter::default() };
         if let Some(kinds) = kinds {
+            if kinds.is_empty() {
+                raise!(InvalidArgument, "kinds of events: none; there are {}", kind_names())
+            }
             let bit = |name: &String| kind_of(name).map(EventKind::bit);
             filter.kinds =
                 kinds.iter().map(bit).try_fold(0, |bits, bit| Ok::<_, PyErr>(bits | bit?))?;
@@ -130,11 +133,14 @@ impl Subscription {
 fn kind_of(name: &str) -> PyResult<EventKind> {
     match EventKind::ALL.iter().find(|kind| kind.name() == name) {
         Some(&kind) => Ok(kind),
-        None => {
-            let names: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
-            raise!(InvalidArgument, "a kind of event {name:?}; there are {}", names.join(", "))
-        }
+        None => raise!(InvalidArgument, "a kind of event {name:?}; there are {}", kind_names()),
     }
+}
+
+/// What may be asked for, in words.
+fn kind_names() -> String {
+    let names: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+    names.join(", ")
 }
 
 #[pymethods]
@@ -147,7 +153,11 @@ impl Subscription {
     /// ...     events.poll()
     /// []
     #[pyo3(signature = (limit = 1024))]
-    fn poll(&self, py: Python<'_>, limit: usize) -> Result<Vec<Event>, Failure> {
+    fn poll(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = args::limit)] limit: usize,
+    ) -> Result<Vec<Event>, Failure> {
         let told = py.detach(|| self.inner.poll(limit))?;
         Ok(told.into_iter().map(Event::from).collect())
     }

@@ -9,6 +9,7 @@ use crate::state::State;
 use crate::transaction::Trying;
 use mmsb::{Error, ErrorKind, ExecutorConfig, Lsn, Place, Relation};
 use parking_lot::Mutex;
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyList};
 use std::sync::Arc;
@@ -65,7 +66,13 @@ impl Program {
             let by = by.extract()?;
             return Ok(Program::step(slf, |program| _ = program.add_float(at, by)));
         }
-        let by = by.extract()?;
+        let by = by.extract().map_err(|cause: PyErr| {
+            if !cause.is_instance_of::<PyOverflowError>(by.py()) {
+                return cause;
+            }
+            let range = (i64::MIN, i64::MAX);
+            args::out_of(by, ErrorKind::InvalidArgument, "an amount to add", range)
+        })?;
         Ok(Program::step(slf, |program| _ = program.add(at, by)))
     }
 
@@ -220,7 +227,7 @@ impl Executor {
     fn submit(
         &self,
         py: Python<'_>,
-        programs: Vec<Py<Program>>,
+        #[pyo3(from_py_with = args::programs)] programs: Vec<Py<Program>>,
         source: &str,
     ) -> PyResult<Tickets> {
         let copy = |program: &Py<Program>| program.get().inner.lock().clone();
@@ -241,7 +248,11 @@ impl Executor {
     /// ...     lsns = workers.apply(deltas).wait()
     /// ...     {page.read() for page in pages}
     /// {b'done'}
-    fn apply(&self, py: Python<'_>, deltas: Vec<Py<Delta>>) -> PyResult<Tickets> {
+    fn apply(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = args::deltas)] deltas: Vec<Py<Delta>>,
+    ) -> PyResult<Tickets> {
         let deltas: Vec<mmsb::Delta> =
             deltas.iter().map(|delta| delta.get().inner.clone()).collect();
         self.submit_with(py, |executor| executor.submit_deltas(deltas))

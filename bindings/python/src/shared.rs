@@ -197,8 +197,12 @@ impl<T: Closable> Shared<T> {
             Ok(result) => Ok(result?),
             Err(held) if CALLBACKS.get() > 0 => {
                 *self.0.lock() = Some(held);
-                let message = format!("a progress callback cannot close its own {}", T::NAME);
-                Err(Error::new(ErrorKind::InvalidArgument, message).into())
+                // Of progress or of a page: the call around it would wait for itself.
+                let message = format!(
+                    "a callback cannot close the {} that calls it, nor one in use",
+                    T::NAME
+                );
+                Err(Error::new(ErrorKind::Reentered, message).into())
             }
             Err(held) => py.detach(|| wait_until_unused(held)),
         }

@@ -509,7 +509,7 @@ impl State {
     fn derive(
         slf: &Bound<'_, Self>,
         page: &Bound<'_, PyAny>,
-        parents: Vec<Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = args::parents)] parents: Vec<Bound<'_, PyAny>>,
         rule: &Bound<'_, PyAny>,
         dtype: Option<&Bound<'_, PyAny>>,
         name: Option<&str>,
@@ -625,7 +625,11 @@ impl State {
     }
 
     #[setter]
-    fn set_propagation_threads(&self, py: Python<'_>, threads: usize) -> Result<(), Failure> {
+    fn set_propagation_threads(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = args::propagation_threads)] threads: usize,
+    ) -> Result<(), Failure> {
         self.shared.short(py, |state| state.set_propagation_threads(threads))
     }
 
@@ -686,9 +690,9 @@ impl State {
     #[pyo3(signature = (*, kinds = None, pages = None, capacity = 65_536))]
     fn subscribe(
         slf: &Bound<'_, Self>,
-        kinds: Option<Vec<String>>,
-        pages: Option<Vec<Bound<'_, PyAny>>>,
-        capacity: usize,
+        #[pyo3(from_py_with = args::kinds)] kinds: Option<Vec<String>>,
+        #[pyo3(from_py_with = args::pages)] pages: Option<Vec<Bound<'_, PyAny>>>,
+        #[pyo3(from_py_with = args::capacity)] capacity: usize,
     ) -> PyResult<Subscription> {
         Subscription::new(slf, kinds, pages, capacity)
     }
@@ -739,7 +743,7 @@ impl State {
     fn transact(
         slf: &Bound<'_, Self>,
         function: &Bound<'_, PyAny>,
-        tries: u32,
+        #[pyo3(from_py_with = args::tries)] tries: u32,
         pause_max_ms: f64,
         source: &str,
         intent: Option<&str>,
@@ -767,10 +771,10 @@ impl State {
     ))]
     fn executor(
         slf: &Bound<'_, Self>,
-        workers: Option<usize>,
+        #[pyo3(from_py_with = args::workers)] workers: Option<usize>,
         pin: bool,
-        queue_max: usize,
-        tries: u32,
+        #[pyo3(from_py_with = args::queue_max)] queue_max: usize,
+        #[pyo3(from_py_with = args::tries)] tries: u32,
         pause_max_ms: f64,
     ) -> PyResult<Executor> {
         let trying = Trying { tries, pause_max_ms, source: "", intent: None };

@@ -643,7 +643,7 @@ impl Partition {
     fn transact(
         &self,
         function: &Bound<'_, PyAny>,
-        tries: u32,
+        #[pyo3(from_py_with = args::tries)] tries: u32,
         pause_max_ms: f64,
         source: &str,
         intent: Option<&str>,
