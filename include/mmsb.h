@@ -1807,9 +1807,9 @@ typedef struct {
  */
 typedef struct {
     /**
-     * Writes before it.
+     * Which one it is, of all in the process.
      */
-    uint32_t writes;
+    uint64_t id;
 } MmsbSavepoint;
 
 /**
@@ -2601,7 +2601,8 @@ MmsbStatus rust_tickets_ready(MmsbTickets tickets, bool *out);
 
 /**
  * Waits for all results, which are written to `results` in the order of what was submitted; `count`
- * is how many that was. Ends the tickets, `*tickets` becomes zero.
+ * is how many that was. `rust_result_message` tells more of those that failed. Ends the tickets,
+ * `*tickets` becomes zero.
  *
  * Errors: LengthMismatch if `count` is another number; then nothing is ended.
  *
@@ -2610,6 +2611,13 @@ MmsbStatus rust_tickets_ready(MmsbTickets tickets, bool *out);
  * initialised.
  */
 MmsbStatus rust_tickets_wait(MmsbTickets *tickets, MmsbResult *results, size_t count);
+
+/**
+ * The message of the result at place `at` of the calling thread's last `rust_tickets_wait`: one sentence
+ * that names the value and the limit. Never null; empty for what succeeded. Valid until the thread's next
+ * wait; not to be freed.
+ */
+const char *rust_result_message(size_t at);
 
 /**
  * Gives tickets up: what was submitted is done all the same. `*tickets` becomes zero. Null and zero
@@ -4181,7 +4189,7 @@ MmsbStatus rust_transaction_savepoint(MmsbTransaction transaction, MmsbSavepoint
  * Takes back all that was written after a savepoint, and the savepoints after it. What was read
  * stays read.
  *
- * Errors: InvalidArgument for one that was taken back.
+ * Errors: InvalidArgument for one that was taken back, or another transaction's.
  */
 MmsbStatus rust_transaction_rollback(MmsbTransaction transaction, MmsbSavepoint to);
 

@@ -111,7 +111,8 @@ pub struct Config {
     /// Bytes of older versions that open snapshots may hold together; a version counts its
     /// content, its metadata if that changed, and 128 bytes for what surrounds it. Beyond it the
     /// oldest snapshots that hold anything are ended, and reading from them fails with
-    /// `SnapshotTooOld`; writers never fail nor wait for it. Views and checkpoints are not ended.
+    /// `SnapshotTooOld`; writers never fail nor wait for it. Views and checkpoints are not ended. 0 ends
+    /// each snapshot at the first change of what it shows.
     pub version_bytes_max: u64,
 }
 

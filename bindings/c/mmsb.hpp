@@ -1351,6 +1351,11 @@ class Program : public detail::Owned<MmsbProgram, rust_program_free> {
     }
 };
 
+/// What became of one program or delta, and what is wrong with one that failed.
+struct Result : MmsbResult {
+    std::string message;
+};
+
 /// Where the results of what workers were given arrive.
 class Tickets : public detail::Owned<MmsbTickets, rust_tickets_free> {
   public:
@@ -1361,9 +1366,12 @@ class Tickets : public detail::Owned<MmsbTickets, rust_tickets_free> {
         return detail::fetch<bool>([&](auto out) { return rust_tickets_ready(raw_, out); });
     }
     /// Waits for all; ends the tickets.
-    std::vector<MmsbResult> wait() {
-        std::vector<MmsbResult> results(count_);
-        detail::check(rust_tickets_wait(&raw_, results.data(), results.size()));
+    std::vector<Result> wait() {
+        std::vector<MmsbResult> raw(count_);
+        detail::check(rust_tickets_wait(&raw_, raw.data(), raw.size()));
+        std::vector<Result> results;
+        for (std::size_t at = 0; at < raw.size(); ++at)
+            results.push_back({raw[at], rust_result_message(at)});
         return results;
     }
 
@@ -1623,7 +1631,7 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
         return SoftCheckpoint(detail::fetch<MmsbSoftCheckpoint>(
             [&](auto out) { return rust_state_soft_checkpoint(raw_, out); }));
     }
-    /// Makes content, metadata and existence of all pages what they were, as one group; epochs go on
+    /// Makes content, metadata, owners, edges and existence of all pages what they were, as one group; epochs go on
     /// growing. Returns its LSN, 0 if nothing is different. Marks made after `mark` are passed.
     Lsn revert(const SoftCheckpoint &mark, const Note &note = {}) {
         MmsbNote raw = note.raw();

@@ -246,10 +246,11 @@ function Base.wait(tickets::Tickets)
     ref, results = Ref(raw(tickets)), Vector{API.MmsbResult}(undef, tickets.count)
     tickets.handle = API.MmsbTickets(0)
     GC.@preserve results check(API.rust_tickets_wait(ref, pointer(results), length(results)))
+    # The messages are the thread's, until its next wait: no other task comes in between.
     return Union{UInt64,MMSBError}[
         result.status == API.MMSB_STATUS_OK ? result.lsn :
-        error_of(result.status, "what was submitted failed: code $(result.status)")
-        for result in results]
+        error_of(result.status, unsafe_string(API.rust_result_message(at - 1)))
+        for (at, result) in enumerate(results)]
 end
 
 Base.show(io::IO, e::Executor) = print(io, "Executor(", isopen(e) ? "open)" : "closed)")

@@ -30,7 +30,7 @@ pub struct MmsbDifference {
     pub page: u64,
     /// How it differs.
     pub kind: MmsbDifferenceKind,
-    /// `Changed`: metadata differs.
+    /// `Changed`: metadata differs, or owner, edges or rule.
     pub metadata: bool,
     /// `Changed`: stretches of content that differ, ascending; null for none.
     pub runs: *const MmsbRun,

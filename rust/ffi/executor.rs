@@ -12,7 +12,9 @@ use crate::state::{Executor, ExecutorConfig, Tickets};
 use crate::txn::{Place, Program, Relation};
 use crate::types::{Lsn, PageId};
 use parking_lot::Mutex;
-use std::ffi::c_char;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::{CString, c_char};
 
 type Arriving = Mutex<Tickets<Option<Lsn>>>;
 
@@ -52,7 +54,7 @@ pub struct MmsbExecutorConfig {
     pub workers: u32,
     /// Do not bind workers to cores.
     pub unpinned: bool,
-    /// Work that may wait for one worker; 0 for 1,024.
+    /// Work that may wait for one worker, what was submitted together as one; 0 for 1,024.
     pub queue_max: u32,
     /// How often what conflicts is tried again.
     pub retry: MmsbRetry,
@@ -282,8 +284,9 @@ pub unsafe extern "C" fn rust_executor_free(executor: *mut MmsbExecutor) -> Mmsb
     call(|| unsafe { take::<Executor>(executor.cast()) }.map(drop))
 }
 
-/// Ends the workers after what they are at; what waits is not begun, and its results are Cancelled.
-/// `*left` receives how much that was; it may be null. `*executor` becomes zero.
+/// Ends the workers after the program or deltas that they are at; what waits is not begun, and its results
+/// are Cancelled. `*left` receives how many programs and deltas that were; it may be null. `*executor`
+/// becomes zero.
 ///
 /// # Safety
 /// `executor` is null or valid for a read and a write, `left` null or valid for a write.
@@ -329,7 +332,7 @@ pub unsafe extern "C" fn rust_executor_workers(
 /// null is empty. Waits for room in the queues.
 ///
 /// Ownership: `out` is ended with `rust_tickets_wait` or `rust_tickets_free`.
-/// Errors: Closed. A program's own error is its result.
+/// Errors: Closed if the executor is. A program's own error is its result, Closed if the state is.
 ///
 /// # Safety
 /// `programs` is valid for `count` reads, `source` null or a zero-terminated string, `out` null or
@@ -408,7 +411,8 @@ pub unsafe extern "C" fn rust_tickets_ready(tickets: MmsbTickets, out: *mut bool
 }
 
 /// Waits for all results, which are written to `results` in the order of what was submitted; `count`
-/// is how many that was. Ends the tickets, `*tickets` becomes zero.
+/// is how many that was. `rust_result_message` tells more of those that failed. Ends the tickets,
+/// `*tickets` becomes zero.
 ///
 /// Errors: LengthMismatch if `count` is another number; then nothing is ended.
 ///
@@ -431,14 +435,36 @@ pub unsafe extern "C" fn rust_tickets_wait(
         }
         // SAFETY: a handle is one u64.
         let Some(arriving) = (unsafe { take::<Arriving>(tickets.cast()) })? else { return Ok(()) };
-        for (at, done) in results.iter_mut().zip(arriving.into_inner().wait()) {
-            *at = match done {
+        let mut messages = HashMap::new();
+        for (at, done) in arriving.into_inner().wait().into_iter().enumerate() {
+            results[at] = match done {
                 Ok(lsn) => MmsbResult { status: 0, lsn: lsn.map_or(0, |lsn| lsn.0) },
-                Err(error) => MmsbResult { status: error.kind().code(), lsn: 0 },
+                Err(error) => {
+                    let bytes = error.message().replace('\0', " ");
+                    messages.insert(at, CString::new(bytes).unwrap_or_default());
+                    MmsbResult { status: error.kind().code(), lsn: 0 }
+                }
             };
         }
+        MESSAGES.set(messages);
         Ok(())
     })
+}
+
+thread_local! {
+    /// Of what failed, by place, in the thread's last wait.
+    static MESSAGES: RefCell<HashMap<usize, CString>> = RefCell::default();
+}
+
+/// The message of the result at place `at` of the calling thread's last `rust_tickets_wait`: one sentence
+/// that names the value and the limit. Never null; empty for what succeeded. Valid until the thread's next
+/// wait; not to be freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn rust_result_message(at: usize) -> *const c_char {
+    let message = |messages: &RefCell<HashMap<usize, CString>>| {
+        messages.borrow().get(&at).map(|message| message.as_ptr())
+    };
+    MESSAGES.try_with(message).ok().flatten().unwrap_or(c"".as_ptr())
 }
 
 /// Gives tickets up: what was submitted is done all the same. `*tickets` becomes zero. Null and zero

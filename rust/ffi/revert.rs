@@ -30,7 +30,7 @@ pub unsafe extern "C" fn rust_state_soft_checkpoint(
     })
 }
 
-/// Makes content, metadata and existence of all pages what they were at a soft checkpoint: one
+/// Makes content, metadata, owners, edges and existence of all pages what they were at a soft checkpoint: one
 /// group, which is logged. Epochs go on growing, and ids given out since stay given out. The mark
 /// then stands here and can be gone back to again; marks made after it are passed. Other writers
 /// wait meanwhile. `*lsn` receives the group's LSN, 0 if nothing is different; `note` and `lsn` may

@@ -76,7 +76,8 @@ pub struct MmsbConfig {
     pub memory_bytes_max: u64,
     /// Bytes of older versions that open snapshots may hold together. Beyond it the oldest that
     /// hold anything are ended: reading from them is SnapshotTooOld. Writers never fail nor wait
-    /// for it; views and checkpoints are not ended.
+    /// for it; views and checkpoints are not ended. 0 ends each snapshot at the first change of what it
+    /// shows.
     pub version_bytes_max: u64,
 }
 

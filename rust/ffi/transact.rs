@@ -61,7 +61,7 @@ pub(super) unsafe fn retry_at(at: *const MmsbRetry) -> Result<Retry> {
 }
 
 /// Begins a transaction; `read_only`: one that may not write. What it reads is of one moment, with its
-/// own writes on top; what it writes happens when it commits, all or nothing. When another changed
+/// own writes on top; what derives from those is computed at the commit. What it writes happens when it commits, all or nothing. When another changed
 /// what it has read, the next call is Conflict, and so are all after it: begin anew (`rust_transact`
 /// does). One thread uses it at a time.
 ///
@@ -258,9 +258,11 @@ pub extern "C" fn rust_transaction_free_page(
     call(|| with(transaction, |transaction| transaction.free_page(PageId(page))))
 }
 
-/// Writes the `len` bytes at `bytes`, which are copied, from `offset` on.
+/// Writes the `len` bytes at `bytes`, which are copied, from `offset` on. What derives from the page is
+/// computed when the transaction commits: until then it shows what it was.
 ///
-/// Errors: PageNotFound, PageFreed, RangeOutOfBounds, NotOwner, Immutable, ReadOnly, TooLarge.
+/// Errors: PageNotFound, PageFreed, RangeOutOfBounds, NotOwner, Immutable, ReadOnly, TooLarge. Of a private
+/// page without its key, the commit is Sealed.
 ///
 /// # Safety
 /// `bytes` is valid for `len` reads.
@@ -499,6 +501,8 @@ unsafe fn attempt(
     let Some(body) = body else { bail!(NullHandle, "body is null") };
     check_note(note)?;
     let transaction = keep(transaction)?;
+    // What stands there afterwards is of a call of the body's.
+    let _ = handle::with_message(Vec::clear);
     // SAFETY: the caller's promise.
     let status = unsafe { body(context, transaction) };
     let mut transaction = handle::remove::<Held>(transaction.id)?.into_inner();
@@ -511,12 +515,10 @@ unsafe fn attempt(
 /// The error that a body's status stands for, with the message of the call that it comes from.
 #[cold]
 fn said(status: c_int) -> Error {
-    match ErrorKind::from_code(status) {
-        Some(kind) => Error::new(kind, last_message()),
-        None => {
-            Error::new(ErrorKind::Cancelled, format!("the transaction's body returned {status}"))
-        }
-    }
+    let kind = ErrorKind::from_code(status);
+    let message = Some(last_message()).filter(|message| kind.is_some() && !message.is_empty());
+    let message = message.unwrap_or_else(|| format!("the transaction's body returned {status}"));
+    Error::new(kind.unwrap_or(ErrorKind::Cancelled), message)
 }
 
 fn last_message() -> String {

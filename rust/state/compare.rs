@@ -32,7 +32,7 @@ pub enum Difference {
     /// Both have it.
     Changed {
         /// Stretches of content that differ, ascending. Few equal bytes between two are part of a
-        /// stretch, as in a delta. Of a private page, all of it. Empty if only metadata differs.
+        /// stretch, as in a delta. Of a private page, all of it. Empty if only metadata, owner, edges or rule differ.
         runs: Vec<Run>,
         /// Metadata, parents or ownership differ.
         meta: bool,

@@ -31,6 +31,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Most workers of one executor.
 pub const WORKERS_MAX: usize = 64;
@@ -42,7 +43,8 @@ pub struct ExecutorConfig {
     pub workers: usize,
     /// Bind each worker to a core of its own, as far as there are cores.
     pub pin: bool,
-    /// Work that may wait for one worker; who submits more waits for room. At least 1.
+    /// Work that may wait for one worker, what was submitted together as one; who submits more waits
+    /// for room. At least 1.
     pub queue_max: usize,
     /// How often, and with which pauses, what conflicts is tried again.
     pub retry: Retry,
@@ -67,15 +69,59 @@ const AHEAD: usize = 2;
 type Job = Box<dyn FnOnce(&mut Hands) + Send>;
 
 /// What stands in a queue.
-enum Work {
+struct Work {
+    task: Task,
+    pieces: Pieces,
+}
+
+enum Task {
     Own(Job),
     Across(Seat),
+}
+
+/// What whoever submitted it counts it as.
+enum Pieces {
+    Are(usize),
+    /// A worker's share of deltas.
+    Share(Arc<Shares>, usize),
+}
+
+impl Pieces {
+    fn count(&self) -> usize {
+        match self {
+            Pieces::Are(count) => *count,
+            Pieces::Share(shares, owner) => shares.of(*owner).count(),
+        }
+    }
 }
 
 /// What a worker has to work with.
 struct Hands {
     partition: Partition,
     retry: Retry,
+    stopping: Arc<Stopping>,
+}
+
+/// That an executor stops, and what was not begun for it and is not counted in a queue.
+#[derive(Default)]
+struct Stopping {
+    now: AtomicBool,
+    left: AtomicUsize,
+}
+
+impl Hands {
+    /// Refuses what is not begun yet, once the executor stops.
+    fn check_going_on(&self) -> Result<()> {
+        if self.stopping.now.load(Ordering::Relaxed) {
+            self.stopping.left.fetch_add(1, Ordering::Relaxed);
+            return Err(not_begun());
+        }
+        Ok(())
+    }
+}
+
+fn not_begun() -> Error {
+    Error::new(ErrorKind::Cancelled, "the executor was stopped before the work began")
 }
 
 #[derive(Default)]
@@ -102,6 +148,7 @@ struct Desk {
 struct Meeting {
     seats: Mutex<Seats>,
     over: Condvar,
+    stopping: Arc<Stopping>,
 }
 
 /// One worker's place in a meeting. Given up, it ends the meeting for all.
@@ -145,6 +192,7 @@ pub struct Executor {
     queue_max: usize,
     /// The cores that the first workers are bound to.
     cores: Vec<usize>,
+    stopping: Arc<Stopping>,
 }
 
 /// Where the result of submitted work arrives.
@@ -205,8 +253,7 @@ impl<R> Answering<R> {
 
 impl<R> Drop for Answering<R> {
     fn drop(&mut self) {
-        let message = "the executor was stopped before the work began";
-        self.send(Ok(Err(Error::new(ErrorKind::Cancelled, message))));
+        self.send(Ok(Err(not_begun())));
     }
 }
 
@@ -233,11 +280,13 @@ impl State {
             order: Mutex::default(),
             queue_max,
             cores: if config.pin { cores::allowed() } else { Vec::new() },
+            stopping: Arc::default(),
         };
         executor.cores.truncate(workers);
         for (at, partition) in partitions.into_iter().enumerate() {
             let (desks, core) = (executor.desks.clone(), executor.cores.get(at).copied());
-            let hands = Hands { partition, retry: config.retry };
+            let stopping = executor.stopping.clone();
+            let hands = Hands { partition, retry: config.retry, stopping };
             let body = move || {
                 core.into_iter().for_each(cores::bind);
                 work(&desks[at], hands);
@@ -278,9 +327,9 @@ fn work(desk: &Desk, mut hands: Hands) {
         queue.busy = true;
         drop(queue);
         desk.room.notify_one();
-        match next {
-            Work::Own(job) => job(&mut hands),
-            Work::Across(mut seat) => {
+        match next.task {
+            Task::Own(job) => job(&mut hands),
+            Task::Across(mut seat) => {
                 seat.0.take().iter().for_each(|meeting| meeting.attend(&mut hands))
             }
         }
@@ -311,6 +360,7 @@ impl Meeting {
         seats.over = true;
         let not_begun = seats.job.take();
         drop(seats);
+        self.stopping.left.fetch_add(not_begun.iter().count(), Ordering::Relaxed);
         drop(not_begun);
         self.over.notify_all();
     }
@@ -380,13 +430,17 @@ impl Executor {
     fn submit_job<R: Send + 'static>(
         &self,
         partition: usize,
+        pieces: usize,
         body: impl FnOnce(&mut Hands) -> Result<R> + Send + 'static,
     ) -> Result<Ticket<R>> {
         let (ticket, answering) = Ticket::new();
         let job: Job = Box::new(move |hands| {
             answering.answer(catch_unwind(AssertUnwindSafe(|| body(hands))));
         });
-        self.put(self.desk(partition)?, Work::Own(job))?;
+        self.put(
+            self.desk(partition)?,
+            Work { task: Task::Own(job), pieces: Pieces::Are(pieces) },
+        )?;
         Ok(ticket)
     }
 
@@ -402,7 +456,7 @@ impl Executor {
         mut body: impl FnMut(&mut Transaction<'_>) -> Result<R> + Send + 'static,
     ) -> Result<Ticket<(R, Option<Lsn>)>> {
         let source = source.into();
-        self.submit_job(partition, move |hands| {
+        self.submit_job(partition, 1, move |hands| {
             hands.partition.transact(Note::from(source.as_str()), hands.retry, &mut body)
         })
     }
@@ -439,10 +493,13 @@ impl Executor {
         }
         let desks: Vec<&Desk> = concerned.iter().map(|&at| self.desk(at)).collect::<Result<_>>()?;
         let seats = Seats { missing: desks.len(), job: Some(job), over: false };
-        let meeting = Arc::new(Meeting { seats: Mutex::new(seats), over: Condvar::new() });
+        let (seats, stopping) = (Mutex::new(seats), self.stopping.clone());
+        let meeting = Arc::new(Meeting { seats, over: Condvar::new(), stopping });
         let _in_order = self.order.lock();
-        let seat = || Work::Across(Seat(Some(meeting.clone())));
-        desks.into_iter().try_for_each(|desk| self.put(desk, seat()))
+        // Not begun, it is counted where it ends: once, however many wait for it.
+        let seat = || Task::Across(Seat(Some(meeting.clone())));
+        let work = || Work { task: seat(), pieces: Pieces::Are(0) };
+        desks.into_iter().try_for_each(|desk| self.put(desk, work()))
     }
 
     /// Has workers run encoded transactions: those of one partition in the order in which they stand
@@ -491,10 +548,12 @@ impl Executor {
             return Ok(());
         }
         let source = source.to_owned();
-        let ticket = self.submit_job(owner, move |hands| {
+        let ticket = self.submit_job(owner, programs.len(), move |hands| {
             let run = |(at, program): (usize, Program)| {
                 let body = |t: &mut Transaction<'_>| program.run(&mut Running(t));
-                let done = hands.partition.transact(source.as_str().into(), hands.retry, body);
+                let done = hands.check_going_on().and_then(|()| {
+                    hands.partition.transact(source.as_str().into(), hands.retry, body)
+                });
                 (at, done.map(|((), lsn)| lsn))
             };
             Ok(programs.into_iter().map(run).collect())
@@ -552,6 +611,7 @@ impl Executor {
         let shares = Arc::new(Shares::new(self, deltas));
         let concerned = shares.concerned();
         for owner in self.waking_order().filter(|owner| concerned & 1 << owner != 0) {
+            let pieces = Pieces::Share(shares.clone(), owner);
             let shares = shares.clone();
             let (ticket, answering) = Ticket::new();
             // The last worker to drop the deltas has all their memory to give back: not before the
@@ -559,7 +619,7 @@ impl Executor {
             let job: Job = Box::new(move |hands| {
                 answering.answer(catch_unwind(AssertUnwindSafe(|| Ok(shares.apply(hands)))));
             });
-            self.put(self.desk(owner)?, Work::Own(job))?;
+            self.put(self.desk(owner)?, Work { task: Task::Own(job), pieces })?;
             tickets.parts.push(Part::Many(ticket));
         }
         Ok(tickets)
@@ -586,12 +646,13 @@ impl Executor {
 
     fn close(&mut self, stop: bool) -> usize {
         let mut left = 0;
+        self.stopping.now.store(stop, Ordering::Relaxed);
         for desk in &*self.desks {
             let mut queue = desk.queue.lock();
             queue.closed = true;
             if stop {
                 queue.stopped = true;
-                left += queue.work.len();
+                left += queue.work.iter().map(|work| work.pieces.count()).sum::<usize>();
             }
             drop(queue);
             desk.work.notify_all();
@@ -601,11 +662,12 @@ impl Executor {
             // A worker catches what its work panics with.
             let _ = worker.join();
         }
-        left
+        left + self.stopping.left.load(Ordering::Relaxed)
     }
 
-    /// Stops: what a worker is at is finished, what waits is not begun, and its tickets say
-    /// `Cancelled`. Returns how much that was.
+    /// Stops: the transaction, program or deltas that a worker is at are finished, what waits is not
+    /// begun, and its tickets say `Cancelled`. Returns how many transactions, programs and deltas that
+    /// were.
     pub fn stop(mut self) -> usize {
         self.close(true)
     }
@@ -663,6 +725,11 @@ impl Shares {
             }
         }
         concerned
+    }
+
+    /// The places of a worker's deltas.
+    fn of(&self, owner: usize) -> impl Iterator<Item = usize> {
+        (0..self.deltas.len()).filter(move |&at| self.owner(at) == owner)
     }
 
     fn apply(&self, hands: &Hands) -> Numbered<Option<Lsn>> {
@@ -753,8 +820,7 @@ impl<R> Tickets<R> {
                 }
             }
         }
-        let not_begun = || Err(Error::new(ErrorKind::Cancelled, "the executor was stopped before"));
-        results.into_iter().map(|result| result.unwrap_or_else(not_begun)).collect()
+        results.into_iter().map(|result| result.unwrap_or_else(|| Err(not_begun()))).collect()
     }
 }
 

@@ -129,8 +129,9 @@ impl State {
         Ok(SoftCheckpoint { core: core.clone(), mark })
     }
 
-    /// Makes content, metadata and existence of all pages what they were at a soft checkpoint: one
-    /// group, which is logged. Epochs go on growing, and ids given out since stay given out.
+    /// Makes content, metadata, owners, edges and existence of all pages what they were at a soft
+    /// checkpoint: one group, which is logged. What was frozen since is not any more. Epochs go on
+    /// growing, and ids given out since stay given out.
     /// Returns the group's LSN; `None` if nothing is different. The mark then stands here: it can
     /// be gone back to again. Marks made after it are passed.
     ///

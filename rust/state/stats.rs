@@ -74,38 +74,40 @@ pub struct Stats {
     pub memory: MemoryStats,
 }
 
+/// Calls `visit` with each number: its name, whether it only grows while the state is open (a counter) or
+/// not (a gauge), and its value.
 macro_rules! for_each_number {
     ($stats:expr, $visit:expr) => {{
         let (stats, visit) = ($stats, $visit);
-        visit("pages", stats.pages);
-        visit("page_bytes", stats.page_bytes);
-        visit("frame_bytes", stats.frame_bytes);
-        visit("versions", stats.versions);
-        visit("version_bytes", stats.version_bytes);
-        visit("snapshots", stats.snapshots);
-        visit("oldest_snapshot_lsn", stats.oldest_snapshot_lsn.0);
-        visit("snapshot_bytes", stats.snapshot_bytes);
-        visit("snapshots_too_old", stats.snapshots_too_old);
-        visit("next_page_id", stats.next_page_id);
-        visit("records", stats.records);
-        visit("record_bytes", stats.record_bytes);
-        visit("pending_bytes", stats.pending_bytes);
-        visit("unsynced_bytes", stats.unsynced_bytes);
-        visit("lanes", stats.lanes);
-        visit("segments", stats.segments);
-        visit("log_bytes", stats.log_bytes);
-        visit("history_floor", stats.history_floor.0);
-        visit("written_lsn", stats.written_lsn.0);
-        visit("durable_lsn", stats.durable_lsn.0);
-        visit("checkpoint_lsn", stats.checkpoint_lsn.0);
-        visit("checkpoints", stats.checkpoints);
-        visit("recovered_records", stats.recovered_records);
-        visit("torn_bytes", stats.torn_bytes);
-        visit("transactions_owned", stats.transactions.owned);
-        visit("transactions_shared", stats.transactions.shared);
-        visit("transactions_sealed", stats.transactions.sealed);
-        visit("transaction_conflicts", stats.transactions.conflicts);
-        visit("transactions_exhausted", stats.transactions.exhausted);
+        visit("pages", "gauge", stats.pages);
+        visit("page_bytes", "gauge", stats.page_bytes);
+        visit("frame_bytes", "gauge", stats.frame_bytes);
+        visit("versions", "gauge", stats.versions);
+        visit("version_bytes", "gauge", stats.version_bytes);
+        visit("snapshots", "gauge", stats.snapshots);
+        visit("oldest_snapshot_lsn", "gauge", stats.oldest_snapshot_lsn.0);
+        visit("snapshot_bytes", "gauge", stats.snapshot_bytes);
+        visit("snapshots_too_old", "counter", stats.snapshots_too_old);
+        visit("next_page_id", "gauge", stats.next_page_id);
+        visit("records", "counter", stats.records);
+        visit("record_bytes", "counter", stats.record_bytes);
+        visit("pending_bytes", "gauge", stats.pending_bytes);
+        visit("unsynced_bytes", "gauge", stats.unsynced_bytes);
+        visit("lanes", "gauge", stats.lanes);
+        visit("segments", "gauge", stats.segments);
+        visit("log_bytes", "gauge", stats.log_bytes);
+        visit("history_floor", "gauge", stats.history_floor.0);
+        visit("written_lsn", "gauge", stats.written_lsn.0);
+        visit("durable_lsn", "gauge", stats.durable_lsn.0);
+        visit("checkpoint_lsn", "gauge", stats.checkpoint_lsn.0);
+        visit("checkpoints", "gauge", stats.checkpoints);
+        visit("recovered_records", "gauge", stats.recovered_records);
+        visit("torn_bytes", "gauge", stats.torn_bytes);
+        visit("transactions_owned", "counter", stats.transactions.owned);
+        visit("transactions_shared", "counter", stats.transactions.shared);
+        visit("transactions_sealed", "counter", stats.transactions.sealed);
+        visit("transaction_conflicts", "counter", stats.transactions.conflicts);
+        visit("transactions_exhausted", "counter", stats.transactions.exhausted);
     }};
 }
 
@@ -114,7 +116,7 @@ impl Stats {
     /// and `memory`, an object as of [`MemoryStats::to_json`].
     pub fn to_json(&self) -> String {
         let mut json = serde_json::Map::new();
-        for_each_number!(self, &mut |name: &str, value: u64| {
+        for_each_number!(self, &mut |name: &str, _, value: u64| {
             json.insert(name.to_owned(), value.into());
         });
         for (name, latency) in self.latencies() {
@@ -129,9 +131,10 @@ impl Stats {
         serde_json::Value::Object(json).to_string()
     }
 
-    /// The stats in the text format that Prometheus reads: a gauge for each number, named
-    /// `mmsb_` and its name, and for each latency a summary in seconds, `mmsb_…_seconds`. `labels`
-    /// are added to each line.
+    /// The stats in the text format that Prometheus reads: a counter or gauge for each number, named
+    /// `mmsb_` and its name, those of the heap `mmsb_memory_…`; and for each latency a summary in
+    /// seconds, `mmsb_…_seconds`, with the longest beside it, `mmsb_…_seconds_max`. `labels` are added to
+    /// each line.
     ///
     /// # Source
     /// Prometheus' text-based exposition format, version 0.0.4.
@@ -151,9 +154,13 @@ impl Stats {
             if all.is_empty() { String::new() } else { format!("{{{}}}", all.join(",")) }
         };
         let (plain, mut text) = (labelled(None), String::new());
-        for_each_number!(self, &mut |name: &str, value: u64| {
-            text += &format!("# TYPE mmsb_{name} gauge\nmmsb_{name}{plain} {value}\n");
-        });
+        let mut add = |name: &str, kind: &str, value: u64| {
+            text += &format!("# TYPE mmsb_{name} {kind}\nmmsb_{name}{plain} {value}\n");
+        };
+        for_each_number!(self, &mut add);
+        for (name, value) in self.memory.numbers() {
+            add(&format!("memory_{name}"), "gauge", value);
+        }
         for (name, latency) in self.latencies() {
             let name = format!("mmsb_{name}_seconds");
             let seconds = |ns: u64| ns as f64 / 1e9;
@@ -164,6 +171,8 @@ impl Stats {
             }
             let sum = seconds(latency.mean_ns) * latency.count as f64;
             text += &format!("{name}_sum{plain} {sum}\n{name}_count{plain} {}\n", latency.count);
+            let max = seconds(latency.max_ns);
+            text += &format!("# TYPE {name}_max gauge\n{name}_max{plain} {max}\n");
         }
         text
     }

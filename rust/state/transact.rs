@@ -49,7 +49,8 @@ const LOOKED_AT_MAX: usize = 16;
 /// Reads and writes that happen at one moment, as one group of the log, or not at all.
 ///
 /// Dropped, or [given up](Transaction::abort), it leaves nothing. Whatever it reads is of one moment,
-/// with its own writes on top. When another changed what it has read, the next call fails with
+/// with its own writes on top; what derives from the pages that it writes is computed when it commits,
+/// and shows what it was until then. When another changed what it has read, the next call fails with
 /// `Conflict`, as do all after it: it is to be begun anew, which [`State::transact`] does.
 ///
 /// # Errors
@@ -696,7 +697,7 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     /// `PageNotFound`, `PageFreed`, `RangeOutOfBounds`, `NotOwner`, `Immutable`; `TooLarge` beyond
-    /// 4 GiB in all.
+    /// 4 GiB in all; at the commit `Sealed`, of a private page without its key.
     #[inline]
     pub fn write(&mut self, id: PageId, offset: u64, bytes: &[u8]) -> Result<()> {
         let at = self.change(id)?;

@@ -195,7 +195,7 @@ static void bodies_are_tried_again_and_may_give_up(void) {
     move.interfere = 0, move.fail_with = 12345;
     FAILS(CANCELLED, rust_transact(state, NULL, NULL, move_one, &move, NULL), "12345");
     move.fail_with = MMSB_STATUS_INVALID_ARGUMENT;
-    FAILS(INVALID_ARGUMENT, rust_transact(state, NULL, NULL, move_one, &move, NULL), "");
+    FAILS(INVALID_ARGUMENT, rust_transact(state, NULL, NULL, move_one, &move, NULL), "returned 104");
     EQ(value_of(move.to), 1);
     FAILS(NULL_HANDLE, rust_transact(state, NULL, NULL, NULL, NULL, NULL), "body");
     OK(rust_state_close(&state));
@@ -308,6 +308,8 @@ static void workers_answer_every_program(void) {
     EQ(results[0].status, MMSB_STATUS_OK);
     EQ(results[1].status, MMSB_STATUS_OK);
     EQ(results[2].status, MMSB_STATUS_CONDITION_FAILED);
+    CHECK(strstr(rust_result_message(2), "page") != NULL);
+    CHECK(rust_result_message(0)[0] == 0 && rust_result_message(4)[0] == 0);
     EQ(results[3].status, MMSB_STATUS_OK);
     CHECK(results[3].lsn > 0);
     EQ(value_of(pages[0]), 6);

@@ -177,6 +177,7 @@ void workers() {
     auto results = tickets.wait();
     EQ(results[0].status, MMSB_STATUS_OK);
     EQ(results[1].status, MMSB_STATUS_CONDITION_FAILED);
+    CHECK(results[0].message.empty() && results[1].message.find("page") != std::string::npos);
     mmsb::Program again(programs[0].bytes());
     again.add_float(at, 1.0).write(at, "12345678").compare_and_swap(at, "1", "2");
     CHECK(again.bytes().size() > programs[0].bytes().size());

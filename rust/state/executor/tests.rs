@@ -133,7 +133,7 @@ fn submit_all(executor: &Arc<Executor>, seed: u64, log: &Log) -> Vec<Submitted> 
     std::mem::take(&mut *all.lock())
 }
 
-/// Ends the executor. Returns how much was left in its queues.
+/// Ends the executor. Returns how much was not begun.
 fn end(executor: Executor, over: Over, submitted: &[Submitted], random: &mut Prng) -> usize {
     match over {
         Over::Dropped => drop(executor),
@@ -174,7 +174,7 @@ fn live(seed: u64) -> Over {
     }
     check_order(&log);
     let begun = log.lock().len();
-    assert!(begun <= count && begun + left >= count, "{begun} begun, {left} left of {count}");
+    assert_eq!(begun + left, count, "{begun} begun, {left} left");
     for (at, sum) in (0..).zip(sums) {
         let content = state.read_all(PageId(at + 1)).unwrap();
         assert_eq!(content, u64::to_le_bytes(sum));

@@ -228,7 +228,7 @@ fn dropping_it_does_all_that_waits_and_stopping_it_says_what_was_left() {
             let stopping = std::thread::spawn(move || executor.stop());
             std::thread::sleep(Duration::from_millis(20));
             drop(release);
-            assert!(stopping.join().unwrap() >= 21);
+            assert_eq!(stopping.join().unwrap(), 21);
             for ticket in tickets {
                 assert_eq!(ticket.wait().unwrap_err().kind(), ErrorKind::Cancelled);
             }
@@ -243,6 +243,46 @@ fn dropping_it_does_all_that_waits_and_stopping_it_says_what_was_left() {
         }
         assert!(state.partition(0).is_ok(), "partitions are given back");
     }
+}
+
+/// Also of what was submitted together, and of what workers were at.
+#[test]
+fn stopping_counts_what_was_not_begun_piece_by_piece() {
+    let state = memory();
+    let pages = owned(&state, 2);
+    for wait in [0, 1, 3] {
+        let executor = executor(&state, 2);
+        let add = |n: usize| {
+            let mut program = Program::new();
+            program.add(place(pages[n % 2]), 1);
+            program
+        };
+        let before = value(&state, pages[0]) + value(&state, pages[1]);
+        let submit =
+            |count| executor.submit_programs((0..count).map(add).collect(), "adds").unwrap();
+        let tickets = [submit(30_000), submit(10)];
+        std::thread::sleep(Duration::from_millis(wait));
+        let left = executor.stop();
+        let results = tickets.into_iter().flat_map(|tickets| tickets.wait());
+        let (done, not): (Vec<_>, Vec<_>) = results.partition(Result::is_ok);
+        assert!(not.iter().all(|not| not.as_ref().unwrap_err().kind() == ErrorKind::Cancelled));
+        assert_eq!((not.len(), done.len() + not.len()), (left, 30_010));
+        let after = value(&state, pages[0]) + value(&state, pages[1]);
+        assert_eq!(after - before, done.len() as u64);
+    }
+    let executor = executor(&state, 2);
+    let shared = state.create_page(8, Note::NONE).unwrap();
+    let release = block(&executor, shared.0 as usize % 2);
+    let deltas = (0..7u8).map(|n| Delta::dense(shared, [n + 1; 8]).unwrap()).collect();
+    let tickets = executor.submit_deltas(deltas).unwrap();
+    let stopping = std::thread::spawn(move || executor.stop());
+    std::thread::sleep(Duration::from_millis(20));
+    drop(release);
+    assert_eq!(stopping.join().unwrap(), 7);
+    let cancelled = |result: &mmsb::Result<_>| {
+        result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Cancelled)
+    };
+    assert!(tickets.wait().iter().all(cancelled));
 }
 
 #[test]

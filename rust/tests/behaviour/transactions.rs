@@ -319,6 +319,15 @@ fn what_became_of_transactions_is_counted() {
     let text = after.to_prometheus(&[("state", "a \"b\"")]);
     assert!(text.contains("mmsb_transactions_owned{state=\"a \\\"b\\\"\"} 100\n"), "{text}");
     assert!(text.contains("mmsb_transaction_seconds{state=\"a \\\"b\\\"\",quantile=\"0.5\"}"));
+    for line in [
+        "# TYPE mmsb_transactions_owned counter",
+        "# TYPE mmsb_pages gauge",
+        "# TYPE mmsb_memory_in_use gauge",
+        "# TYPE mmsb_transaction_seconds summary",
+        "# TYPE mmsb_transaction_seconds_max gauge",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line} in {text}");
+    }
     assert!(after.to_json().contains("\"transactions_shared\""));
 }
 
