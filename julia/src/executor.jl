@@ -29,16 +29,22 @@ place((page, offset)::Pair) = API.MmsbPlace(page_id(page), natural(offset, "offs
 """
     add!(program, page => offset, by)
 
-A step: the number at a place grows, a 64-bit integer (wrapping) by an `Integer`, a `Float64` by an
-`AbstractFloat`.
+A step: the number at a place grows, a 64-bit integer (wrapping) by an `Integer`, -2^63 to 2^63 - 1, a
+`Float64` by an `AbstractFloat`.
+
+Errors: `InvalidArgumentError` for what is no `Int64`, or is finite and too large for a `Float64`.
 """
 function add!(p::Program, at::Pair, by::Integer)
-    GC.@preserve p check(API.rust_program_add(raw(p), place(at), by % Int64))
+    amount = within(by, typemin(Int64), typemax(Int64), "by") % Int64
+    GC.@preserve p check(API.rust_program_add(raw(p), place(at), amount))
     return p
 end
 
 function add!(p::Program, at::Pair, by::AbstractFloat)
-    GC.@preserve p check(API.rust_program_add_float(raw(p), place(at), Float64(by)))
+    amount = Float64(by)
+    isfinite(by) && !isfinite(amount) &&
+        refuse_number(by, -floatmax(Float64), floatmax(Float64), "by", InvalidArgumentError)
+    GC.@preserve p check(API.rust_program_add_float(raw(p), place(at), amount))
     return p
 end
 

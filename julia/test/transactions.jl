@@ -178,6 +178,29 @@ end
     end
 end
 
+@testset "numbers that a step cannot hold are refused" begin
+    program = Program()
+    for by in (big"2"^70, Int128(2)^64 + 5, UInt64(2)^63, -big"2"^63 - 1)
+        @test throws(() -> add!(program, 1 => 0, by), InvalidArgumentError, "by is $by",
+                     typemin(Int64), typemax(Int64))
+    end
+    @test throws(() -> add!(program, 1 => 0, big"1e400"), InvalidArgumentError, "by is 1.0", "e+400",
+                 floatmax(Float64))
+    for n in (-1, big"2"^64)
+        @test throws(() -> move_amount!(program, 1 => 0, 2 => 0, n), InvalidArgumentError,
+                     "amount is $n", typemax(UInt64))
+        @test throws(() -> require!(program, 1 => 0, :(<), n), InvalidArgumentError, "value is $n",
+                     typemax(UInt64))
+        @test throws(() -> add!(program, 1 => n, 1), InvalidArgumentError, "offset is $n")
+        @test throws(() -> write_at!(program, n => 0, [1]), PageNotFoundError, "page $n")
+    end
+    @test isempty(program_bytes(program))
+    for by in (typemin(Int64), typemax(Int64), big"5", true, Inf)
+        @test add!(program, 1 => 0, by) === program
+    end
+    @test length(program_bytes(program)) == 5 * 25
+end
+
 @testset "a transaction that was forgotten leaves nothing" begin
     MMSBState() do state
         a = counter(state, 1)
