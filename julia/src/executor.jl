@@ -2,17 +2,21 @@
 
 """
     Program()
+    Program(bytes)
 
 A transaction whose steps are done in order, all or none, by the workers of an
 [`Executor`](@ref): [`add!`](@ref), [`write_at!`](@ref), [`compare_and_swap!`](@ref),
 [`move_amount!`](@ref), [`require!`](@ref). A place is a pair `page => offset`, bytes from the
-page's start.
+page's start. The second form makes one of what [`program_bytes`](@ref) gave, copied; steps can be added.
+
+Errors: `InvalidArgumentError` for bytes that are no program, with the place in them.
 
 ```julia
 program = Program()
 add!(program, 1 => 0, 5)
 require!(program, 1 => 0, :(<=), 100)
-@assert program_bytes(program)[1] == 1
+bytes = program_bytes(program)
+@assert bytes[1] == 1 && program_bytes(Program(bytes)) == bytes
 ```
 """
 mutable struct Program <: Handle
@@ -20,6 +24,14 @@ mutable struct Program <: Handle
 
     Program() = finalizer(finalize_handle,
                           new(obtain(API.rust_program_new, API.MmsbProgram)))
+
+    function Program(bytes)
+        data = memory(bytes)
+        handle = GC.@preserve data obtain(API.MmsbProgram) do out
+            API.rust_program_from_bytes(address(data), bytecount(data), out)
+        end
+        return finalizer(finalize_handle, new(handle))
+    end
 end
 
 free(::Program, ref) = API.rust_program_free(ref)
@@ -107,7 +119,7 @@ end
 """
     program_bytes(program)::Vector{UInt8}
 
-The steps as bytes.
+The steps as bytes, of which [`Program`](@ref) makes the same again.
 """
 program_bytes(p::Program) = GC.@preserve p filled(UInt8) do buffer, capacity, len
     API.rust_program_bytes(raw(p), buffer, capacity, len)

@@ -178,6 +178,27 @@ end
     end
 end
 
+@testset "a program and its bytes" begin
+    program = require!(add!(Program(), 1 => 0, -5), 1 => 0, :(>=), 3)
+    bytes = program_bytes(program)
+    for same in (bytes, view(bytes, 1:length(bytes)), String(copy(bytes)))
+        @test program_bytes(Program(same)) == bytes
+    end
+    @test isempty(program_bytes(Program(UInt8[]))) && isempty(program_bytes(Program("")))
+    @test throws(() -> Program(bytes[1:30]), InvalidArgumentError, "from 25 on")
+    @test throws(() -> Program(view(bytes, 1:2:10)), InvalidArgumentError, "without gaps")
+    @test throws(() -> Program(5), InvalidArgumentError, "Int64")
+    MMSBState() do state
+        id = counter(state, 10)
+        again = write_at!(Program(bytes), id => 0, [7])
+        fill!(bytes, 0x00)
+        results = Executor(state; workers=1, pin=false) do workers
+            wait(submit(workers, [add!(Program(), id => 0, 1), again]))
+        end
+        @test all(lsn -> lsn isa UInt64, results) && number(state, id) == 7
+    end
+end
+
 @testset "numbers that a step cannot hold are refused" begin
     program = Program()
     for by in (big"2"^70, Int128(2)^64 + 5, UInt64(2)^63, -big"2"^63 - 1)
