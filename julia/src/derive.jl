@@ -287,6 +287,9 @@ function propagation(state::MMSBState)
     return first(PROPAGATION[out[] + 1])
 end
 
+"As the library has it."
+const THREADS_MAX = 64
+
 """
     set_propagation_threads!(state, threads)
 
@@ -306,7 +309,7 @@ end
 """
 function set_propagation_threads!(state::MMSBState, threads::Integer)
     GC.@preserve state check(API.rust_propagate_set_threads(
-        raw(state), natural(threads, "threads")))
+        raw(state), within(threads, 1, THREADS_MAX, "threads")))
     return nothing
 end
 

@@ -125,6 +125,9 @@ program_bytes(p::Program) = GC.@preserve p filled(UInt8) do buffer, capacity, le
     API.rust_program_bytes(raw(p), buffer, capacity, len)
 end
 
+"As the library has it."
+const WORKERS_MAX = 64
+
 """
     Executor(state; workers=0, pin=true, queue_max=0, tries=0, pause_max=0)
     Executor(use, state; …)
@@ -134,10 +137,10 @@ Worker threads of the library that each hold a partition, from 0 on, and run wha
 calls `use(executor)`, closes it whatever happens and returns what `use` returned.
 
 - `workers`: 1 to 64; 0 is one per core. `pin`: bind each to a core of its own.
-- `queue_max`: how much may wait for one worker, 0 is 1,024; who submits more waits.
-- `tries`, `pause_max` (seconds): for what conflicts, as for [`transact`](@ref).
+- `queue_max`: how much may wait for one worker, up to 2^32 - 1; 0 is 1,024; who submits more waits.
+- `tries`, `pause_max` (seconds): for what conflicts, as for [`transact`](@ref); 0 is what is usual there.
 
-Errors: `SizeOutOfRangeError`, `PartitionInUseError`.
+Errors: `SizeOutOfRangeError`, `PartitionInUseError`, `InvalidArgumentError` for `tries` and `pause_max`.
 
 ```julia
 MMSBState() do state
@@ -160,9 +163,12 @@ mutable struct Executor <: Handle
 
     function Executor(state::MMSBState; workers::Integer=0, pin::Bool=true, queue_max::Integer=0,
                       tries::Integer=0, pause_max::Real=0)
-        retry = API.MmsbRetry(tries, round(UInt32, pause_max * 1e6))
-        config = Ref(API.MmsbExecutorConfig(
-            natural(workers, "workers"), !pin, natural(queue_max, "queue_max"), retry))
+        within(workers, 0, WORKERS_MAX, "workers", SizeOutOfRangeError)
+        within(queue_max, 0, typemax(UInt32), "queue_max", SizeOutOfRangeError)
+        within(tries, 0, typemax(UInt32), "tries")
+        # Zero is the library's word for its default.
+        retry = API.MmsbRetry(tries, pause_max == 0 ? 0 : pause_us(pause_max))
+        config = Ref(API.MmsbExecutorConfig(workers, !pin, queue_max, retry))
         GC.@preserve state begin
             owner = raw(state)
             handle = obtain(out -> API.rust_executor_new(owner, config, out), API.MmsbExecutor)

@@ -248,7 +248,8 @@ end
         set_propagation_threads!(state, 2)
         @test propagation_threads(state) == 2
         for threads in (0, 65, -1)
-            @test_throws InvalidArgumentError set_propagation_threads!(state, threads)
+            @test throws(() -> set_propagation_threads!(state, threads), InvalidArgumentError,
+                         "threads is $threads", "at most 64")
         end
         parent = create_page(state; size=2^20)
         children = [create_page(state; size=2^20) for _ in 1:4]

@@ -73,7 +73,17 @@ end
             error(tries == 1 ? "divided by nothing" : "meant")
         end
         @test tries == 2 && number(state, b) == 9
-        @test throws(() -> transact(identity, state; tries=0), InvalidArgumentError, "0 tries")
+        for n in (0, -1, 2^32, 2^40)
+            @test throws(() -> transact(identity, state; tries=n), InvalidArgumentError,
+                         "tries is $n", "at least 1", typemax(UInt32))
+        end
+        for pause in (-1, -1e-9, NaN, Inf, 1e5, 4295)
+            @test throws(() -> transact(identity, state; pause_max=pause), InvalidArgumentError,
+                         "pause_max is $pause", "at least 0", "4294.967295")
+        end
+        for pause in (0, 1e-9, 1//2, 4294.967295f0, big"4294.5", 4294.967295)
+            @test transact(t -> number(t, a), state; pause_max=pause) == number(state, a)
+        end
         read_only = begin_transaction(state; read_only=true)
         @test throws(() -> update_page(read_only, a, [1]), ReadOnlyError, "alone")
         close(read_only)
@@ -171,7 +181,20 @@ end
         @test throws(() -> require!(Program(), at(1), :(~), 1), InvalidArgumentError, "~")
         @test throws(() -> compare_and_swap!(Program(), at(1), b"a" => b"bc"),
                      LengthMismatchError, "1 bytes")
-        @test throws(() -> Executor(state; workers=65), SizeOutOfRangeError, "65 workers")
+        for n in (-1, 65, 2^40)
+            @test throws(() -> Executor(state; workers=n), SizeOutOfRangeError, "workers is $n",
+                         "at least 0", "at most 64")
+        end
+        for n in (-1, 2^32, 2^40)
+            @test throws(() -> Executor(state; workers=1, queue_max=n), SizeOutOfRangeError,
+                         "queue_max is $n", typemax(UInt32))
+            @test throws(() -> Executor(state; workers=1, tries=n), InvalidArgumentError,
+                         "tries is $n", "at least 0", typemax(UInt32))
+        end
+        for pause in (-1, NaN, Inf, 1e5)
+            @test throws(() -> Executor(state; workers=1, pause_max=pause), InvalidArgumentError,
+                         "pause_max is $pause", "at least 0", "4294.967295")
+        end
         @test throws(() -> Executor(state; workers=1), PartitionInUseError, "partition 0")
         @test stop!(executor) == 0 && !isopen(executor)
         @test throws(() -> submit(executor, programs), ClosedError, "executor")
