@@ -87,7 +87,7 @@ export Partition, partition, ownership, share!, freeze!, transfer!
 export Executor, executor_workers, Tickets, submit, stop!, Program, program_bytes
 export add!, write_at!, compare_and_swap!, move_amount!, require!
 export TLog
-export get_stats, print_stats
+export get_stats, print_stats, prometheus
 export MMSBError, check, isretryable, isfatal, error_table
 
 function __init__()
