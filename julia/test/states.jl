@@ -145,7 +145,8 @@ end
         @test occursin(r"page_bytes +1,024\n", text)
         @test length(split(strip(text), '\n')) == length(stats)
     end
-    told = string(Base.Docs.doc(get_stats))
+    docs = Base.Docs.meta(MMSB)[Base.Docs.Binding(MMSB, :get_stats)].docs
+    told = join(first(values(docs)).text)
     @test filter(name -> !occursin("`$name`", told), collect(keys(MMSBState(get_stats)))) == []
     @test MMSB.grouped(1234567) == "1,234,567" && MMSB.grouped(7) == "7"
 end
