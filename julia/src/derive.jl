@@ -12,8 +12,9 @@ rule_name(kind, text) = kind == 0 ? nothing : kind == RULE_CALLBACK ? "callback 
 
 Has `page` computed by a formula (docs/formulas.md) from `parents`, from now on and at once: they become
 its parents. Whoever changes one of them changes the page in the same group, so that nobody ever sees
-one without the other. It is not written by hand any more (`DerivedError`). Returns the group's LSN, 0
-if all is so already.
+one without the other. It is not written by hand any more (`DerivedError`). Of a page that is derived
+already the rule and the edges of kind `:data` are replaced. Returns the group's LSN, 0 if all is so
+already.
 
 Errors: `InvalidArgumentError` for the formula, with the place in it; `LengthMismatchError`,
 `CycleError`, `PageNotFoundError`, `PageFreedError`. Then nothing changed.
