@@ -74,7 +74,7 @@ export replay_log, page_at, verify, digest, Digest, sync
 export checkpoint!, checkpoint_log!, export_checkpoint, load_checkpoint!, list_checkpoints
 export drop_checkpoint!
 export add_dependency, remove_dependency, get_parents, get_children, get_ancestors, get_descendants
-export topological_order, delete_cascade, Dependency, DependencyGraph, graph_dot
+export topological_order, delete_cascade, Dependency, DependencyGraph, graph_dot, graph_svg
 export Subscription, StateEvent, subscribe!, poll!, events_lost, subscription_lsn
 export derive!, register_callback!, register_recompute_fn!, register_passthrough_recompute!, underive!
 export page_rule, staleness, stale_pages, propagate!, propagate_change!, propagation
@@ -87,7 +87,7 @@ export Partition, partition, ownership, share!, freeze!, transfer!
 export Executor, executor_workers, Tickets, submit, stop!, Program, program_bytes
 export add!, write_at!, compare_and_swap!, move_amount!, require!
 export TLog
-export get_stats, print_stats
+export get_stats, print_stats, prometheus
 export MMSBError, check, isretryable, isfatal, error_table
 
 function __init__()

@@ -12,8 +12,9 @@ rule_name(kind, text) = kind == 0 ? nothing : kind == RULE_CALLBACK ? "callback 
 
 Has `page` computed by a formula (docs/formulas.md) from `parents`, from now on and at once: they become
 its parents. Whoever changes one of them changes the page in the same group, so that nobody ever sees
-one without the other. It is not written by hand any more (`DerivedError`). Returns the group's LSN, 0
-if all is so already.
+one without the other. It is not written by hand any more (`DerivedError`). Of a page that is derived
+already the rule and the edges of kind `:data` are replaced. Returns the group's LSN, 0 if all is so
+already.
 
 Errors: `InvalidArgumentError` for the formula, with the place in it; `LengthMismatchError`,
 `CycleError`, `PageNotFoundError`, `PageFreedError`. Then nothing changed.
@@ -287,6 +288,9 @@ function propagation(state::MMSBState)
     return first(PROPAGATION[out[] + 1])
 end
 
+"As the library has it."
+const THREADS_MAX = 64
+
 """
     set_propagation_threads!(state, threads)
 
@@ -306,7 +310,7 @@ end
 """
 function set_propagation_threads!(state::MMSBState, threads::Integer)
     GC.@preserve state check(API.rust_propagate_set_threads(
-        raw(state), natural(threads, "threads")))
+        raw(state), within(threads, 1, THREADS_MAX, "threads")))
     return nothing
 end
 

@@ -4,6 +4,9 @@
 const EVENT_KINDS = [:created, :changed, :freed, :stale, :edge_added, :edge_removed, :metadata,
                      :ownership, :committed, :checkpoint, :poisoned, :lost]
 
+"Most that may wait in one subscription, as the library has it."
+const EVENTS_MAX = 16_777_216
+
 """
     StateEvent
 
@@ -61,7 +64,7 @@ groups that have no page in common may come in another order than their LSNs.
 - `kinds`: those that are wanted, as symbols; all if `nothing`. `:lost` is always told.
 - `pages`: ids; of an edge either end counts, a committed group is told if it did anything to one of
   them, and what is not of a page is told always.
-- `capacity`: events that may wait, 48 bytes each. Writers never wait for a subscription: a group that
+- `capacity`: events that may wait, 1 to 16,777,216, 48 bytes each. Writers never wait for a subscription: a group that
   does not fit is dropped whole, and a `:lost` event stands there instead.
 
 Iterating waits for each event, while other tasks and the garbage collector go on, and ends when the
@@ -86,9 +89,8 @@ function subscribe!(state::MMSBState; kinds=nothing, pages=nothing, capacity::In
     bits = kinds === nothing ? zero(UInt64) : event_bits(kinds)
     ids = pages === nothing ? UInt64[] : UInt64[page_id(id) for id in pages]
     address = pages === nothing ? Ptr{UInt64}(0) : pointer(ids)
-    room = natural(capacity, "capacity")
     # Zero is the library's word for its default.
-    room == 0 && throw(SizeOutOfRangeError("room for 0 events; 1 or more can be had"))
+    room = within(capacity, 1, EVENTS_MAX, "capacity", SizeOutOfRangeError)
     GC.@preserve state ids begin
         owner, filter = raw(state), Ref(API.MmsbEventFilter(bits, address, length(ids), room))
         handle = obtain(API.MmsbEvents) do out
@@ -123,7 +125,7 @@ Errors: `ClosedError` once nothing is left of a subscription that was closed, or
 """
 function poll!(s::Subscription, max::Integer=1024)
     # There is one place more than the capacity, for word of a loss.
-    buffer = Vector{API.MmsbEvent}(undef, min(Int(natural(max, "max")), s.capacity + 1))
+    buffer = Vector{API.MmsbEvent}(undef, min(natural(max, "max"), s.capacity + 1))
     count = Ref{Csize_t}(0)
     GC.@preserve s buffer check(API.rust_events_poll(
         raw(s), pointer(buffer), length(buffer), count))

@@ -2,17 +2,21 @@
 
 """
     Program()
+    Program(bytes)
 
 A transaction whose steps are done in order, all or none, by the workers of an
 [`Executor`](@ref): [`add!`](@ref), [`write_at!`](@ref), [`compare_and_swap!`](@ref),
 [`move_amount!`](@ref), [`require!`](@ref). A place is a pair `page => offset`, bytes from the
-page's start.
+page's start. The second form makes one of what [`program_bytes`](@ref) gave, copied; steps can be added.
+
+Errors: `InvalidArgumentError` for bytes that are no program, with the place in them.
 
 ```julia
 program = Program()
 add!(program, 1 => 0, 5)
 require!(program, 1 => 0, :(<=), 100)
-@assert program_bytes(program)[1] == 1
+bytes = program_bytes(program)
+@assert bytes[1] == 1 && program_bytes(Program(bytes)) == bytes
 ```
 """
 mutable struct Program <: Handle
@@ -20,6 +24,14 @@ mutable struct Program <: Handle
 
     Program() = finalizer(finalize_handle,
                           new(obtain(API.rust_program_new, API.MmsbProgram)))
+
+    function Program(bytes)
+        data = memory(bytes)
+        handle = GC.@preserve data obtain(API.MmsbProgram) do out
+            API.rust_program_from_bytes(address(data), bytecount(data), out)
+        end
+        return finalizer(finalize_handle, new(handle))
+    end
 end
 
 free(::Program, ref) = API.rust_program_free(ref)
@@ -29,16 +41,22 @@ place((page, offset)::Pair) = API.MmsbPlace(page_id(page), natural(offset, "offs
 """
     add!(program, page => offset, by)
 
-A step: the number at a place grows, a 64-bit integer (wrapping) by an `Integer`, a `Float64` by an
-`AbstractFloat`.
+A step: the number at a place grows, a 64-bit integer (wrapping) by an `Integer`, -2^63 to 2^63 - 1, a
+`Float64` by an `AbstractFloat`.
+
+Errors: `InvalidArgumentError` for what is no `Int64`, or is finite and too large for a `Float64`.
 """
 function add!(p::Program, at::Pair, by::Integer)
-    GC.@preserve p check(API.rust_program_add(raw(p), place(at), by % Int64))
+    amount = within(by, typemin(Int64), typemax(Int64), "by") % Int64
+    GC.@preserve p check(API.rust_program_add(raw(p), place(at), amount))
     return p
 end
 
 function add!(p::Program, at::Pair, by::AbstractFloat)
-    GC.@preserve p check(API.rust_program_add_float(raw(p), place(at), Float64(by)))
+    amount = Float64(by)
+    isfinite(by) && !isfinite(amount) &&
+        refuse_number(by, -floatmax(Float64), floatmax(Float64), "by", InvalidArgumentError)
+    GC.@preserve p check(API.rust_program_add_float(raw(p), place(at), amount))
     return p
 end
 
@@ -101,11 +119,14 @@ end
 """
     program_bytes(program)::Vector{UInt8}
 
-The steps as bytes.
+The steps as bytes, of which [`Program`](@ref) makes the same again.
 """
 program_bytes(p::Program) = GC.@preserve p filled(UInt8) do buffer, capacity, len
     API.rust_program_bytes(raw(p), buffer, capacity, len)
 end
+
+"As the library has it."
+const WORKERS_MAX = 64
 
 """
     Executor(state; workers=0, pin=true, queue_max=0, tries=0, pause_max=0)
@@ -116,10 +137,10 @@ Worker threads of the library that each hold a partition, from 0 on, and run wha
 calls `use(executor)`, closes it whatever happens and returns what `use` returned.
 
 - `workers`: 1 to 64; 0 is one per core. `pin`: bind each to a core of its own.
-- `queue_max`: how much may wait for one worker, 0 is 1,024; who submits more waits.
-- `tries`, `pause_max` (seconds): for what conflicts, as for [`transact`](@ref).
+- `queue_max`: how much may wait for one worker, up to 2^32 - 1; 0 is 1,024; who submits more waits.
+- `tries`, `pause_max` (seconds): for what conflicts, as for [`transact`](@ref); 0 is what is usual there.
 
-Errors: `SizeOutOfRangeError`, `PartitionInUseError`.
+Errors: `SizeOutOfRangeError`, `PartitionInUseError`, `InvalidArgumentError` for `tries` and `pause_max`.
 
 ```julia
 MMSBState() do state
@@ -142,9 +163,12 @@ mutable struct Executor <: Handle
 
     function Executor(state::MMSBState; workers::Integer=0, pin::Bool=true, queue_max::Integer=0,
                       tries::Integer=0, pause_max::Real=0)
-        retry = API.MmsbRetry(tries, round(UInt32, pause_max * 1e6))
-        config = Ref(API.MmsbExecutorConfig(
-            natural(workers, "workers"), !pin, natural(queue_max, "queue_max"), retry))
+        within(workers, 0, WORKERS_MAX, "workers", SizeOutOfRangeError)
+        within(queue_max, 0, typemax(UInt32), "queue_max", SizeOutOfRangeError)
+        within(tries, 0, typemax(UInt32), "tries")
+        # Zero is the library's word for its default.
+        retry = API.MmsbRetry(tries, pause_max == 0 ? 0 : pause_us(pause_max))
+        config = Ref(API.MmsbExecutorConfig(workers, !pin, queue_max, retry))
         GC.@preserve state begin
             owner = raw(state)
             handle = obtain(out -> API.rust_executor_new(owner, config, out), API.MmsbExecutor)

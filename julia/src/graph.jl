@@ -132,7 +132,7 @@ end
     DependencyGraph(state)
 
 All edges of a state, to look at: notebooks show it as a picture, `length` counts its edges,
-[`graph_dot`](@ref) has it in the DOT language.
+[`graph_svg`](@ref) has the picture as text, [`graph_dot`](@ref) the edges in the DOT language.
 
 ```julia
 MMSBState() do state
@@ -165,6 +165,22 @@ Base.show(io::IO, ::MIME"image/svg+xml", graph::DependencyGraph) =
 All edges in the DOT language.
 """
 graph_dot(state::MMSBState) = String(drawn(API.rust_graph_dot, state))
+
+"""
+    graph_svg(state)::String
+
+All edges as an SVG picture, in layers from top to bottom: what notebooks show of a
+[`DependencyGraph`](@ref).
+
+```julia
+MMSBState() do state
+    a, b = create_page(state; size=8), create_page(state; size=8)
+    add_dependency(state, a, b)
+    write("graph.svg", graph_svg(state))
+end
+```
+"""
+graph_svg(state::MMSBState) = String(drawn(API.rust_graph_svg, state))
 
 drawn(call, state) = GC.@preserve state filled(UInt8, 4096) do buffer, capacity, len
     call(raw(state), buffer, capacity, len)

@@ -82,13 +82,16 @@ writable(x) = throw(InvalidArgumentError(
     "page $id does not exist; ids lie in 1 to $(typemax(Int))"))
 
 "A count, size, offset or LSN as the library takes it."
-@inline function natural(value::Integer, name)
-    0 <= value <= typemax(UInt64) || refuse_natural(value, name)
-    return value % UInt64
+@inline natural(value::Integer, name) = within(value, 0, typemax(UInt64), name) % UInt64
+
+"`value`, if it lies in a range; else a `kind` of error that names it and the range."
+@inline function within(value::Real, lowest, highest, name, kind=InvalidArgumentError)
+    lowest <= value <= highest || refuse_number(value, lowest, highest, name, kind)
+    return value
 end
 
-@noinline refuse_natural(value, name) = throw(InvalidArgumentError(
-    "$name is $value; it is at least 0 and at most $(typemax(UInt64))"))
+@noinline refuse_number(value, lowest, highest, name, kind) = throw(kind(
+    "$name is $value; it is at least $lowest and at most $highest"))
 
 "`value` in a table of (name, number); the error lists the names."
 function choice(value, table, what)

@@ -18,8 +18,14 @@ A named tuple of counts, bytes, log positions and latencies:
 - `written_lsn`, `durable_lsn`: everything at or below was handed to the operating system, is on
   stable storage; `checkpoint_lsn`, `checkpoints`;
 - `recovered_records`, `torn_bytes`: what opening found;
-- `flush`, `sync`, `commit`, `checkpoint`: latencies, each `(count, mean_ns, p50_ns, p99_ns,
-  max_ns)`;
+- `transactions_owned`: committed transactions of a partition that touched its own pages alone;
+  `transactions_sealed`: those that touched private pages; `transactions_shared`: all others that
+  changed something;
+- `transaction_conflicts`: tries that met another transaction; `transactions_exhausted`: those given up
+  after as many tries as they had;
+- `flush`, `sync`, `commit` (an update's wait for its sync, in `:sync`), `checkpoint`, `transaction` (of
+  every 64th, from its last try's beginning to its commit): latencies, each `(count, mean_ns, p50_ns,
+  p99_ns, max_ns)`;
 - `memory`: the heap under all states and allocators of the process, as of [`memory_stats`](@ref)
   without its classes.
 
@@ -41,6 +47,31 @@ end
 
 unfolded(value::Union{API.MmsbLatency,API.MmsbMemoryStats}) = named(value)
 unfolded(value) = value
+
+"""
+    prometheus(state; name=nothing)::String
+
+The numbers of [`get_stats`](@ref) in the text format that Prometheus reads, latencies in seconds.
+
+- `name`: becomes the label `state` of each line, to tell several states apart.
+
+```julia
+MMSBState() do state
+    create_page(state; size=1024)
+    @assert occursin("mmsb_page_bytes 1024", prometheus(state))
+    @assert occursin(r"mmsb_pages{state=.feed.} 1", prometheus(state; name="feed"))
+end
+```
+"""
+function prometheus(state::MMSBState; name::Union{Nothing,AbstractString}=nothing)
+    label = name === nothing ? nothing : terminated(name, "name")
+    return GC.@preserve state label begin
+        at = label === nothing ? Ptr{UInt8}(C_NULL) : pointer(label)
+        String(filled(UInt8, 8192) do buffer, capacity, len
+            API.rust_state_prometheus(raw(state), at, buffer, capacity, len)
+        end)
+    end
+end
 
 """
     print_stats([io,] state)

@@ -145,10 +145,11 @@ returns what `use` returned. What `use` throws gives the transaction up and is t
 unless what it had read holds no longer: then it may be a consequence of that, and `use` is called
 again.
 
-- `tries`: how often in all; `RetriesExhaustedError` after that.
-- `pause_max`: the longest pause between two tries, seconds.
+- `tries`: how often in all, 1 to 2^32 - 1; `RetriesExhaustedError` after that.
+- `pause_max`: the longest pause between two tries, seconds, 0 to 4,294.967295.
 
-Errors: those of `use` and of [`commit!`](@ref), but for conflicts; `RetriesExhaustedError`.
+Errors: those of `use` and of [`commit!`](@ref), but for conflicts; `RetriesExhaustedError`;
+`InvalidArgumentError` for `tries` and `pause_max`.
 
 ```julia
 MMSBState() do state
@@ -166,9 +167,8 @@ end
 function transact(use, owner::Union{MMSBState,Partition}; tries::Integer=1000,
                   pause_max::Real=0.001, source::AbstractString="",
                   intent::Union{Nothing,AbstractString}=nothing)
-    1 <= tries <= typemax(UInt32) ||
-        throw(InvalidArgumentError("$tries tries; there is at least 1"))
-    retry = Ref(API.MmsbRetry(tries, max(1, round(UInt32, pause_max * 1e6))))
+    within(tries, 1, typemax(UInt32), "tries")
+    retry = Ref(API.MmsbRetry(tries, pause_us(pause_max)))
     conflicts = 0
     while true
         t = begin_transaction(owner)
@@ -184,6 +184,12 @@ function transact(use, owner::Union{MMSBState,Partition}; tries::Integer=1000,
         conflicts += 1
         after_conflict(state_of(owner), retry, conflicts)
     end
+end
+
+"A longest pause as the library takes it: microseconds, never 0, which it takes for its default."
+function pause_us(seconds::Real)
+    within(seconds, 0, typemax(UInt32) / 1e6, "pause_max")
+    return max(UInt32(1), round(UInt32, seconds * 1e6))
 end
 
 state_of(state::MMSBState) = state

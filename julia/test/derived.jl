@@ -231,6 +231,17 @@ end
     end
 end
 
+@testset "another rule replaces a rule and its data edges" begin
+    MMSBState() do state
+        a, b, c = pages(state, 3)
+        add_dependency(state, a, c; kind=:control)
+        derive!(state, c, [a], "f64: p0")
+        derive!(state, c, [b], "f64: p0 + 1")
+        @test get_parents(state, c) == [(page=b, kind=:data), (page=a, kind=:control)]
+        @test page_rule(state, c) == "f64: p0 + 1" && number(state, c) == 1 && replays(state)
+    end
+end
+
 @testset "semirings by themselves" begin
     shortest = Semiring(:min_plus)
     @test string(shortest) == "Semiring(:min_plus)"
@@ -248,7 +259,8 @@ end
         set_propagation_threads!(state, 2)
         @test propagation_threads(state) == 2
         for threads in (0, 65, -1)
-            @test_throws InvalidArgumentError set_propagation_threads!(state, threads)
+            @test throws(() -> set_propagation_threads!(state, threads), InvalidArgumentError,
+                         "threads is $threads", "at most 64")
         end
         parent = create_page(state; size=2^20)
         children = [create_page(state; size=2^20) for _ in 1:4]

@@ -47,8 +47,10 @@ end
         @test isempty(collect(of_b))
         @test_throws InvalidArgumentError subscribe!(state; kinds=[:nonsense])
         @test_throws InvalidArgumentError subscribe!(state; kinds=Symbol[])
-        @test_throws SizeOutOfRangeError subscribe!(state; capacity=0)
-        @test_throws SizeOutOfRangeError subscribe!(state; capacity=2^40)
+        for capacity in (0, -1, 16_777_217, 2^40, big"2"^70)
+            @test throws(() -> subscribe!(state; capacity=capacity), SizeOutOfRangeError,
+                         "capacity is $capacity", "at least 1", "at most 16777216")
+        end
         @test_throws MMSBError subscribe!(state; pages=[-1])
         @test_throws InvalidArgumentError wait(subscribe!(state); timeout=-1)
     end
@@ -65,6 +67,7 @@ end
             @test (told[5].count, told[5].lsn) == (196, lsns[3])
             write_page!(state, id, 0, UInt8[0])
             @test length(poll!(events, 1)) == 1 && take!(events).kind === :committed
+            @test isempty(poll!(events, typemax(UInt64)))
         end
     end
 end

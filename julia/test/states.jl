@@ -117,6 +117,25 @@ end
     @test same[1] == same[2] && hash(same[1]) == hash(same[2])
 end
 
+@testset "stats for Prometheus" begin
+    with_page(zeros(UInt8, 1024)) do state, id
+        text = prometheus(state)
+        lines = split(text, '\n'; keepempty=false)
+        @test endswith(text, '\n') && "mmsb_page_bytes 1024" in lines
+        @test "# TYPE mmsb_transactions_shared gauge" in lines
+        @test all(line -> occursin(r"^(# TYPE \w+ \w+|mmsb_\w+(\{.*\})? \S+)$", line), lines)
+        # Each number of `get_stats` has its line.
+        numbers = [name for (name, value) in pairs(get_stats(state)) if value isa Integer]
+        @test all(name -> any(line -> startswith(line, "mmsb_$name "), lines), numbers)
+        @test occursin("mmsb_pages{state=\"a \\\"b\\\"\"} 1\n", prometheus(state; name="a \"b\""))
+        @test prometheus(state; name="x"^20_000) isa String
+        @test throws(() -> prometheus(state; name="a\0"), InvalidArgumentError, "name", "zero byte")
+        @test throws(() -> prometheus(state; name="\xff"), NotUtf8Error, "name")
+        close(state)
+        @test throws(() -> prometheus(state), ClosedError, "state")
+    end
+end
+
 @testset "stats" begin
     with_page(zeros(UInt8, 1024)) do state, id
         stats = get_stats(state)
@@ -126,5 +145,8 @@ end
         @test occursin(r"page_bytes +1,024\n", text)
         @test length(split(strip(text), '\n')) == length(stats)
     end
+    docs = Base.Docs.meta(MMSB)[Base.Docs.Binding(MMSB, :get_stats)].docs
+    told = join(first(values(docs)).text)
+    @test filter(name -> !occursin("`$name`", told), collect(keys(MMSBState(get_stats)))) == []
     @test MMSB.grouped(1234567) == "1,234,567" && MMSB.grouped(7) == "7"
 end

@@ -73,7 +73,17 @@ end
             error(tries == 1 ? "divided by nothing" : "meant")
         end
         @test tries == 2 && number(state, b) == 9
-        @test throws(() -> transact(identity, state; tries=0), InvalidArgumentError, "0 tries")
+        for n in (0, -1, 2^32, 2^40)
+            @test throws(() -> transact(identity, state; tries=n), InvalidArgumentError,
+                         "tries is $n", "at least 1", typemax(UInt32))
+        end
+        for pause in (-1, -1e-9, NaN, Inf, 1e5, 4295)
+            @test throws(() -> transact(identity, state; pause_max=pause), InvalidArgumentError,
+                         "pause_max is $pause", "at least 0", "4294.967295")
+        end
+        for pause in (0, 1e-9, 1//2, 4294.967295f0, big"4294.5", 4294.967295)
+            @test transact(t -> number(t, a), state; pause_max=pause) == number(state, a)
+        end
         read_only = begin_transaction(state; read_only=true)
         @test throws(() -> update_page(read_only, a, [1]), ReadOnlyError, "alone")
         close(read_only)
@@ -171,11 +181,69 @@ end
         @test throws(() -> require!(Program(), at(1), :(~), 1), InvalidArgumentError, "~")
         @test throws(() -> compare_and_swap!(Program(), at(1), b"a" => b"bc"),
                      LengthMismatchError, "1 bytes")
-        @test throws(() -> Executor(state; workers=65), SizeOutOfRangeError, "65 workers")
+        for n in (-1, 65, 2^40)
+            @test throws(() -> Executor(state; workers=n), SizeOutOfRangeError, "workers is $n",
+                         "at least 0", "at most 64")
+        end
+        for n in (-1, 2^32, 2^40)
+            @test throws(() -> Executor(state; workers=1, queue_max=n), SizeOutOfRangeError,
+                         "queue_max is $n", typemax(UInt32))
+            @test throws(() -> Executor(state; workers=1, tries=n), InvalidArgumentError,
+                         "tries is $n", "at least 0", typemax(UInt32))
+        end
+        for pause in (-1, NaN, Inf, 1e5)
+            @test throws(() -> Executor(state; workers=1, pause_max=pause), InvalidArgumentError,
+                         "pause_max is $pause", "at least 0", "4294.967295")
+        end
         @test throws(() -> Executor(state; workers=1), PartitionInUseError, "partition 0")
         @test stop!(executor) == 0 && !isopen(executor)
         @test throws(() -> submit(executor, programs), ClosedError, "executor")
     end
+end
+
+@testset "a program and its bytes" begin
+    program = require!(add!(Program(), 1 => 0, -5), 1 => 0, :(>=), 3)
+    bytes = program_bytes(program)
+    for same in (bytes, view(bytes, 1:length(bytes)), String(copy(bytes)))
+        @test program_bytes(Program(same)) == bytes
+    end
+    @test isempty(program_bytes(Program(UInt8[]))) && isempty(program_bytes(Program("")))
+    @test throws(() -> Program(bytes[1:30]), InvalidArgumentError, "from 25 on")
+    @test throws(() -> Program(view(bytes, 1:2:10)), InvalidArgumentError, "without gaps")
+    @test throws(() -> Program(5), InvalidArgumentError, "Int64")
+    MMSBState() do state
+        id = counter(state, 10)
+        again = write_at!(Program(bytes), id => 0, [7])
+        fill!(bytes, 0x00)
+        results = Executor(state; workers=1, pin=false) do workers
+            wait(submit(workers, [add!(Program(), id => 0, 1), again]))
+        end
+        @test all(lsn -> lsn isa UInt64, results) && number(state, id) == 7
+    end
+end
+
+@testset "numbers that a step cannot hold are refused" begin
+    program = Program()
+    for by in (big"2"^70, Int128(2)^64 + 5, UInt64(2)^63, -big"2"^63 - 1)
+        @test throws(() -> add!(program, 1 => 0, by), InvalidArgumentError, "by is $by",
+                     typemin(Int64), typemax(Int64))
+    end
+    large = big"2.0"^1500
+    @test throws(() -> add!(program, 1 => 0, large), InvalidArgumentError, "by is $large",
+                 floatmax(Float64))
+    for n in (-1, big"2"^64)
+        @test throws(() -> move_amount!(program, 1 => 0, 2 => 0, n), InvalidArgumentError,
+                     "amount is $n", typemax(UInt64))
+        @test throws(() -> require!(program, 1 => 0, :(<), n), InvalidArgumentError, "value is $n",
+                     typemax(UInt64))
+        @test throws(() -> add!(program, 1 => n, 1), InvalidArgumentError, "offset is $n")
+        @test throws(() -> write_at!(program, n => 0, [1]), PageNotFoundError, "page $n")
+    end
+    @test isempty(program_bytes(program))
+    for by in (typemin(Int64), typemax(Int64), big"5", true, Inf)
+        @test add!(program, 1 => 0, by) === program
+    end
+    @test length(program_bytes(program)) == 5 * 25
 end
 
 @testset "a transaction that was forgotten leaves nothing" begin
