@@ -793,7 +793,7 @@ typedef struct {
      */
     MmsbDifferenceKind kind;
     /**
-     * `Changed`: metadata differs.
+     * `Changed`: metadata differs, or owner, edges or rule.
      */
     bool metadata;
     /**
@@ -969,7 +969,7 @@ typedef struct {
      */
     bool unpinned;
     /**
-     * Work that may wait for one worker; 0 for 1,024.
+     * Work that may wait for one worker, what was submitted together as one; 0 for 1,024.
      */
     uint32_t queue_max;
     /**
@@ -1164,7 +1164,8 @@ typedef struct {
     /**
      * Bytes of older versions that open snapshots may hold together. Beyond it the oldest that
      * hold anything are ended: reading from them is SnapshotTooOld. Writers never fail nor wait
-     * for it; views and checkpoints are not ended.
+     * for it; views and checkpoints are not ended. 0 ends each snapshot at the first change of what it
+     * shows.
      */
     uint64_t version_bytes_max;
 } MmsbConfig;
@@ -2538,13 +2539,15 @@ MmsbStatus rust_executor_new(MmsbState state,
 MmsbStatus rust_executor_free(MmsbExecutor *executor);
 
 /**
- * Ends the workers after what they are at; what waits is not begun, and its results are Cancelled.
- * `*left` receives how much that was; it may be null. `*executor` becomes zero.
+ * Ends the workers after the program or deltas that they are at; what waits is not begun, and its results
+ * are Cancelled. `*left` receives how many programs and deltas that were; it may be null. `*executor`
+ * becomes zero.
  *
  * # Safety
  * `executor` is null or valid for a read and a write, `left` null or valid for a write.
  */
-MmsbStatus rust_executor_stop(MmsbExecutor *executor, size_t *left);
+MmsbStatus rust_executor_stop(MmsbExecutor *executor,
+                              size_t *left);
 
 /**
  * How many workers there are, and how many of them are bound to a core of their own.
@@ -2560,7 +2563,7 @@ MmsbStatus rust_executor_workers(MmsbExecutor executor, size_t *workers, size_t 
  * null is empty. Waits for room in the queues.
  *
  * Ownership: `out` is ended with `rust_tickets_wait` or `rust_tickets_free`.
- * Errors: Closed. A program's own error is its result.
+ * Errors: Closed if the executor is. A program's own error is its result, Closed if the state is.
  *
  * # Safety
  * `programs` is valid for `count` reads, `source` null or a zero-terminated string, `out` null or
@@ -3517,7 +3520,7 @@ MmsbStatus rust_tlog_reader_free(MmsbReader *reader);
 MmsbStatus rust_state_soft_checkpoint(MmsbState state, MmsbSoftCheckpoint *out);
 
 /**
- * Makes content, metadata and existence of all pages what they were at a soft checkpoint: one
+ * Makes content, metadata, owners, edges and existence of all pages what they were at a soft checkpoint: one
  * group, which is logged. Epochs go on growing, and ids given out since stay given out. The mark
  * then stands here and can be gone back to again; marks made after it are passed. Other writers
  * wait meanwhile. `*lsn` receives the group's LSN, 0 if nothing is different; `note` and `lsn` may
@@ -3983,7 +3986,7 @@ bool rust_error_is_fatal(int32_t code);
 
 /**
  * Begins a transaction; `read_only`: one that may not write. What it reads is of one moment, with its
- * own writes on top; what it writes happens when it commits, all or nothing. When another changed
+ * own writes on top; what derives from those is computed at the commit. What it writes happens when it commits, all or nothing. When another changed
  * what it has read, the next call is Conflict, and so are all after it: begin anew (`rust_transact`
  * does). One thread uses it at a time.
  *
@@ -4092,9 +4095,11 @@ MmsbStatus rust_transaction_create_page(MmsbTransaction transaction,
 MmsbStatus rust_transaction_free_page(MmsbTransaction transaction, uint64_t page);
 
 /**
- * Writes the `len` bytes at `bytes`, which are copied, from `offset` on.
+ * Writes the `len` bytes at `bytes`, which are copied, from `offset` on. What derives from the page is
+ * computed when the transaction commits: until then it shows what it was.
  *
- * Errors: PageNotFound, PageFreed, RangeOutOfBounds, NotOwner, Immutable, ReadOnly, TooLarge.
+ * Errors: PageNotFound, PageFreed, RangeOutOfBounds, NotOwner, Immutable, ReadOnly, TooLarge. Of a private
+ * page without its key, the commit is Sealed.
  *
  * # Safety
  * `bytes` is valid for `len` reads.

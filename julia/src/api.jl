@@ -451,7 +451,7 @@ struct MmsbDifference
     page::UInt64
     "How it differs."
     kind::MmsbDifferenceKind
-    "`Changed`: metadata differs."
+    "`Changed`: metadata differs, or owner, edges or rule."
     metadata::Bool
     "`Changed`: stretches of content that differ, ascending; null for none."
     runs::Ptr{MmsbRun}
@@ -565,7 +565,7 @@ struct MmsbExecutorConfig
     workers::UInt32
     "Do not bind workers to cores."
     unpinned::Bool
-    "Work that may wait for one worker; 0 for 1,024."
+    "Work that may wait for one worker, what was submitted together as one; 0 for 1,024."
     queue_max::UInt32
     "How often what conflicts is tried again."
     retry::MmsbRetry
@@ -692,7 +692,8 @@ more is OutOfMemory and changes nothing."
     memory_bytes_max::UInt64
     "Bytes of older versions that open snapshots may hold together. Beyond it the oldest that
 hold anything are ended: reading from them is SnapshotTooOld. Writers never fail nor wait
-for it; views and checkpoints are not ended."
+for it; views and checkpoints are not ended. 0 ends each snapshot at the first change of what it
+shows."
     version_bytes_max::UInt64
 end
 
@@ -2523,8 +2524,9 @@ end
 """
     rust_executor_stop(executor::Ptr{MmsbExecutor}, left::Ptr{Csize_t})::Int32
 
-Ends the workers after what they are at; what waits is not begun, and its results are Cancelled.
-`*left` receives how much that was; it may be null. `*executor` becomes zero.
+Ends the workers after the program or deltas that they are at; what waits is not begun, and its results
+are Cancelled. `*left` receives how many programs and deltas that were; it may be null. `*executor`
+becomes zero.
 
 # Safety
 `executor` is null or valid for a read and a write, `left` null or valid for a write.
@@ -2561,7 +2563,7 @@ they stand here, those whose pages belong to several across them. `source` label
 null is empty. Waits for room in the queues.
 
 Ownership: `out` is ended with `rust_tickets_wait` or `rust_tickets_free`.
-Errors: Closed. A program's own error is its result.
+Errors: Closed if the executor is. A program's own error is its result, Closed if the state is.
 
 # Safety
 `programs` is valid for `count` reads, `source` null or a zero-terminated string, `out` null or
@@ -4029,7 +4031,7 @@ end
 """
     rust_state_revert(state::MmsbState, mark::MmsbSoftCheckpoint, note::Ptr{MmsbNote}, lsn::Ptr{UInt64})::Int32
 
-Makes content, metadata and existence of all pages what they were at a soft checkpoint: one
+Makes content, metadata, owners, edges and existence of all pages what they were at a soft checkpoint: one
 group, which is logged. Epochs go on growing, and ids given out since stay given out. The mark
 then stands here and can be gone back to again; marks made after it are passed. Other writers
 wait meanwhile. `*lsn` receives the group's LSN, 0 if nothing is different; `note` and `lsn` may
@@ -4772,7 +4774,7 @@ Whether the state that the code came from should be closed and opened again.
     rust_transaction_begin(state::MmsbState, read_only::Bool, out::Ptr{MmsbTransaction})::Int32
 
 Begins a transaction; `read_only`: one that may not write. What it reads is of one moment, with its
-own writes on top; what it writes happens when it commits, all or nothing. When another changed
+own writes on top; what derives from those is computed at the commit. What it writes happens when it commits, all or nothing. When another changed
 what it has read, the next call is Conflict, and so are all after it: begin anew (`rust_transact`
 does). One thread uses it at a time.
 
@@ -4947,9 +4949,11 @@ end
 """
     rust_transaction_write(transaction::MmsbTransaction, page::UInt64, offset::UInt64, bytes::Ptr{UInt8}, len::Csize_t)::Int32
 
-Writes the `len` bytes at `bytes`, which are copied, from `offset` on.
+Writes the `len` bytes at `bytes`, which are copied, from `offset` on. What derives from the page is
+computed when the transaction commits: until then it shows what it was.
 
-Errors: PageNotFound, PageFreed, RangeOutOfBounds, NotOwner, Immutable, ReadOnly, TooLarge.
+Errors: PageNotFound, PageFreed, RangeOutOfBounds, NotOwner, Immutable, ReadOnly, TooLarge. Of a private
+page without its key, the commit is Sealed.
 
 # Safety
 `bytes` is valid for `len` reads.
