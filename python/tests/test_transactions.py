@@ -2,10 +2,12 @@
 
 import gc
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Refused
 
 import mmsb
 
@@ -300,3 +302,48 @@ def test_numbers_that_no_worker_or_try_can_have_are_named(state: mmsb.State) -> 
             workers.apply(5)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"^programs must be .* of Program; int is in it"):
             workers.submit([5])  # type: ignore[list-item]
+
+
+#: What adds a step at a page, given as such or by its id.
+STEPS: list[Callable[[mmsb.Program, mmsb.Page | int], mmsb.Program]] = [
+    lambda program, page: program.add((page, 0), 1),
+    lambda program, page: program.add((page, 0), 1.0),
+    lambda program, page: program.write((page, 0), b"OOPS"),
+    lambda program, page: program.compare_and_swap((page, 0), b"\0", b"x"),
+    lambda program, page: program.transfer((page, 0), (page, 0), 0).add((1, 0), 1),
+    lambda program, page: program.require((page, 0), "==", 0).add((1, 0), 1),
+]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_program_with_a_page_is_for_its_state_alone(
+    state: mmsb.State, step: Callable[[mmsb.Program, mmsb.Page | int], mmsb.Program]
+) -> None:
+    mine = counter(state, 0)
+    strange = "page 1 of another state"
+    with mmsb.State() as other, state.executor(1, pin=False) as workers:
+        theirs = counter(other, 0)
+        foreign = step(mmsb.Program(), theirs)
+        with Refused(state, mmsb.InvalidArgument, strange):
+            workers.submit([mmsb.Program().add((mine, 0), 1), foreign])
+        # Pages of two states do not come into one program, which stays as it was; ids do.
+        program = mmsb.Program().require((mine, 0), "==", 0)
+        before = bytes(program)
+        with Refused(state, mmsb.InvalidArgument, strange):
+            step(program, theirs)
+        assert bytes(program) == before
+        step(program, mine.id)
+        assert program != foreign == step(mmsb.Program(), 1)
+        assert workers.submit([step(mmsb.Program(), 1), program]).wait()[0] == mine.lsn
+        with other.executor(1, pin=False) as theirs_too:
+            assert theirs_too.submit([foreign]).wait() == [theirs.lsn]
+        # What is written down holds ids.
+        assert len(workers.submit([mmsb.Program(bytes(foreign))]).wait()) == 1
+
+
+def test_a_program_with_pages_of_an_allocator_is_for_no_state(state: mmsb.State) -> None:
+    counter(state, 0)
+    with mmsb.Allocator() as scratch, state.executor(1, pin=False) as workers:
+        program = mmsb.Program().add((scratch.allocate(8), 0), 1)  # type: ignore[arg-type]
+        with Refused(state, mmsb.InvalidArgument, "page 1 of an allocator, not of a state"):
+            workers.submit([program])

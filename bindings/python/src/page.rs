@@ -1,6 +1,6 @@
 //! `Page`: one page of a state, by its id.
 
-use crate::args::{self, DETACH_BYTES, note};
+use crate::args::{self, DETACH_BYTES, Home, note};
 use crate::buffer::{new_bytes, with_bytes, with_bytes_mut};
 use crate::changes::Change;
 use crate::derive::{Explanation, staleness_name};
@@ -73,9 +73,10 @@ impl Page {
         Ok(self.id)
     }
 
-    /// Whether the page is one of `state`.
-    pub fn is_of(&self, state: &Bound<'_, State>) -> bool {
-        self.state.is(state)
+    /// The state that it is one of.
+    #[inline]
+    pub fn home(&self) -> Home {
+        self.state.get().home
     }
 
     /// Says that the page's batch was discarded.

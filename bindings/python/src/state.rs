@@ -1,6 +1,6 @@
 //! `State`: opening, pages, durability, time travel.
 
-use crate::args::{self, DETACH_BYTES, Settings, note, page_in};
+use crate::args::{self, DETACH_BYTES, Home, Settings, note, page_in};
 use crate::batch::Batch;
 use crate::buffer::with_bytes;
 use crate::changes::{Change, Changes, Filter, Owner};
@@ -86,6 +86,7 @@ pub struct State {
     pub shared: Shared<mmsb::State>,
     /// Every change waits for the disk.
     pub is_sync: bool,
+    pub home: Home,
 }
 
 /// What a page is from its beginning on.
@@ -96,7 +97,6 @@ struct Shape {
 }
 
 impl State {
-    /// Registers a function for a page; its name.
     /// The name that a function is registered under for a page, if it is not given one.
     fn name_for(
         slf: &Bound<'_, Self>,
@@ -109,7 +109,7 @@ impl State {
 
     fn new(state: mmsb::State) -> State {
         let is_sync = state.config().durability == Durability::Sync;
-        State { shared: Shared::new(state), is_sync }
+        State { shared: Shared::new(state), is_sync, home: Home::state() }
     }
 
     /// Whether a change of `len` bytes lets other threads run.
@@ -450,7 +450,7 @@ impl State {
     /// ...     page.read()
     /// b'\x00ab\x00'
     fn apply(&self, py: Python<'_>, delta: &Bound<'_, Delta>) -> Result<Option<u64>, Failure> {
-        let delta = &delta.get().inner;
+        let delta = delta.get().at(self.home)?;
         let lsn = self.shared.long(py, |state| Ok(state.apply(delta)?))?;
         Ok(lsn.map(|lsn| lsn.0))
     }

@@ -306,7 +306,7 @@ impl Transaction {
     /// ...     page.read()
     /// b'ab'
     fn apply(&self, py: Python<'_>, delta: &Bound<'_, Delta>) -> Result<(), Failure> {
-        let delta = &delta.get().inner;
+        let delta = delta.get().at(self.state.get().home)?;
         self.with(py, delta.payload_len(), |inner| inner.apply(delta))
     }
 
