@@ -347,3 +347,47 @@ def test_a_program_with_pages_of_an_allocator_is_for_no_state(state: mmsb.State)
         program = mmsb.Program().add((scratch.allocate(8), 0), 1)  # type: ignore[arg-type]
         with Refused(state, mmsb.InvalidArgument, "page 1 of an allocator, not of a state"):
             workers.submit([program])
+
+
+def test_transact_alone_ends_its_transaction(state: mmsb.State) -> None:
+    """What the function does to end it is refused before it does anything."""
+    a, b = counter(state, 1), counter(state, 2)
+    b.transfer(7)
+    kept: list[mmsb.Transaction] = []
+
+    def enter(t: mmsb.Transaction) -> None:
+        with t:
+            pass
+
+    ends: list[Callable[[mmsb.Transaction], object]] = [
+        lambda t: t.commit(),
+        lambda t: t.abort(),
+        enter,
+        lambda t: t.__exit__(None, None, None),
+        lambda t: t.__exit__(ValueError, ValueError(), None),
+    ]
+    with state.partition(7) as mine:
+        for end in ends:
+            for page, transact in ((a, state.transact), (b, mine.transact)):
+
+                def body(t: mmsb.Transaction, page: mmsb.Page = page) -> None:
+                    kept.append(t)
+                    put(t, page, 9)
+                    end(t)  # noqa: B023
+
+                with Refused(state, mmsb.InvalidArgument, "transact commits when its function"):
+                    transact(body)
+                assert kept[-1].done
+                with pytest.raises(mmsb.TransactionFinished):
+                    kept[-1].commit()
+                kept[-1].abort()
+
+                def goes_on(t: mmsb.Transaction, page: mmsb.Page = page) -> None:
+                    put(t, page, number(page) + 1)
+                    with pytest.raises(mmsb.InvalidArgument):
+                        end(t)  # noqa: B023
+                    assert not t.done
+
+                before = number(page)
+                transact(goes_on)
+                assert number(page) == before + 1

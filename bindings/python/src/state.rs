@@ -726,6 +726,9 @@ impl State {
     /// holds no longer: then it may be a consequence of that, and `function` is called again.
     ///
     /// - `tries`: how often in all; `RetriesExhausted` after that.
+    /// It is this call that commits, at the end: the transaction's own `commit`, `abort` and `with`
+    /// raise `InvalidArgument` in `function`.
+    ///
     /// - `pause_max_ms`: the longest pause between two tries.
     ///
     /// >>> import mmsb

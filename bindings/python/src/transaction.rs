@@ -23,7 +23,8 @@ type Inner = mmsb::Transaction<'static>;
 ///
 /// Made by `State.transaction` and `Partition.transaction`, as a context manager, which commits at its
 /// end and gives up if an exception passes; or, and better, given to a function by `State.transact`,
-/// which tries again what met another transaction.
+/// which tries again what met another transaction. That commits it, too: the function neither does
+/// so nor gives it up, nor makes it a context manager, which is `InvalidArgument`.
 ///
 /// What it reads is of one moment, with its own writes on top. Once another has changed what it read,
 /// all methods raise `Conflict`. Pages are given as `Page` or id. All methods can raise `Conflict`,
@@ -44,10 +45,20 @@ pub struct Transaction {
     state: Py<State>,
     /// Taken out when it is done.
     inner: Mutex<Option<Inner>>,
+    end: End,
     source: String,
     intent: Option<String>,
     /// Of the commit, 0 before.
     lsn: AtomicU64,
+}
+
+/// Who ends a transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Whoever began it.
+    Open,
+    /// `transact`, when its function returns.
+    ByTransact,
 }
 
 #[cold]
@@ -59,12 +70,14 @@ impl Transaction {
     fn new(
         state: &Bound<'_, State>,
         inner: Inner,
+        end: End,
         source: &str,
         intent: Option<&str>,
     ) -> Transaction {
         Transaction {
             state: state.clone().unbind(),
             inner: Mutex::new(Some(inner)),
+            end,
             source: source.to_owned(),
             intent: intent.map(str::to_owned),
             lsn: AtomicU64::new(0),
@@ -79,7 +92,7 @@ impl Transaction {
     ) -> PyResult<Transaction> {
         let begin = |state: &mmsb::State| state.begin_held(read_only);
         let inner = state.get().shared.short(state.py(), begin)?;
-        Ok(Transaction::new(state, inner, source, intent))
+        Ok(Transaction::new(state, inner, End::Open, source, intent))
     }
 
     /// Uses the transaction; `bytes` are copied.
@@ -107,6 +120,17 @@ impl Transaction {
 
     fn take(&self) -> Option<Inner> {
         self.inner.lock().take()
+    }
+
+    /// Refuses to be ended by the function that `transact` calls.
+    fn check_end(&self) -> PyResult<()> {
+        if self.end == End::ByTransact && !self.done() {
+            raise!(
+                InvalidArgument,
+                "transact commits when its function returns; an exception from it gives up"
+            );
+        }
+        Ok(())
     }
 
     fn commit_now(&self, py: Python<'_>) -> PyResult<Option<u64>> {
@@ -166,7 +190,8 @@ impl Trying<'_> {
     ) -> PyResult<Py<PyAny>> {
         let (py, retry, mut conflicts) = (state.py(), self.retry()?, 0);
         loop {
-            let transaction = Transaction::new(state, begin()?, self.source, self.intent);
+            let (inner, end) = (begin()?, End::ByTransact);
+            let transaction = Transaction::new(state, inner, end, self.source, self.intent);
             let transaction = Bound::new(py, transaction)?;
             let this = transaction.get();
             let done = function.call1((&transaction,)).and_then(|result| {
@@ -464,6 +489,7 @@ impl Transaction {
     /// ...     t.commit() == page.lsn
     /// True
     fn commit(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        self.check_end()?;
         self.commit_now(py)
     }
 
@@ -476,8 +502,10 @@ impl Transaction {
     /// ...     t.abort()
     /// ...     t.done, page.epoch
     /// (True, 0)
-    fn abort(&self) {
+    fn abort(&self) -> PyResult<()> {
+        self.check_end()?;
         drop(self.take());
+        Ok(())
     }
 
     /// LSN of the commit; `None` before, or if nothing changed.
@@ -493,6 +521,7 @@ impl Transaction {
     }
 
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
+        slf.get().check_end()?;
         slf.get().with(slf.py(), 0, |_| Ok(()))?;
         Ok(slf.clone().unbind())
     }
@@ -504,9 +533,9 @@ impl Transaction {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         if exc_type.is_some() {
-            self.abort();
+            self.abort()?;
         } else if !self.done() {
-            self.commit_now(exc.py())?;
+            self.commit(exc.py())?;
         }
         Ok(())
     }
@@ -633,7 +662,7 @@ impl Partition {
         intent: Option<&str>,
     ) -> PyResult<Transaction> {
         let inner = self.get()?.begin_held().map_err(Failure::from)?;
-        Ok(Transaction::new(self.state.bind(py), inner, source, intent))
+        Ok(Transaction::new(self.state.bind(py), inner, End::Open, source, intent))
     }
 
     /// As `State.transact`, for the partition. Example: see the class.
