@@ -1,9 +1,11 @@
 """Transactions, ownership and workers: all or nothing, of one moment, an answer to everything."""
 
 import gc
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -391,3 +393,33 @@ def test_transact_alone_ends_its_transaction(state: mmsb.State) -> None:
                 before = number(page)
                 transact(goes_on)
                 assert number(page) == before + 1
+
+
+def test_pauses_and_partitions_that_there_are_not_are_named(state: mmsb.State) -> None:
+    page, invalid = counter(state, 1), mmsb.InvalidArgument
+    nan, inf = float("nan"), float("inf")
+    for n in (-1, -0.5, 1 << 64, 1 << 2000, 1e300, nan, inf):
+        text = rf"^pause_max_ms of {re.escape(str(n))}; it must lie in 0 to {(1 << 64) - 1}\b"
+        with pytest.raises(invalid, match=text):
+            state.transact(print, pause_max_ms=n)
+        with pytest.raises(invalid, match=text):
+            state.executor(1, pause_max_ms=n)
+        with state.partition(3) as mine, pytest.raises(invalid, match=text):
+            mine.transact(print, pause_max_ms=n)
+    with pytest.raises(TypeError, match=r"^pause_max_ms must be a number, not str"):
+        state.transact(print, pause_max_ms="1")  # type: ignore[arg-type]
+    pauses: list[Any] = [0, 0.0, 2, np.float32(0.5), np.int8(1), (1 << 64) - 1, 1e19]
+    for pause in pauses:
+        assert state.transact(lambda _: "done", pause_max_ms=pause) == "done"
+    for n in (-1, 65_536, 1 << 70):
+        text = f"^a partition of {n}; it must lie in 0 to 65535$"
+        with pytest.raises(invalid, match=text):
+            state.partition(n)
+        with Refused(state, invalid, f"partition of {n}; "):
+            page.transfer(n)
+        with pytest.raises(invalid, match=text), state.transaction() as t:
+            t.transfer(page, n)
+    with pytest.raises(TypeError, match=r"^a partition must be an integer, not str"):
+        state.partition("3")  # type: ignore[arg-type]
+    for n in (0, 65_535):
+        state.partition(n).close()

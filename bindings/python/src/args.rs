@@ -10,7 +10,7 @@ use crate::state::State;
 use mmsb::{Config, Durability, Error, ErrorKind, Location, Lsn, Note, PageId, limits};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyFloat, PyString};
+use pyo3::types::{PyDateTime, PyString};
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -315,14 +315,31 @@ pub fn time_ms(time: &Bound<'_, PyAny>, up: bool) -> PyResult<u64> {
 
 /// A time span in milliseconds.
 fn millis(number: &Bound<'_, PyAny>, what: &str) -> PyResult<Duration> {
-    if !number.is_instance_of::<PyFloat>() {
-        return unsigned(number, ErrorKind::InvalidArgument, what).map(Duration::from_millis);
+    let refused = || out_of(number, ErrorKind::InvalidArgument, what, (0, u64::MAX));
+    match number.extract() {
+        Ok(ms) => return Ok(Duration::from_millis(ms)),
+        Err(cause) if cause.is_instance_of::<PyOverflowError>(number.py()) => return Err(refused()),
+        Err(_) => {}
     }
-    let ms: f64 = number.extract()?;
-    match Duration::try_from_secs_f64(ms / 1e3) {
-        Ok(span) => Ok(span),
-        Err(cause) => raise!(InvalidArgument, "{what} of {ms}: {cause}"),
+    let Ok(ms) = number.extract::<f64>() else {
+        let name = class_name(number);
+        return Err(PyTypeError::new_err(format!("{what} must be a number, not {name}")));
+    };
+    // Beyond all numbers that are integers, too.
+    if ms > u64::MAX as f64 {
+        return Err(refused());
     }
+    Duration::try_from_secs_f64(ms / 1e3).map_err(|_| refused())
+}
+
+/// The longest pause between two tries, in milliseconds.
+pub fn pause_max_ms(number: &Bound<'_, PyAny>) -> PyResult<f64> {
+    Ok(millis(number, "pause_max_ms")?.as_secs_f64() * 1e3)
+}
+
+/// The number of a partition.
+pub fn partition(number: &Bound<'_, PyAny>) -> PyResult<u16> {
+    counted(number, ErrorKind::InvalidArgument, "a partition", (0, u16::MAX.into()))
 }
 
 /// The settings of a state or log, as keyword arguments carry them; `None` is the default.

@@ -8,7 +8,7 @@ use crate::errors::raise;
 use crate::records::{MetaPairs, meta_pairs};
 use crate::shared::Shared;
 use crate::state::State;
-use crate::transaction::{own, ownership_of, partition_number};
+use crate::transaction::{own, ownership_of};
 use crate::view::View;
 use mmsb::{Lsn, Ownership, PageId};
 use pyo3::ffi;
@@ -245,7 +245,7 @@ impl Page {
         source: &str,
         intent: Option<&str>,
     ) -> PyResult<Option<u64>> {
-        let ownership = Ownership::Owned(partition_number(partition)?);
+        let ownership = Ownership::Owned(args::partition(partition)?);
         own(self.state.bind(partition.py()), self.id()?, ownership, note(source, intent))
     }
 

@@ -17,7 +17,7 @@ use crate::revert::{Difference, SoftCheckpoint};
 use crate::shared::{Closable, Shared, call_back};
 use crate::snapshot::Snapshot;
 use crate::tlog::TLog;
-use crate::transaction::{Partition, Transaction, Trying, partition_number};
+use crate::transaction::{Partition, Transaction, Trying};
 use crate::typed::Extent;
 use mmsb::{Durability, Location, Note, PageId};
 use pyo3::prelude::*;
@@ -725,10 +725,10 @@ impl State {
     /// What `function` raises gives the transaction up and is raised from here, unless what it had read
     /// holds no longer: then it may be a consequence of that, and `function` is called again.
     ///
-    /// - `tries`: how often in all; `RetriesExhausted` after that.
     /// It is this call that commits, at the end: the transaction's own `commit`, `abort` and `with`
     /// raise `InvalidArgument` in `function`.
     ///
+    /// - `tries`: how often in all; `RetriesExhausted` after that.
     /// - `pause_max_ms`: the longest pause between two tries.
     ///
     /// >>> import mmsb
@@ -747,7 +747,7 @@ impl State {
         slf: &Bound<'_, Self>,
         function: &Bound<'_, PyAny>,
         #[pyo3(from_py_with = args::tries)] tries: u32,
-        pause_max_ms: f64,
+        #[pyo3(from_py_with = args::pause_max_ms)] pause_max_ms: f64,
         source: &str,
         intent: Option<&str>,
     ) -> PyResult<Py<PyAny>> {
@@ -759,7 +759,7 @@ impl State {
     /// Takes a partition, 0 to 65,535, until it is closed: its pages (`Page.transfer`) are changed in
     /// its transactions alone. Raises `PartitionInUse`. Example: see `Partition`.
     fn partition(slf: &Bound<'_, Self>, number: &Bound<'_, PyAny>) -> PyResult<Partition> {
-        Partition::open(slf, partition_number(number)?)
+        Partition::open(slf, args::partition(number)?)
     }
 
     /// Starts worker threads that each hold a partition, from 0 on.
@@ -778,7 +778,7 @@ impl State {
         pin: bool,
         #[pyo3(from_py_with = args::queue_max)] queue_max: usize,
         #[pyo3(from_py_with = args::tries)] tries: u32,
-        pause_max_ms: f64,
+        #[pyo3(from_py_with = args::pause_max_ms)] pause_max_ms: f64,
     ) -> PyResult<Executor> {
         let trying = Trying { tries, pause_max_ms, source: "", intent: None };
         Executor::start(slf, workers, pin, queue_max, trying)

@@ -1,6 +1,6 @@
 //! `Transaction`, `Savepoint` and `Partition`: reads and writes of one moment, and whose pages are.
 
-use crate::args::{self, DETACH_BYTES, note, page_in, unsigned};
+use crate::args::{self, DETACH_BYTES, note, page_in};
 use crate::buffer::{new_bytes, with_bytes, with_bytes_mut};
 use crate::delta::Delta;
 use crate::errors::{self, Failure, raise};
@@ -164,6 +164,7 @@ impl Transaction {
 /// How often, and with which pauses.
 pub struct Trying<'a> {
     pub tries: u32,
+    /// As [`args::pause_max_ms`] checked it.
     pub pause_max_ms: f64,
     pub source: &'a str,
     pub intent: Option<&'a str>,
@@ -174,10 +175,7 @@ impl Trying<'_> {
         if self.tries == 0 {
             raise!(InvalidArgument, "0 tries; there is at least 1");
         }
-        let pause_max = match Duration::try_from_secs_f64(self.pause_max_ms / 1e3) {
-            Ok(pause_max) => pause_max,
-            Err(cause) => raise!(InvalidArgument, "pause_max_ms of {}: {cause}", self.pause_max_ms),
-        };
+        let pause_max = Duration::from_secs_f64(self.pause_max_ms / 1e3);
         Ok(Retry { tries: self.tries, pause_max })
     }
 
@@ -441,7 +439,7 @@ impl Transaction {
     /// ...     a.ownership, b.ownership, c.ownership
     /// (7, 'immutable', 'shared')
     fn transfer(&self, page: &Bound<'_, PyAny>, partition: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.own(page, Ownership::Owned(partition_number(partition)?))
+        self.own(page, Ownership::Owned(args::partition(partition)?))
     }
 
     /// A place to go back to. As a context manager it does so if an exception passes, which goes on
@@ -601,15 +599,6 @@ impl Savepoint {
     }
 }
 
-/// The number of a partition.
-pub fn partition_number(number: &Bound<'_, PyAny>) -> PyResult<u16> {
-    let n = unsigned(number, ErrorKind::InvalidArgument, "a partition")?;
-    match u16::try_from(n) {
-        Ok(n) => Ok(n),
-        Err(_) => raise!(InvalidArgument, "partition {n}; they are 0 to {}", u16::MAX),
-    }
-}
-
 /// The right to change the pages of one partition. Made by `State.partition`; given back by `close`,
 /// or at the end of a `with` block.
 ///
@@ -673,7 +662,7 @@ impl Partition {
         &self,
         function: &Bound<'_, PyAny>,
         #[pyo3(from_py_with = args::tries)] tries: u32,
-        pause_max_ms: f64,
+        #[pyo3(from_py_with = args::pause_max_ms)] pause_max_ms: f64,
         source: &str,
         intent: Option<&str>,
     ) -> PyResult<Py<PyAny>> {
