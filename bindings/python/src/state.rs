@@ -489,6 +489,7 @@ impl State {
     ///   such as "spread_of/3". Another function of that name must not compute another page. When the state
     ///   is opened again, `derive` or `register` it again before a parent changes.
     ///
+    /// On a page that is derived already it replaces the rule, and the data edges by those to the new parents.
     /// Whoever changes a parent changes the page in the same group: nobody ever sees one without the
     /// other. It is not written by hand any more (`Derived`). Returns the group's LSN, `None` if all is so
     /// already. Raises `InvalidArgument` for the formula, `LengthMismatch`, `Cycle`, `CallbackFailed`.
