@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Refused
 
 import mmsb
+
+#: What makes a delta to a page, given as such or by its id.
+MADE: list[Callable[[mmsb.Page | mmsb.ScratchPage | int], mmsb.Delta]] = [
+    lambda page: mmsb.Delta.dense(page, b"OOPS"),
+    lambda page: mmsb.Delta.sparse(page, b"\1\0\0\1", b"OOPS"),
+    lambda page: mmsb.Delta.from_runs(page, [(0, b"OO")]),
+    lambda page: mmsb.Delta.dense(page, b"OOPS").merge(mmsb.Delta.dense(1, b"oops")),
+    lambda page: mmsb.Delta.dense(1, b"oops").merge(mmsb.Delta.dense(page, b"OOPS")),
+]
 
 
 def test_dense() -> None:
@@ -104,3 +117,76 @@ def test_limits() -> None:
         mmsb.Delta.dense(1, b"a", intent="x" * 65_536)
     assert mmsb.LIMITS["source_bytes_max"] == 255
     assert mmsb.LIMITS["page_bytes_max"] == 1 << 30
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_a_delta_to_a_page_is_for_its_state_alone(
+    state: mmsb.State, made: Callable[[mmsb.Page | mmsb.ScratchPage | int], mmsb.Delta]
+) -> None:
+    mine = state.create_page(4)
+    strange = "page 1 of another state"
+    with (
+        mmsb.State() as other,
+        mmsb.Allocator() as scratch,
+        state.executor(1, pin=False) as workers,
+    ):
+        theirs, work = other.create_page(4), scratch.allocate(4)
+        assert theirs.id == work.id == mine.id
+        foreign, loose = made(theirs), made(work)
+        with Refused(state, mmsb.InvalidArgument, strange):
+            state.apply(foreign)
+        with Refused(state, mmsb.InvalidArgument, strange), state.batch() as batch:
+            batch.apply(foreign)
+        with Refused(state, mmsb.InvalidArgument, strange), state.transaction() as t:
+            t.apply(foreign)
+        with Refused(state, mmsb.InvalidArgument, strange):
+            workers.apply([made(mine), foreign])
+        with Refused(state, mmsb.InvalidArgument, "page 1 of an allocator, not of a state"):
+            state.apply(loose)
+        with pytest.raises(mmsb.InvalidArgument, match="page 1 is not one of this allocator's"):
+            scratch.apply(foreign)
+        assert mine.read() == work.read() == bytes(4)
+        # Equal they are all the same, and each is taken where its page is.
+        assert made(mine) == foreign == loose == made(1)
+        assert other.apply(foreign) == theirs.lsn
+        assert scratch.apply(loose)
+        assert state.apply(made(mine)) == mine.lsn
+        assert mine.read() == theirs.read() == work.read()
+
+
+def test_a_delta_to_an_id_is_for_all(state: mmsb.State) -> None:
+    page, delta = state.create_page(4), mmsb.Delta.dense(1, b"good")
+    with mmsb.State() as other, mmsb.Allocator() as scratch:
+        theirs, work = other.create_page(4), scratch.allocate(4)
+        other.apply(delta)
+        scratch.apply(delta)
+        # So is one that a log gives back.
+        read = other.history(theirs)[-1].delta
+        assert read is not None
+        assert state.apply(read) == page.lsn
+        assert page.read() == theirs.read() == work.read() == b"good"
+
+
+def test_deltas_of_two_states_do_not_merge(state: mmsb.State, page: mmsb.Page) -> None:
+    with mmsb.State() as other:
+        foreign = mmsb.Delta.dense(other.create_page(16), bytes(16))
+    with pytest.raises(mmsb.InvalidArgument, match="page 1 of another state"):
+        mmsb.Delta.dense(page, bytes(16)).merge(foreign)
+
+
+def test_a_delta_keeps_no_state_alive() -> None:
+    state = mmsb.State()
+    page = state.create_page(4)
+    delta, program = mmsb.Delta.dense(page, b"good"), mmsb.Program().write((page, 0), b"good")
+    gone = weakref.ref(state)
+    del page, state
+    gc.collect()
+    assert gone() is None
+    # Nor does another state come to stand for it.
+    for _ in range(100):
+        with mmsb.State() as other, other.executor(1, pin=False) as workers:
+            other.create_page(4)
+            with pytest.raises(mmsb.InvalidArgument, match="another state"):
+                other.apply(delta)
+            with pytest.raises(mmsb.InvalidArgument, match="another state"):
+                workers.submit([program])

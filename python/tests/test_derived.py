@@ -459,15 +459,20 @@ def test_history_tells_whose_a_page_became_and_which_edge(state: mmsb.State) -> 
     a, b = pages(state, 2)
     state.graph.add(a, b, "control")
     b.transfer(3)
+    with pytest.raises(mmsb.NotOwner, match="partition 3"):
+        state.graph.remove(a, b, "control")
+    with state.partition(3) as mine:
+        mine.transact(lambda t: t.share(b))
     state.graph.remove(a, b, "control")
     changes = state.history(b)[1:]
-    assert [change.kind for change in changes] == ["edge_added", "owned", "edge_removed"]
+    assert [change.kind for change in changes] == ["edge_added", "owned", "owned", "edge_removed"]
     assert [(change.parent, change.edge) for change in changes] == [
         (1, "control"),
         (None, None),
+        (None, None),
         (1, "control"),
     ]
-    assert [change.ownership for change in changes] == [None, 3, None]
+    assert [change.ownership for change in changes] == [None, 3, "shared", None]
     then = state.page_at(b, changes[1].lsn)
     assert (then.ownership, then.parents, then.rule) == (3, [(1, "control")], None)
 

@@ -1,11 +1,15 @@
 """Transactions, ownership and workers: all or nothing, of one moment, an answer to everything."""
 
 import gc
+import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Refused
 
 import mmsb
 
@@ -300,3 +304,122 @@ def test_numbers_that_no_worker_or_try_can_have_are_named(state: mmsb.State) -> 
             workers.apply(5)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"^programs must be .* of Program; int is in it"):
             workers.submit([5])  # type: ignore[list-item]
+
+
+#: What adds a step at a page, given as such or by its id.
+STEPS: list[Callable[[mmsb.Program, mmsb.Page | int], mmsb.Program]] = [
+    lambda program, page: program.add((page, 0), 1),
+    lambda program, page: program.add((page, 0), 1.0),
+    lambda program, page: program.write((page, 0), b"OOPS"),
+    lambda program, page: program.compare_and_swap((page, 0), b"\0", b"x"),
+    lambda program, page: program.transfer((page, 0), (page, 0), 0).add((1, 0), 1),
+    lambda program, page: program.require((page, 0), "==", 0).add((1, 0), 1),
+]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_program_with_a_page_is_for_its_state_alone(
+    state: mmsb.State, step: Callable[[mmsb.Program, mmsb.Page | int], mmsb.Program]
+) -> None:
+    mine = counter(state, 0)
+    strange = "page 1 of another state"
+    with mmsb.State() as other, state.executor(1, pin=False) as workers:
+        theirs = counter(other, 0)
+        foreign = step(mmsb.Program(), theirs)
+        with Refused(state, mmsb.InvalidArgument, strange):
+            workers.submit([mmsb.Program().add((mine, 0), 1), foreign])
+        # Pages of two states do not come into one program, which stays as it was; ids do.
+        program = mmsb.Program().require((mine, 0), "==", 0)
+        before = bytes(program)
+        with Refused(state, mmsb.InvalidArgument, strange):
+            step(program, theirs)
+        assert bytes(program) == before
+        step(program, mine.id)
+        assert program != foreign == step(mmsb.Program(), 1)
+        assert workers.submit([step(mmsb.Program(), 1), program]).wait()[0] == mine.lsn
+        with other.executor(1, pin=False) as theirs_too:
+            assert theirs_too.submit([foreign]).wait() == [theirs.lsn]
+        # What is written down holds ids.
+        assert len(workers.submit([mmsb.Program(bytes(foreign))]).wait()) == 1
+
+
+def test_a_program_with_pages_of_an_allocator_is_for_no_state(state: mmsb.State) -> None:
+    counter(state, 0)
+    with mmsb.Allocator() as scratch, state.executor(1, pin=False) as workers:
+        program = mmsb.Program().add((scratch.allocate(8), 0), 1)  # type: ignore[arg-type]
+        with Refused(state, mmsb.InvalidArgument, "page 1 of an allocator, not of a state"):
+            workers.submit([program])
+
+
+def test_transact_alone_ends_its_transaction(state: mmsb.State) -> None:
+    """What the function does to end it is refused before it does anything."""
+    a, b = counter(state, 1), counter(state, 2)
+    b.transfer(7)
+    kept: list[mmsb.Transaction] = []
+
+    def enter(t: mmsb.Transaction) -> None:
+        with t:
+            pass
+
+    ends: list[Callable[[mmsb.Transaction], object]] = [
+        lambda t: t.commit(),
+        lambda t: t.abort(),
+        enter,
+        lambda t: t.__exit__(None, None, None),
+        lambda t: t.__exit__(ValueError, ValueError(), None),
+    ]
+    with state.partition(7) as mine:
+        for end in ends:
+            for page, transact in ((a, state.transact), (b, mine.transact)):
+
+                def body(t: mmsb.Transaction, page: mmsb.Page = page) -> None:
+                    kept.append(t)
+                    put(t, page, 9)
+                    end(t)  # noqa: B023
+
+                with Refused(state, mmsb.InvalidArgument, "transact commits when its function"):
+                    transact(body)
+                assert kept[-1].done
+                with pytest.raises(mmsb.TransactionFinished):
+                    kept[-1].commit()
+                kept[-1].abort()
+
+                def goes_on(t: mmsb.Transaction, page: mmsb.Page = page) -> None:
+                    put(t, page, number(page) + 1)
+                    with pytest.raises(mmsb.InvalidArgument):
+                        end(t)  # noqa: B023
+                    assert not t.done
+
+                before = number(page)
+                transact(goes_on)
+                assert number(page) == before + 1
+
+
+def test_pauses_and_partitions_that_there_are_not_are_named(state: mmsb.State) -> None:
+    page, invalid = counter(state, 1), mmsb.InvalidArgument
+    nan, inf = float("nan"), float("inf")
+    for n in (-1, -0.5, 1 << 64, 1 << 2000, 1e300, nan, inf):
+        text = rf"^pause_max_ms of {re.escape(str(n))}; it must lie in 0 to {(1 << 64) - 1}\b"
+        with pytest.raises(invalid, match=text):
+            state.transact(print, pause_max_ms=n)
+        with pytest.raises(invalid, match=text):
+            state.executor(1, pause_max_ms=n)
+        with state.partition(3) as mine, pytest.raises(invalid, match=text):
+            mine.transact(print, pause_max_ms=n)
+    with pytest.raises(TypeError, match=r"^pause_max_ms must be a number, not str"):
+        state.transact(print, pause_max_ms="1")  # type: ignore[arg-type]
+    pauses: list[Any] = [0, 0.0, 2, np.float32(0.5), np.int8(1), (1 << 64) - 1, 1e19]
+    for pause in pauses:
+        assert state.transact(lambda _: "done", pause_max_ms=pause) == "done"
+    for n in (-1, 65_536, 1 << 70):
+        text = f"^a partition of {n}; it must lie in 0 to 65535$"
+        with pytest.raises(invalid, match=text):
+            state.partition(n)
+        with Refused(state, invalid, f"partition of {n}; "):
+            page.transfer(n)
+        with pytest.raises(invalid, match=text), state.transaction() as t:
+            t.transfer(page, n)
+    with pytest.raises(TypeError, match=r"^a partition must be an integer, not str"):
+        state.partition("3")  # type: ignore[arg-type]
+    for n in (0, 65_535):
+        state.partition(n).close()

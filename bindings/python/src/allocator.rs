@@ -1,12 +1,12 @@
 //! `Allocator` and `ScratchPage`: pages without a log.
 
-use crate::args::{self, DETACH_BYTES};
+use crate::args::{self, DETACH_BYTES, Home};
 use crate::block::{Block, BlockSet};
 use crate::buffer::{new_bytes, with_bytes, with_bytes_mut};
 use crate::delta::Delta;
-use crate::errors::{Failure, raise};
+use crate::errors::Failure;
 use crate::memory::{DEFAULT_ALIGN, align, block_size, how_many};
-use crate::page::{Page, check_range, numpy_array};
+use crate::page::{check_range, numpy_array};
 use crate::records::{MetaPairs, meta_pairs};
 use crate::shared::{Closable, Shared};
 use crate::typed::Extent;
@@ -53,20 +53,13 @@ impl Closable for mmsb::Allocator {
 pub struct Allocator {
     shared: Shared<mmsb::Allocator>,
     blocks: Arc<BlockSet>,
+    home: Home,
 }
 
 impl Allocator {
     /// The id of a page that is given as one of this allocator's, or by its number.
     fn id(slf: &Bound<'_, Self>, page: &Bound<'_, PyAny>) -> PyResult<PageId> {
-        let id = args::page_id(page)?;
-        let ours = match page.cast_exact::<ScratchPage>() {
-            Ok(page) => page.get().owner.is(slf),
-            Err(_) => !page.is_exact_instance_of::<Page>(),
-        };
-        if !ours {
-            raise!(InvalidArgument, "{id} is not one of this allocator's")
-        }
-        Ok(id)
+        args::page_at(slf.get().home, page)
     }
 
     fn page(slf: &Bound<'_, Self>, id: PageId, size: u64) -> ScratchPage {
@@ -95,7 +88,8 @@ fn allocate(
 impl Allocator {
     #[new]
     fn new() -> Allocator {
-        Allocator { shared: Shared::new(mmsb::Allocator::new()), blocks: Arc::default() }
+        let shared = Shared::new(mmsb::Allocator::new());
+        Allocator { shared, blocks: Arc::default(), home: Home::allocator() }
     }
 
     /// Allocates a page. Give its size, its content, or its shape and type.
@@ -167,7 +161,7 @@ impl Allocator {
     /// ...     scratch.apply(mmsb.Delta.from_runs(page, [(1, b"ab")])), page.read()
     /// (True, b'\x00ab\x00')
     fn apply(&self, py: Python<'_>, delta: &Bound<'_, Delta>) -> Result<bool, Failure> {
-        let delta = &delta.get().inner;
+        let delta = delta.get().at(self.home)?;
         self.shared.long(py, |pages| Ok(pages.apply(delta)?))
     }
 
@@ -344,6 +338,12 @@ impl ScratchPage {
     /// The page's id.
     pub fn id(&self) -> PageId {
         self.id
+    }
+
+    /// The allocator that it is one of.
+    #[inline]
+    pub fn home(&self) -> Home {
+        self.owner.get().home
     }
 
     /// Calls `call` on the page; other threads run meanwhile if the page is large.

@@ -3,16 +3,17 @@
 use crate::allocator::ScratchPage;
 use crate::buffer::class_name;
 use crate::delta::Delta;
-use crate::errors::{error, raise};
+use crate::errors::{Failure, error, raise};
 use crate::executor::Program;
 use crate::page::Page;
 use crate::state::State;
-use mmsb::{Config, Durability, ErrorKind, Location, Lsn, Note, PageId, limits};
+use mmsb::{Config, Durability, Error, ErrorKind, Location, Lsn, Note, PageId, limits};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyFloat, PyString};
+use pyo3::types::{PyDateTime, PyString};
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Calls on pages or data of at least so many bytes let other threads run meanwhile. Below,
@@ -178,30 +179,79 @@ pub fn size(number: &Bound<'_, PyAny>) -> PyResult<u64> {
     unsigned(number, ErrorKind::SizeOutOfRange, "a size")
 }
 
-/// A page's id: a [`Page`], a [`ScratchPage`] or a number.
-pub fn page_id(page: &Bound<'_, PyAny>) -> PyResult<PageId> {
-    if let Ok(page) = page.cast_exact::<Page>() {
-        return page.get().id();
-    }
-    if let Ok(page) = page.cast_exact::<ScratchPage>() {
-        return Ok(page.get().id());
-    }
-    unsigned(page, ErrorKind::PageNotFound, "a page id").map(PageId)
+/// A state or an allocator of this process, by a number that none of the others has: what is made
+/// with its pages knows it, and keeps nothing alive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Home {
+    State(u64),
+    Allocator(u64),
 }
 
-/// As [`page_id`]; a [`Page`] must be one of `state`.
+impl Home {
+    fn number() -> u64 {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        LAST.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// That of a new state.
+    pub fn state() -> Home {
+        Home::State(Home::number())
+    }
+
+    /// That of a new allocator.
+    pub fn allocator() -> Home {
+        Home::Allocator(Home::number())
+    }
+
+    /// Refuses page `id` if it was given as one that is at home elsewhere.
+    #[inline]
+    pub fn check(self, id: PageId, of: Option<Home>) -> mmsb::Result<()> {
+        match of {
+            Some(other) if other != self => Err(self.stranger(id, other)),
+            _ => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn stranger(self, id: PageId, other: Home) -> Error {
+        let message = match (self, other) {
+            (Home::State(_), Home::State(_)) => format!("{id} of another state"),
+            (Home::State(_), Home::Allocator(_)) => format!("{id} of an allocator, not of a state"),
+            (Home::Allocator(_), _) => format!("{id} is not one of this allocator's"),
+        };
+        Error::new(ErrorKind::InvalidArgument, message)
+    }
+}
+
+/// A page's id, and its home if it is given as a [`Page`] or a [`ScratchPage`], not as a number.
+#[inline]
+pub fn page_of(page: &Bound<'_, PyAny>) -> PyResult<(PageId, Option<Home>)> {
+    if let Ok(page) = page.cast_exact::<Page>() {
+        return Ok((page.get().id()?, Some(page.get().home())));
+    }
+    if let Ok(page) = page.cast_exact::<ScratchPage>() {
+        return Ok((page.get().id(), Some(page.get().home())));
+    }
+    Ok((PageId(unsigned(page, ErrorKind::PageNotFound, "a page id")?), None))
+}
+
+/// A page's id, whosever it is.
+pub fn page_id(page: &Bound<'_, PyAny>) -> PyResult<PageId> {
+    Ok(page_of(page)?.0)
+}
+
+/// A page's id; what is given as a page must be one of `home`.
+#[inline]
+pub fn page_at(home: Home, page: &Bound<'_, PyAny>) -> PyResult<PageId> {
+    let (id, of) = page_of(page)?;
+    home.check(id, of).map_err(Failure::from)?;
+    Ok(id)
+}
+
+/// As [`page_at`], of a state.
 #[inline]
 pub fn page_in(state: &Bound<'_, State>, page: &Bound<'_, PyAny>) -> PyResult<PageId> {
-    let id = page_id(page)?;
-    match page.cast_exact::<Page>() {
-        Ok(page) if !page.get().is_of(state) => {
-            raise!(InvalidArgument, "{id} of another state")
-        }
-        Err(_) if page.is_exact_instance_of::<ScratchPage>() => {
-            raise!(InvalidArgument, "{id} of an allocator, not of a state")
-        }
-        _ => Ok(id),
-    }
+    page_at(state.get().home, page)
 }
 
 /// A location by its name.
@@ -265,14 +315,31 @@ pub fn time_ms(time: &Bound<'_, PyAny>, up: bool) -> PyResult<u64> {
 
 /// A time span in milliseconds.
 fn millis(number: &Bound<'_, PyAny>, what: &str) -> PyResult<Duration> {
-    if !number.is_instance_of::<PyFloat>() {
-        return unsigned(number, ErrorKind::InvalidArgument, what).map(Duration::from_millis);
+    let refused = || out_of(number, ErrorKind::InvalidArgument, what, (0, u64::MAX));
+    match number.extract() {
+        Ok(ms) => return Ok(Duration::from_millis(ms)),
+        Err(cause) if cause.is_instance_of::<PyOverflowError>(number.py()) => return Err(refused()),
+        Err(_) => {}
     }
-    let ms: f64 = number.extract()?;
-    match Duration::try_from_secs_f64(ms / 1e3) {
-        Ok(span) => Ok(span),
-        Err(cause) => raise!(InvalidArgument, "{what} of {ms}: {cause}"),
+    let Ok(ms) = number.extract::<f64>() else {
+        let name = class_name(number);
+        return Err(PyTypeError::new_err(format!("{what} must be a number, not {name}")));
+    };
+    // Beyond all numbers that are integers, too.
+    if ms > u64::MAX as f64 {
+        return Err(refused());
     }
+    Duration::try_from_secs_f64(ms / 1e3).map_err(|_| refused())
+}
+
+/// The longest pause between two tries, in milliseconds.
+pub fn pause_max_ms(number: &Bound<'_, PyAny>) -> PyResult<f64> {
+    Ok(millis(number, "pause_max_ms")?.as_secs_f64() * 1e3)
+}
+
+/// The number of a partition.
+pub fn partition(number: &Bound<'_, PyAny>) -> PyResult<u16> {
+    counted(number, ErrorKind::InvalidArgument, "a partition", (0, u16::MAX.into()))
 }
 
 /// The settings of a state or log, as keyword arguments carry them; `None` is the default.

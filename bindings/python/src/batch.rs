@@ -154,7 +154,7 @@ impl Batch {
     /// ...     page.read()
     /// b'ab'
     fn apply(&self, py: Python<'_>, delta: &Bound<'_, Delta>) -> Result<(), Failure> {
-        let delta = &delta.get().inner;
+        let delta = delta.get().at(self.state.get().home)?;
         self.add(py, delta.payload_len(), |batch| batch.apply(delta.clone()))
     }
 

@@ -97,7 +97,7 @@ fn stamped(py: Python<'_>, delta: mmsb::Delta, changed: &Changed) -> PyResult<Py
     }
     let Changed { lsn, epoch, time_ms, .. } = *changed;
     let inner = delta.with_stamp(mmsb::page::Stamp { lsn, epoch, time_ms });
-    Py::new(py, Delta { inner })
+    Py::new(py, Delta::plain(inner))
 }
 
 #[pymethods]

@@ -1,6 +1,6 @@
 //! `Delta`: an ordered change to one page, by itself.
 
-use crate::args;
+use crate::args::{self, Home};
 use crate::buffer::{with_bytes, with_bytes_mut};
 use crate::errors::Failure;
 use crate::shared::detach_if_many;
@@ -12,7 +12,8 @@ use pyo3::types::PyBytes;
 /// An ordered change to one page: bytes, where they go, and who says so and why. Never changes.
 ///
 /// Made by `Delta.dense`, `Delta.sparse` and `Delta.from_runs`, and read back from a log. Two are
-/// equal if they do the same to the same page and have the same source and intent.
+/// equal if they do the same to the same page and have the same source and intent. One that was
+/// made with a page, not with its id, is refused by all but that page's state or allocator.
 ///
 /// >>> import mmsb
 /// >>> delta = mmsb.Delta.from_runs(7, [(0, b"ab"), (4, b"c")], source="feed")
@@ -23,18 +24,33 @@ use pyo3::types::PyBytes;
 #[pyclass(frozen, module = "mmsb", weakref)]
 pub struct Delta {
     pub inner: mmsb::Delta,
+    /// Of the page that it was made with, if not with an id.
+    home: Option<Home>,
+}
+
+impl Delta {
+    /// One to a page that is known by its id.
+    pub fn plain(inner: mmsb::Delta) -> Delta {
+        Delta { inner, home: None }
+    }
+
+    /// What is to be done in `home`; refused if it was made with a page of another.
+    #[inline]
+    pub fn at(&self, home: Home) -> mmsb::Result<&mmsb::Delta> {
+        home.check(self.inner.page(), self.home)?;
+        Ok(&self.inner)
+    }
 }
 
 type Runs<'py> = Vec<(usize, Bound<'py, PyBytes>)>;
 
 /// The delta with a note.
-fn noted(delta: mmsb::Delta, source: &str, intent: Option<&str>) -> mmsb::Result<Delta> {
+fn noted(delta: mmsb::Delta, source: &str, intent: Option<&str>) -> mmsb::Result<mmsb::Delta> {
     let delta = delta.with_source(source)?;
-    let inner = match intent {
-        Some(intent) => delta.with_intent(intent)?,
-        None => delta,
-    };
-    Ok(Delta { inner })
+    match intent {
+        Some(intent) => delta.with_intent(intent),
+        None => Ok(delta),
+    }
 }
 
 /// One piece: where it goes, and its bytes, copied.
@@ -66,10 +82,11 @@ impl Delta {
         source: &str,
         intent: Option<&str>,
     ) -> PyResult<Delta> {
-        let page = args::page_id(page)?;
+        let (page, home) = args::page_of(page)?;
         with_bytes(data, "data", |bytes| {
             let dense = || noted(mmsb::Delta::dense(page, bytes)?, source, intent);
-            Ok(detach_if_many(data.py(), bytes.len(), dense).map_err(Failure::from)?)
+            let inner = detach_if_many(data.py(), bytes.len(), dense).map_err(Failure::from)?;
+            Ok(Delta { inner, home })
         })
     }
 
@@ -91,11 +108,13 @@ impl Delta {
         source: &str,
         intent: Option<&str>,
     ) -> PyResult<Delta> {
-        let page = args::page_id(page)?;
+        let (page, home) = args::page_of(page)?;
         with_bytes(mask, "mask", |mask| {
             with_bytes(data, "data", |bytes| {
                 let sparse = || noted(mmsb::Delta::sparse(page, mask, bytes)?, source, intent);
-                Ok(detach_if_many(data.py(), bytes.len(), sparse).map_err(Failure::from)?)
+                let inner =
+                    detach_if_many(data.py(), bytes.len(), sparse).map_err(Failure::from)?;
+                Ok(Delta { inner, home })
             })
         })
     }
@@ -117,11 +136,12 @@ impl Delta {
         source: &str,
         intent: Option<&str>,
     ) -> PyResult<Delta> {
-        let page = args::page_id(page)?;
+        let (page, home) = args::page_of(page)?;
         let pieces = runs.try_iter()?.map(|run| piece(run?)).collect::<PyResult<Vec<_>>>()?;
         let runs: Vec<_> = pieces.iter().map(|(at, bytes)| (*at, bytes.as_slice())).collect();
         let delta = mmsb::Delta::from_runs(page, &runs).map_err(Failure::from)?;
-        Ok(noted(delta, source, intent).map_err(Failure::from)?)
+        let inner = noted(delta, source, intent).map_err(Failure::from)?;
+        Ok(Delta { inner, home })
     }
 
     /// Id of the page that it changes.
@@ -193,7 +213,7 @@ impl Delta {
 
     /// One delta that does what this one and then `later` do: where both write, `later` wins.
     ///
-    /// Raises `InvalidArgument` for different pages, `LengthMismatch` and `RangeOutOfBounds` if no
+    /// Raises `InvalidArgument` for different pages or states, `LengthMismatch` and `RangeOutOfBounds` if no
     /// page can take both. Cost: O(bytes) of both.
     ///
     /// >>> import mmsb
@@ -201,10 +221,15 @@ impl Delta {
     /// >>> first.merge(mmsb.Delta.from_runs(1, [(2, b"bbbb")])).runs
     /// [(0, b'aabbbb')]
     fn merge(&self, py: Python<'_>, later: &Bound<'_, Delta>) -> Result<Delta, Failure> {
-        let (earlier, later) = (&self.inner, &later.get().inner);
+        let later = later.get();
+        if let Some(home) = self.home {
+            later.at(home)?;
+        }
+        let home = self.home.or(later.home);
+        let (earlier, later) = (&self.inner, &later.inner);
         let bytes = earlier.payload_len() + later.payload_len();
         let inner = detach_if_many(py, bytes, || earlier.merge(later))?;
-        Ok(Delta { inner })
+        Ok(Delta { inner, home })
     }
 
     /// Checks that it is a delta to a page of `page_size` bytes.

@@ -1,13 +1,13 @@
 //! `Executor`, `Program` and `Tickets`: workers, what they are given, and what came of it.
 
-use crate::args::{self, unsigned};
+use crate::args::{self, Home, unsigned};
 use crate::buffer::with_bytes;
 use crate::delta::Delta;
 use crate::errors::{Failure, raise};
 use crate::shared::drop_detached;
 use crate::state::State;
 use crate::transaction::Trying;
-use mmsb::{Error, ErrorKind, ExecutorConfig, Lsn, Place, Relation};
+use mmsb::{Error, ErrorKind, ExecutorConfig, Lsn, PageId, Place, Relation};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
@@ -17,7 +17,9 @@ use std::time::Duration;
 
 /// A transaction whose steps are done in order, all or none, by the workers of an `Executor`.
 ///
-/// A place is a page, as `Page` or id, and an offset in it. All steps return the program.
+/// A place is a page, as `Page` or id, and an offset in it. All steps return the program. With a
+/// `Page` it becomes a program for that page's state alone: pages of others are refused, and so is it
+/// by their executors. `bytes` hold ids.
 ///
 /// >>> import mmsb
 /// >>> program = mmsb.Program().add((1, 0), 5).require((1, 0), "<=", 100)
@@ -25,18 +27,65 @@ use std::time::Duration;
 /// True
 #[pyclass(frozen, module = "mmsb", weakref)]
 pub struct Program {
-    inner: Mutex<mmsb::Program>,
+    inner: Mutex<Steps>,
 }
 
-fn place(place: &Bound<'_, PyAny>) -> PyResult<Place> {
+struct Steps {
+    program: mmsb::Program,
+    /// The first page that was not given as an id, and where it is at home.
+    first: Option<(PageId, Home)>,
+}
+
+impl Steps {
+    /// Adds a step at `places`, none of which may be in another state than those before.
+    fn add<const N: usize>(
+        &mut self,
+        places: [Given; N],
+        step: impl FnOnce(&mut mmsb::Program, [Place; N]) -> mmsb::Result<()>,
+    ) -> mmsb::Result<()> {
+        let mut first = self.first;
+        for Given { place, home } in &places {
+            match first {
+                Some((_, state)) => state.check(place.page, *home)?,
+                None => first = home.map(|home| (place.page, home)),
+            }
+        }
+        step(&mut self.program, places.map(|given| given.place))?;
+        self.first = first;
+        Ok(())
+    }
+
+    /// What is to be done in `home`; refused if it was made with pages of another.
+    fn at(&self, home: Home) -> mmsb::Result<mmsb::Program> {
+        if let Some((page, of)) = self.first {
+            home.check(page, Some(of))?;
+        }
+        Ok(self.program.clone())
+    }
+}
+
+/// A place, and where its page is at home if it is not given as an id.
+struct Given {
+    place: Place,
+    home: Option<Home>,
+}
+
+fn place(place: &Bound<'_, PyAny>) -> PyResult<Given> {
     let (page, offset): (Bound<'_, PyAny>, Bound<'_, PyAny>) = place.extract()?;
-    Ok(Place { page: args::page_id(&page)?, offset: args::offset(&offset)? })
+    let (page, home) = args::page_of(&page)?;
+    Ok(Given { place: Place { page, offset: args::offset(&offset)? }, home })
 }
 
 impl Program {
-    fn step(slf: &Bound<'_, Self>, step: impl FnOnce(&mut mmsb::Program)) -> Py<Self> {
-        step(&mut slf.get().inner.lock());
-        slf.clone().unbind()
+    fn step<const N: usize>(
+        slf: &Bound<'_, Self>,
+        places: [Given; N],
+        step: impl FnOnce(&mut mmsb::Program, [Place; N]) -> mmsb::Result<()>,
+    ) -> PyResult<Py<Self>> {
+        // Unlocked again before an exception is made, which may run anything.
+        let added = slf.get().inner.lock().add(places, step);
+        added.map_err(Failure::from)?;
+        Ok(slf.clone().unbind())
     }
 }
 
@@ -45,13 +94,13 @@ impl Program {
     #[new]
     #[pyo3(signature = (steps = None))]
     fn new(steps: Option<&Bound<'_, PyAny>>) -> PyResult<Program> {
-        let inner = match steps {
+        let program = match steps {
             None => mmsb::Program::new(),
             Some(steps) => with_bytes(steps, "steps", |bytes| {
                 Ok(mmsb::Program::from_bytes(bytes).map_err(Failure::from)?)
             })?,
         };
-        Ok(Program { inner: Mutex::new(inner) })
+        Ok(Program { inner: Mutex::new(Steps { program, first: None }) })
     }
 
     /// The number at a place grows: a 64-bit integer, wrapping, by an `int`; a double by a `float`.
@@ -64,7 +113,10 @@ impl Program {
         let at = place(at)?;
         if by.is_instance_of::<PyFloat>() {
             let by = by.extract()?;
-            return Ok(Program::step(slf, |program| _ = program.add_float(at, by)));
+            return Program::step(slf, [at], |program, [at]| {
+                program.add_float(at, by);
+                Ok(())
+            });
         }
         let by = by.extract().map_err(|cause: PyErr| {
             if !cause.is_instance_of::<PyOverflowError>(by.py()) {
@@ -73,7 +125,10 @@ impl Program {
             let range = (i64::MIN, i64::MAX);
             args::out_of(by, ErrorKind::InvalidArgument, "an amount to add", range)
         })?;
-        Ok(Program::step(slf, |program| _ = program.add(at, by)))
+        Program::step(slf, [at], |program, [at]| {
+            program.add(at, by);
+            Ok(())
+        })
     }
 
     /// Bytes go to a place.
@@ -88,7 +143,10 @@ impl Program {
     ) -> PyResult<Py<Self>> {
         let at = place(at)?;
         with_bytes(data, "data", |bytes| {
-            Ok(Program::step(slf, |program| _ = program.write(at, bytes)))
+            Program::step(slf, [at], |program, [at]| {
+                program.write(at, bytes);
+                Ok(())
+            })
         })
     }
 
@@ -107,9 +165,10 @@ impl Program {
         let at = place(at)?;
         with_bytes(expected, "expected", |expected| {
             with_bytes(data, "data", |bytes| {
-                let mut program = slf.get().inner.lock();
-                program.compare_and_swap(at, expected, bytes).map_err(Failure::from)?;
-                Ok(slf.clone().unbind())
+                Program::step(slf, [at], |program, [at]| {
+                    program.compare_and_swap(at, expected, bytes)?;
+                    Ok(())
+                })
             })
         })
     }
@@ -124,7 +183,10 @@ impl Program {
     ) -> PyResult<Py<Self>> {
         let (from, to) = (place(origin)?, place(to)?);
         let amount = unsigned(amount, ErrorKind::InvalidArgument, "an amount")?;
-        Ok(Program::step(slf, |program| _ = program.transfer(from, to, amount)))
+        Program::step(slf, [from, to], |program, [from, to]| {
+            program.transfer(from, to, amount);
+            Ok(())
+        })
     }
 
     /// The program fails with `ConditionFailed` unless the unsigned 64-bit integer at a place relates
@@ -146,21 +208,24 @@ impl Program {
         };
         let at = place(at)?;
         let value = unsigned(value, ErrorKind::InvalidArgument, "a value")?;
-        Ok(Program::step(slf, |program| _ = program.require(at, relation, value)))
+        Program::step(slf, [at], |program, [at]| {
+            program.require(at, relation, value);
+            Ok(())
+        })
     }
 
     fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.inner.lock().as_bytes())
+        PyBytes::new(py, self.inner.lock().program.as_bytes())
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
         let Ok(other) = other.cast_exact::<Program>() else { return false };
-        let other = other.get().inner.lock().clone();
-        *self.inner.lock() == other
+        let other = other.get().inner.lock().program.clone();
+        self.inner.lock().program == other
     }
 
     fn __repr__(&self) -> String {
-        format!("<mmsb.Program of {} bytes>", self.inner.lock().as_bytes().len())
+        format!("<mmsb.Program of {} bytes>", self.inner.lock().program.as_bytes().len())
     }
 }
 
@@ -230,8 +295,10 @@ impl Executor {
         #[pyo3(from_py_with = args::programs)] programs: Vec<Py<Program>>,
         source: &str,
     ) -> PyResult<Tickets> {
-        let copy = |program: &Py<Program>| program.get().inner.lock().clone();
-        let programs: Vec<mmsb::Program> = programs.iter().map(copy).collect();
+        let home = self.state.get().home;
+        let copy = |program: &Py<Program>| program.get().inner.lock().at(home);
+        let programs: mmsb::Result<Vec<_>> = programs.iter().map(copy).collect();
+        let programs = programs.map_err(Failure::from)?;
         self.submit_with(py, |executor| executor.submit_programs(programs, source))
     }
 
@@ -253,8 +320,10 @@ impl Executor {
         py: Python<'_>,
         #[pyo3(from_py_with = args::deltas)] deltas: Vec<Py<Delta>>,
     ) -> PyResult<Tickets> {
-        let deltas: Vec<mmsb::Delta> =
-            deltas.iter().map(|delta| delta.get().inner.clone()).collect();
+        let home = self.state.get().home;
+        let copy = |delta: &Py<Delta>| delta.get().at(home).cloned();
+        let deltas = deltas.iter().map(copy).collect::<mmsb::Result<Vec<_>>>();
+        let deltas = deltas.map_err(Failure::from)?;
         self.submit_with(py, |executor| executor.submit_deltas(deltas))
     }
 

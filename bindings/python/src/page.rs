@@ -1,6 +1,6 @@
 //! `Page`: one page of a state, by its id.
 
-use crate::args::{self, DETACH_BYTES, note};
+use crate::args::{self, DETACH_BYTES, Home, note};
 use crate::buffer::{new_bytes, with_bytes, with_bytes_mut};
 use crate::changes::Change;
 use crate::derive::{Explanation, staleness_name};
@@ -8,7 +8,7 @@ use crate::errors::raise;
 use crate::records::{MetaPairs, meta_pairs};
 use crate::shared::Shared;
 use crate::state::State;
-use crate::transaction::{own, ownership_of, partition_number};
+use crate::transaction::{own, ownership_of};
 use crate::view::View;
 use mmsb::{Lsn, Ownership, PageId};
 use pyo3::ffi;
@@ -73,9 +73,10 @@ impl Page {
         Ok(self.id)
     }
 
-    /// Whether the page is one of `state`.
-    pub fn is_of(&self, state: &Bound<'_, State>) -> bool {
-        self.state.is(state)
+    /// The state that it is one of.
+    #[inline]
+    pub fn home(&self) -> Home {
+        self.state.get().home
     }
 
     /// Says that the page's batch was discarded.
@@ -244,7 +245,7 @@ impl Page {
         source: &str,
         intent: Option<&str>,
     ) -> PyResult<Option<u64>> {
-        let ownership = Ownership::Owned(partition_number(partition)?);
+        let ownership = Ownership::Owned(args::partition(partition)?);
         own(self.state.bind(partition.py()), self.id()?, ownership, note(source, intent))
     }
 

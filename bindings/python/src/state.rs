@@ -1,6 +1,6 @@
 //! `State`: opening, pages, durability, time travel.
 
-use crate::args::{self, DETACH_BYTES, Settings, note, page_in};
+use crate::args::{self, DETACH_BYTES, Home, Settings, note, page_in};
 use crate::batch::Batch;
 use crate::buffer::with_bytes;
 use crate::changes::{Change, Changes, Filter, Owner};
@@ -17,7 +17,7 @@ use crate::revert::{Difference, SoftCheckpoint};
 use crate::shared::{Closable, Shared, call_back};
 use crate::snapshot::Snapshot;
 use crate::tlog::TLog;
-use crate::transaction::{Partition, Transaction, Trying, partition_number};
+use crate::transaction::{Partition, Transaction, Trying};
 use crate::typed::Extent;
 use mmsb::{Durability, Location, Note, PageId};
 use pyo3::prelude::*;
@@ -86,6 +86,7 @@ pub struct State {
     pub shared: Shared<mmsb::State>,
     /// Every change waits for the disk.
     pub is_sync: bool,
+    pub home: Home,
 }
 
 /// What a page is from its beginning on.
@@ -96,7 +97,6 @@ struct Shape {
 }
 
 impl State {
-    /// Registers a function for a page; its name.
     /// The name that a function is registered under for a page, if it is not given one.
     fn name_for(
         slf: &Bound<'_, Self>,
@@ -109,7 +109,7 @@ impl State {
 
     fn new(state: mmsb::State) -> State {
         let is_sync = state.config().durability == Durability::Sync;
-        State { shared: Shared::new(state), is_sync }
+        State { shared: Shared::new(state), is_sync, home: Home::state() }
     }
 
     /// Whether a change of `len` bytes lets other threads run.
@@ -450,7 +450,7 @@ impl State {
     /// ...     page.read()
     /// b'\x00ab\x00'
     fn apply(&self, py: Python<'_>, delta: &Bound<'_, Delta>) -> Result<Option<u64>, Failure> {
-        let delta = &delta.get().inner;
+        let delta = delta.get().at(self.home)?;
         let lsn = self.shared.long(py, |state| Ok(state.apply(delta)?))?;
         Ok(lsn.map(|lsn| lsn.0))
     }
@@ -489,6 +489,7 @@ impl State {
     ///   such as "spread_of/3". Another function of that name must not compute another page. When the state
     ///   is opened again, `derive` or `register` it again before a parent changes.
     ///
+    /// On a page that is derived already it replaces the rule, and the data edges by those to the new parents.
     /// Whoever changes a parent changes the page in the same group: nobody ever sees one without the
     /// other. It is not written by hand any more (`Derived`). Returns the group's LSN, `None` if all is so
     /// already. Raises `InvalidArgument` for the formula, `LengthMismatch`, `Cycle`, `CallbackFailed`.
@@ -725,6 +726,9 @@ impl State {
     /// What `function` raises gives the transaction up and is raised from here, unless what it had read
     /// holds no longer: then it may be a consequence of that, and `function` is called again.
     ///
+    /// It is this call that commits, at the end: the transaction's own `commit`, `abort` and `with`
+    /// raise `InvalidArgument` in `function`.
+    ///
     /// - `tries`: how often in all; `RetriesExhausted` after that.
     /// - `pause_max_ms`: the longest pause between two tries.
     ///
@@ -744,7 +748,7 @@ impl State {
         slf: &Bound<'_, Self>,
         function: &Bound<'_, PyAny>,
         #[pyo3(from_py_with = args::tries)] tries: u32,
-        pause_max_ms: f64,
+        #[pyo3(from_py_with = args::pause_max_ms)] pause_max_ms: f64,
         source: &str,
         intent: Option<&str>,
     ) -> PyResult<Py<PyAny>> {
@@ -756,7 +760,7 @@ impl State {
     /// Takes a partition, 0 to 65,535, until it is closed: its pages (`Page.transfer`) are changed in
     /// its transactions alone. Raises `PartitionInUse`. Example: see `Partition`.
     fn partition(slf: &Bound<'_, Self>, number: &Bound<'_, PyAny>) -> PyResult<Partition> {
-        Partition::open(slf, partition_number(number)?)
+        Partition::open(slf, args::partition(number)?)
     }
 
     /// Starts worker threads that each hold a partition, from 0 on.
@@ -775,7 +779,7 @@ impl State {
         pin: bool,
         #[pyo3(from_py_with = args::queue_max)] queue_max: usize,
         #[pyo3(from_py_with = args::tries)] tries: u32,
-        pause_max_ms: f64,
+        #[pyo3(from_py_with = args::pause_max_ms)] pause_max_ms: f64,
     ) -> PyResult<Executor> {
         let trying = Trying { tries, pause_max_ms, source: "", intent: None };
         Executor::start(slf, workers, pin, queue_max, trying)

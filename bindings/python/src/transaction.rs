@@ -1,6 +1,6 @@
 //! `Transaction`, `Savepoint` and `Partition`: reads and writes of one moment, and whose pages are.
 
-use crate::args::{self, DETACH_BYTES, note, page_in, unsigned};
+use crate::args::{self, DETACH_BYTES, note, page_in};
 use crate::buffer::{new_bytes, with_bytes, with_bytes_mut};
 use crate::delta::Delta;
 use crate::errors::{self, Failure, raise};
@@ -23,7 +23,8 @@ type Inner = mmsb::Transaction<'static>;
 ///
 /// Made by `State.transaction` and `Partition.transaction`, as a context manager, which commits at its
 /// end and gives up if an exception passes; or, and better, given to a function by `State.transact`,
-/// which tries again what met another transaction.
+/// which tries again what met another transaction. That commits it, too: the function neither does
+/// so nor gives it up, nor makes it a context manager, which is `InvalidArgument`.
 ///
 /// What it reads is of one moment, with its own writes on top. Once another has changed what it read,
 /// all methods raise `Conflict`. Pages are given as `Page` or id. All methods can raise `Conflict`,
@@ -44,10 +45,20 @@ pub struct Transaction {
     state: Py<State>,
     /// Taken out when it is done.
     inner: Mutex<Option<Inner>>,
+    end: End,
     source: String,
     intent: Option<String>,
     /// Of the commit, 0 before.
     lsn: AtomicU64,
+}
+
+/// Who ends a transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Whoever began it.
+    Open,
+    /// `transact`, when its function returns.
+    ByTransact,
 }
 
 #[cold]
@@ -59,12 +70,14 @@ impl Transaction {
     fn new(
         state: &Bound<'_, State>,
         inner: Inner,
+        end: End,
         source: &str,
         intent: Option<&str>,
     ) -> Transaction {
         Transaction {
             state: state.clone().unbind(),
             inner: Mutex::new(Some(inner)),
+            end,
             source: source.to_owned(),
             intent: intent.map(str::to_owned),
             lsn: AtomicU64::new(0),
@@ -79,7 +92,7 @@ impl Transaction {
     ) -> PyResult<Transaction> {
         let begin = |state: &mmsb::State| state.begin_held(read_only);
         let inner = state.get().shared.short(state.py(), begin)?;
-        Ok(Transaction::new(state, inner, source, intent))
+        Ok(Transaction::new(state, inner, End::Open, source, intent))
     }
 
     /// Uses the transaction; `bytes` are copied.
@@ -107,6 +120,17 @@ impl Transaction {
 
     fn take(&self) -> Option<Inner> {
         self.inner.lock().take()
+    }
+
+    /// Refuses to be ended by the function that `transact` calls.
+    fn check_end(&self) -> PyResult<()> {
+        if self.end == End::ByTransact && !self.done() {
+            raise!(
+                InvalidArgument,
+                "transact commits when its function returns; an exception from it gives up"
+            );
+        }
+        Ok(())
     }
 
     fn commit_now(&self, py: Python<'_>) -> PyResult<Option<u64>> {
@@ -140,6 +164,7 @@ impl Transaction {
 /// How often, and with which pauses.
 pub struct Trying<'a> {
     pub tries: u32,
+    /// As [`args::pause_max_ms`] checked it.
     pub pause_max_ms: f64,
     pub source: &'a str,
     pub intent: Option<&'a str>,
@@ -150,10 +175,7 @@ impl Trying<'_> {
         if self.tries == 0 {
             raise!(InvalidArgument, "0 tries; there is at least 1");
         }
-        let pause_max = match Duration::try_from_secs_f64(self.pause_max_ms / 1e3) {
-            Ok(pause_max) => pause_max,
-            Err(cause) => raise!(InvalidArgument, "pause_max_ms of {}: {cause}", self.pause_max_ms),
-        };
+        let pause_max = Duration::from_secs_f64(self.pause_max_ms / 1e3);
         Ok(Retry { tries: self.tries, pause_max })
     }
 
@@ -166,7 +188,8 @@ impl Trying<'_> {
     ) -> PyResult<Py<PyAny>> {
         let (py, retry, mut conflicts) = (state.py(), self.retry()?, 0);
         loop {
-            let transaction = Transaction::new(state, begin()?, self.source, self.intent);
+            let (inner, end) = (begin()?, End::ByTransact);
+            let transaction = Transaction::new(state, inner, end, self.source, self.intent);
             let transaction = Bound::new(py, transaction)?;
             let this = transaction.get();
             let done = function.call1((&transaction,)).and_then(|result| {
@@ -306,7 +329,7 @@ impl Transaction {
     /// ...     page.read()
     /// b'ab'
     fn apply(&self, py: Python<'_>, delta: &Bound<'_, Delta>) -> Result<(), Failure> {
-        let delta = &delta.get().inner;
+        let delta = delta.get().at(self.state.get().home)?;
         self.with(py, delta.payload_len(), |inner| inner.apply(delta))
     }
 
@@ -416,7 +439,7 @@ impl Transaction {
     /// ...     a.ownership, b.ownership, c.ownership
     /// (7, 'immutable', 'shared')
     fn transfer(&self, page: &Bound<'_, PyAny>, partition: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.own(page, Ownership::Owned(partition_number(partition)?))
+        self.own(page, Ownership::Owned(args::partition(partition)?))
     }
 
     /// A place to go back to. As a context manager it does so if an exception passes, which goes on
@@ -464,6 +487,7 @@ impl Transaction {
     /// ...     t.commit() == page.lsn
     /// True
     fn commit(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        self.check_end()?;
         self.commit_now(py)
     }
 
@@ -476,8 +500,10 @@ impl Transaction {
     /// ...     t.abort()
     /// ...     t.done, page.epoch
     /// (True, 0)
-    fn abort(&self) {
+    fn abort(&self) -> PyResult<()> {
+        self.check_end()?;
         drop(self.take());
+        Ok(())
     }
 
     /// LSN of the commit; `None` before, or if nothing changed.
@@ -493,6 +519,7 @@ impl Transaction {
     }
 
     fn __enter__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
+        slf.get().check_end()?;
         slf.get().with(slf.py(), 0, |_| Ok(()))?;
         Ok(slf.clone().unbind())
     }
@@ -504,9 +531,9 @@ impl Transaction {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         if exc_type.is_some() {
-            self.abort();
+            self.abort()?;
         } else if !self.done() {
-            self.commit_now(exc.py())?;
+            self.commit(exc.py())?;
         }
         Ok(())
     }
@@ -572,15 +599,6 @@ impl Savepoint {
     }
 }
 
-/// The number of a partition.
-pub fn partition_number(number: &Bound<'_, PyAny>) -> PyResult<u16> {
-    let n = unsigned(number, ErrorKind::InvalidArgument, "a partition")?;
-    match u16::try_from(n) {
-        Ok(n) => Ok(n),
-        Err(_) => raise!(InvalidArgument, "partition {n}; they are 0 to {}", u16::MAX),
-    }
-}
-
 /// The right to change the pages of one partition. Made by `State.partition`; given back by `close`,
 /// or at the end of a `with` block.
 ///
@@ -633,7 +651,7 @@ impl Partition {
         intent: Option<&str>,
     ) -> PyResult<Transaction> {
         let inner = self.get()?.begin_held().map_err(Failure::from)?;
-        Ok(Transaction::new(self.state.bind(py), inner, source, intent))
+        Ok(Transaction::new(self.state.bind(py), inner, End::Open, source, intent))
     }
 
     /// As `State.transact`, for the partition. Example: see the class.
@@ -644,7 +662,7 @@ impl Partition {
         &self,
         function: &Bound<'_, PyAny>,
         #[pyo3(from_py_with = args::tries)] tries: u32,
-        pause_max_ms: f64,
+        #[pyo3(from_py_with = args::pause_max_ms)] pause_max_ms: f64,
         source: &str,
         intent: Option<&str>,
     ) -> PyResult<Py<PyAny>> {
