@@ -122,7 +122,7 @@ end
         text = prometheus(state)
         lines = split(text, '\n'; keepempty=false)
         @test endswith(text, '\n') && "mmsb_page_bytes 1024" in lines
-        @test "# TYPE mmsb_transactions_shared gauge" in lines
+        @test "# TYPE mmsb_transactions_shared counter" in lines
         @test all(line -> occursin(r"^(# TYPE \w+ \w+|mmsb_\w+(\{.*\})? \S+)$", line), lines)
         # Each number of `get_stats` has its line.
         numbers = [name for (name, value) in pairs(get_stats(state)) if value isa Integer]

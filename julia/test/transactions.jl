@@ -171,6 +171,7 @@ end
         results = wait(submit(executor, programs; source="julia"))
         @test map(typeof, results) ==
               [UInt64, UInt64, ConditionFailedError, UInt64, ConditionFailedError, UInt64]
+        @test all(at -> occursin("page", sprint(showerror, results[at])), (3, 5))
         @test (number(state, ids[1]), number(state, ids[2])) == (6, 5)
         @test read_page(state, shared, Float64) == [2.5]
         @test length(program_bytes(programs[1])) == 25
