@@ -637,7 +637,8 @@ class Reader : public detail::Owned<MmsbReader, rust_tlog_reader_free> {
 struct Difference {
     PageId page;
     MmsbDifferenceKind kind;
-    /// Of a MMSB_DIFFERENCE_KIND_CHANGED: whether metadata differs, and stretches of content that do.
+    /// Of a MMSB_DIFFERENCE_KIND_CHANGED: whether metadata, owner, edges or rule differ, and stretches of
+    /// content that do.
     bool metadata;
     std::vector<MmsbRun> runs;
 };

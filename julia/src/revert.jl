@@ -133,7 +133,7 @@ soft_checkpoint(use, state::MMSBState) = closing(use, soft_checkpoint(state))
 """
     revert!(state, mark::SoftCheckpoint; source="", intent=nothing)::UInt64
 
-Makes content, metadata and existence of all pages what they were at a soft checkpoint: as one
+Makes content, metadata, owners, edges and existence of all pages what they were at a soft checkpoint: as one
 group, which is in the log; returns its LSN, 0 if nothing is different. Epochs go on growing, and
 ids given out since stay given out. The mark then stands here and can be gone back to again; marks
 made after it are passed. Other writers wait meanwhile.

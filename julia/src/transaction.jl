@@ -10,7 +10,8 @@ Reads and writes that happen at one moment, as one group, or not at all; made by
 [`get_metadata`](@ref) with a key, [`create_page`](@ref), [`delete_page`](@ref),
 [`update_page`](@ref), [`write_page!`](@ref), [`write_masked!`](@ref), [`route_delta!`](@ref),
 [`set_metadata!`](@ref), [`delete_metadata!`](@ref) and [`share!`](@ref) with its kin take one in
-place of a state. What it reads is of one moment, with its own writes on top; what it writes happens
+place of a state. What it reads is of one moment, with its own writes on top (what derives from those is computed when
+it commits, and shows what it was until then); what it writes happens
 with [`commit!`](@ref); `close` gives it up. Once another has changed what it read, all calls throw
 `ConflictError`.
 

@@ -50,7 +50,7 @@ impl Difference {
         }
     }
 
-    /// Of "changed": whether metadata differs. Else False.
+    /// Of "changed": whether metadata, owner, edges or rule differ. Else False.
     #[getter]
     fn metadata(&self) -> bool {
         matches!(self.inner.difference, mmsb::Difference::Changed { meta: true, .. })

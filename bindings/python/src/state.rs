@@ -1011,7 +1011,7 @@ impl State {
         SoftCheckpoint::make(slf)
     }
 
-    /// Makes content, metadata and existence of all pages what they were at a soft checkpoint: one
+    /// Makes content, metadata, owners, edges and existence of all pages what they were at a soft checkpoint: one
     /// group, which is in the log. Epochs go on growing, and ids given out since stay given out.
     /// The mark then stands here and can be gone back to again; marks made after it are passed.
     ///
