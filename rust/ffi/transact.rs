@@ -501,14 +501,20 @@ unsafe fn attempt(
     let Some(body) = body else { bail!(NullHandle, "body is null") };
     check_note(note)?;
     let transaction = keep(transaction)?;
-    // What stands there afterwards is of a call of the body's.
-    let _ = handle::with_message(Vec::clear);
+    // What stands there after the body is of a call of its own.
+    let before = handle::with_message(std::mem::take).unwrap_or_default();
     // SAFETY: the caller's promise.
     let status = unsafe { body(context, transaction) };
+    let error = (status != 0).then(|| said(status));
+    let _ = handle::with_message(|last| {
+        if last.is_empty() {
+            *last = before;
+        }
+    });
     let mut transaction = handle::remove::<Held>(transaction.id)?.into_inner();
-    match status {
-        0 => commit(transaction, note),
-        status => Err(transaction.blame(said(status))),
+    match error {
+        None => commit(transaction, note),
+        Some(error) => Err(transaction.blame(error)),
     }
 }
 

@@ -1201,6 +1201,11 @@ pub const CALLS: &[(&str, Call)] = &[
         assert!(!unsafe { CStr::from_ptr(rust_error_message()) }.is_empty());
         MmsbStatus::Ok
     }),
+    ("rust_result_message", |a| {
+        let at = usize::from(a.input.u8());
+        assert!(unsafe { CStr::from_ptr(rust_result_message(at)) }.to_str().is_ok());
+        MmsbStatus::Ok
+    }),
     ("rust_mmsb_version", |_| {
         assert!(!unsafe { CStr::from_ptr(rust_mmsb_version()) }.is_empty());
         MmsbStatus::Ok
