@@ -4,7 +4,7 @@
 //! Locks and peeking, lanes, and closing are the engine's own. What stands between them is a short
 //! copy of `commit_group`: a whole state is beyond what can be explored.
 
-use crate::log::clock::{Clock, LaneClock};
+use crate::log::clock::{Clock, Heads, LaneClock};
 use crate::stdx::lock::loom_tests::{PageLock, glimpse};
 use loom::sync::Arc;
 use loom::thread;
