@@ -1,7 +1,7 @@
 //! Edges between pages: kept, refused, followed through every way of coming back.
 
 use mmsb::state::Change;
-use mmsb::{Batch, Config, EdgeKind, ErrorKind, Link, Note, PageId, State};
+use mmsb::{Batch, Config, EdgeKind, ErrorKind, Link, Note, Ownership, PageId, State};
 
 const NOTE: Note<'static> = Note { source: "edges", intent: None };
 
@@ -85,6 +85,36 @@ fn what_cannot_be_is_refused_by_name_and_changes_nothing() {
     assert!(error.message().contains("page 4 derives from it"), "{error}");
     assert_eq!(state.edge_count().unwrap(), 4);
     assert_ne!(state.digest().unwrap(), digest, "page 5 went");
+}
+
+/// Edges are part of the child, and a computed page is nobody's.
+#[test]
+fn edges_to_what_is_owned_or_frozen_are_refused() {
+    let state = State::open(Config::memory()).unwrap();
+    let p = pages(&state, 4);
+    add(&state, p[0], p[1]);
+    state.derive(p[3], &[p[0]], "u8: p0", Note::NONE).unwrap();
+    let refused = |done: mmsb::Result<()>| done.unwrap_err().kind();
+    let own = |page, ownership| state.set_ownership(page, ownership, Note::NONE).map(drop);
+    assert_eq!(refused(own(p[3], Ownership::Owned(1))), ErrorKind::Derived);
+    for (ownership, kind) in
+        [(Ownership::Owned(1), ErrorKind::NotOwner), (Ownership::Immutable, ErrorKind::Immutable)]
+    {
+        let p = pages(&state, 3);
+        add(&state, p[0], p[1]);
+        own(p[1], ownership).unwrap();
+        let digest = state.digest().unwrap();
+        let (data, note) = (EdgeKind::Data, Note::NONE);
+        assert_eq!(refused(state.add_edge(p[2], p[1], data, note).map(drop)), kind);
+        assert_eq!(refused(state.remove_edge(p[0], p[1], data, note).map(drop)), kind);
+        assert_eq!(state.digest().unwrap(), digest);
+        assert_eq!(
+            (state.children(p[0]).unwrap(), state.children(p[2]).unwrap()),
+            (vec![link(p[1])], vec![])
+        );
+        // What derives from it is others'.
+        add(&state, p[1], p[2]);
+    }
 }
 
 #[test]
