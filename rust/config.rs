@@ -41,6 +41,12 @@ pub mod limits {
     pub const EVENTS_DEFAULT: usize = 1 << 16;
     /// Most pages that a subscription names.
     pub const EVENT_PAGES_MAX: usize = 1 << 20;
+    /// Most workers of one executor; one bit each where they are counted together.
+    pub const WORKERS_MAX: usize = 64;
+    /// Most threads that share in computing derived pages.
+    pub const PROPAGATION_THREADS_MAX: usize = 64;
+    /// Bytes of a key for private pages.
+    pub const KEY_BYTES: usize = 32;
 
     const _: () = assert!(LANES_MAX == 1 << crate::Lsn::LANE_BITS);
     const _: () = assert!(PAGE_BYTES_MAX + INTENT_BYTES_MAX as u64 + 4096 < RECORD_BYTES_MAX);

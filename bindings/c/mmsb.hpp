@@ -916,7 +916,8 @@ struct Explanation {
     std::string text;
 };
 
-/// Computes a page: fills `out`, which is all zero, from the parents' contents. What it throws ends the whole change as CallbackFailed, with the exception's what() in the sentence.
+/// Computes a page: fills `out`, which is all zero, from the parents' contents. What it throws ends
+/// the whole change as CallbackFailed, with the exception's what() in the sentence.
 using Recompute =
     std::function<void(PageId page, const std::vector<Bytes> &parents, std::uint8_t *out,
                        std::size_t len)>;
@@ -1632,8 +1633,8 @@ class State : public detail::Owned<MmsbState, rust_state_close> {
         return SoftCheckpoint(detail::fetch<MmsbSoftCheckpoint>(
             [&](auto out) { return rust_state_soft_checkpoint(raw_, out); }));
     }
-    /// Makes content, metadata, owners, edges and existence of all pages what they were, as one group; epochs go on
-    /// growing. Returns its LSN, 0 if nothing is different. Marks made after `mark` are passed.
+    /// Makes content, metadata, owners, edges and existence of all pages what they were, as one group;
+    /// epochs go on growing. Returns its LSN, 0 if nothing is different. Marks made after `mark` are passed.
     Lsn revert(const SoftCheckpoint &mark, const Note &note = {}) {
         MmsbNote raw = note.raw();
         return detail::fetch<Lsn>(

@@ -64,8 +64,8 @@ groups that have no page in common may come in another order than their LSNs.
 - `kinds`: those that are wanted, as symbols; all if `nothing`. `:lost` is always told.
 - `pages`: ids; of an edge either end counts, a committed group is told if it did anything to one of
   them, and what is not of a page is told always.
-- `capacity`: events that may wait, 1 to 16,777,216, 48 bytes each. Writers never wait for a subscription: a group that
-  does not fit is dropped whole, and a `:lost` event stands there instead.
+- `capacity`: events that may wait, 1 to 16,777,216, 48 bytes each. Writers never wait for a subscription: a
+  group that does not fit is dropped whole, and a `:lost` event stands there instead.
 
 Iterating waits for each event, while other tasks and the garbage collector go on, and ends when the
 subscription or its state is closed. [`poll!`](@ref) does not wait; `isready(subscription)` says whether

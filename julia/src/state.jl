@@ -89,6 +89,8 @@ function open_configured(open, ::Type{H}, path, settings) where {H}
 end
 
 function MMSBState(; path::Union{Nothing,AbstractString}=nothing, key=nothing, settings...)
+    # Before anything is made for a state that it does not open.
+    key === nothing || check_key(key)
     state = if path === nothing && isempty(settings)
         open_in_memory()
     else
@@ -98,6 +100,12 @@ function MMSBState(; path::Union{Nothing,AbstractString}=nothing, key=nothing, s
     key === nothing || unlock_or_close!(state, key)
     return state
 end
+
+check_key(key) = bytecount(memory(key)) == KEY_BYTES || throw(LengthMismatchError(
+    "a key of $(bytecount(memory(key))) bytes; keys have $KEY_BYTES"))
+
+"Bytes of a key, as the library has it."
+const KEY_BYTES = 32
 
 "Unlocks a state that nobody has yet; a key that it does not take closes it."
 function unlock_or_close!(state, key)

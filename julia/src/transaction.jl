@@ -10,9 +10,9 @@ Reads and writes that happen at one moment, as one group, or not at all; made by
 [`get_metadata`](@ref) with a key, [`create_page`](@ref), [`delete_page`](@ref),
 [`update_page`](@ref), [`write_page!`](@ref), [`write_masked!`](@ref), [`route_delta!`](@ref),
 [`set_metadata!`](@ref), [`delete_metadata!`](@ref) and [`share!`](@ref) with its kin take one in
-place of a state. What it reads is of one moment, with its own writes on top (what derives from those is computed when
-it commits, and shows what it was until then); what it writes happens
-with [`commit!`](@ref); `close` gives it up. Once another has changed what it read, all calls throw
+place of a state. What it reads is of one moment, with its own writes on top (what derives from those
+is computed when it commits, and shows what it was until then); what it writes happens with
+[`commit!`](@ref); `close` gives it up. Once another has changed what it read, all calls throw
 `ConflictError`.
 
 A transaction is for one task at a time.
@@ -21,9 +21,17 @@ mutable struct Transaction <: Handle
     handle::API.MmsbTransaction
     "Kept as long as it is."
     owner::Handle
+    "`transact` calls a function with it, and ends it afterwards."
+    is_lent::Bool
 
-    Transaction(handle, owner) = finalizer(finalize_handle, new(handle, owner))
+    Transaction(handle, owner) = finalizer(finalize_handle, new(handle, owner, false))
 end
+
+"Refuses to be ended by the function that `transact` calls."
+check_end(t::Transaction) = t.is_lent && throw(InvalidArgumentError(
+    "transact commits when its function returns; an exception from it gives up"))
+
+Base.close(t::Transaction) = (check_end(t); invoke(close, Tuple{Handle}, t))
 
 free(::Transaction, ref) = API.rust_transaction_abort(ref)
 
@@ -131,6 +139,7 @@ Errors: `ConflictError`, and those of the single changes; then none of them happ
 """
 function commit!(t::Transaction; source::AbstractString="",
                  intent::Union{Nothing,AbstractString}=nothing)
+    check_end(t)
     ref, lsn, said = Ref(raw(t)), Ref{UInt64}(0), note(source, intent)
     t.handle = API.MmsbTransaction(0)
     GC.@preserve t said check(API.rust_transaction_commit(ref, address(said), lsn))
@@ -174,7 +183,12 @@ function transact(use, owner::Union{MMSBState,Partition}; tries::Integer=1000,
     while true
         t = begin_transaction(owner)
         try
-            result = use(t)
+            t.is_lent = true
+            result = try
+                use(t)
+            finally
+                t.is_lent = false
+            end
             commit!(t; source=source, intent=intent)
             return result
         catch problem

@@ -77,6 +77,9 @@ end
         for len in (0, 16, 33)
             @test_throws LengthMismatchError MMSBState(; path=path, key=zeros(UInt8, len))
         end
+        new = joinpath(path, "new")
+        @test throws(() -> MMSBState(; path=new, key="1"), LengthMismatchError, "1 bytes", "32")
+        @test !ispath(new)
         MMSBState(; path=path, key=zeros(UInt8, 32)) do state
             @test_throws WrongKeyError read_page(state, id)
         end

@@ -64,6 +64,14 @@ end
                 update_page(t, b, [0])
             end
         end
+        # It is transact that ends it.
+        before = digest(state)
+        for ends in (commit!, close)
+            @test throws(InvalidArgumentError, "transact commits") do
+                transact(t -> (write_page!(t, a, 0, [9]); ends(t)), state)
+            end
+            @test digest(state) == before
+        end
         # An exception that comes of what holds no longer is none of the block's.
         tries = 0
         @test_throws ErrorException("meant") transact(state) do t

@@ -103,6 +103,9 @@ def test_wrong_keys_are_told(folder: Path) -> None:
     for length in (0, 16, 31, 33):
         with pytest.raises(mmsb.LengthMismatch, match=f"{length} bytes; keys have 32"):
             mmsb.State(folder, key=bytes(length))
+    with pytest.raises(mmsb.LengthMismatch, match="1 bytes"):
+        mmsb.State(folder / "new", key=b"1")
+    assert not (folder / "new").exists()
     with pytest.raises((TypeError, mmsb.InvalidArgument)):
         mmsb.State(folder, key="a password")  # type: ignore[arg-type]
     with mmsb.State(folder, key=bytes(32)) as state, pytest.raises(mmsb.WrongKey, match="fingerp"):

@@ -18,6 +18,7 @@
 
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::KEY_BYTES;
 use crate::stdx::codec::Dec;
 use crate::types::PageId;
 use aes_gcm::Aes256Gcm;
@@ -26,8 +27,6 @@ use aes_gcm::aead::{AeadInOut, KeyInit, Nonce, Tag};
 use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::{Zeroize, Zeroizing};
 
-/// Bytes of a key.
-pub const KEY_BYTES: usize = 32;
 /// Bytes that a seal takes beside the content.
 pub const SEAL_BYTES: u32 = 48;
 

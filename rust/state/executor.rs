@@ -20,6 +20,7 @@ use super::transact::Transaction;
 use crate::bail;
 use crate::config::Durability;
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::WORKERS_MAX;
 use crate::page::Delta;
 use crate::stdx::prefetch;
 use crate::stdx::sync::{Condvar, Mutex};
@@ -32,9 +33,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-/// Most workers of one executor.
-pub const WORKERS_MAX: usize = 64;
 
 /// How an executor works.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

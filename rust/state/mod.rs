@@ -68,7 +68,7 @@ pub use allocator::{Allocator, AllocatorStats, ScratchView};
 pub use batch::Batch;
 pub use checkpoint::{CheckpointInfo, Verified};
 pub use compare::{Difference, PageDifference};
-pub use executor::{Executor, ExecutorConfig, Ticket, Tickets, WORKERS_MAX};
+pub use executor::{Executor, ExecutorConfig, Ticket, Tickets};
 pub use explain::{Explanation, Origin};
 pub use graph::set_patient;
 pub use history::{Change, Changed, Changes, PageAt, Query};

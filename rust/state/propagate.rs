@@ -26,7 +26,7 @@ use super::private::check_computable;
 use super::rules::{Callback, Computed, Derivation, Recompute, Rules, Way, no_callback};
 use crate::bail;
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::CALLBACK_NAME_BYTES_MAX;
+use crate::limits::{CALLBACK_NAME_BYTES_MAX, PROPAGATION_THREADS_MAX};
 use crate::log::record::{EntryEnc, check_note};
 use crate::log::{EntryHead, Log};
 use crate::page::fresh::Fresh;
@@ -50,8 +50,6 @@ use std::sync::{Arc, LazyLock};
 const THREAD_BYTES_MIN: u64 = 512 << 10;
 /// A thread that is through takes the next share: some pages take longer than others.
 const SHARES_PER_THREAD: usize = 8;
-/// Threads that a wave is shared by at most.
-pub const THREADS_MAX: usize = 64;
 /// Threads that it is shared by if the caller says nothing, where there are as many cores.
 const THREADS_DEFAULT: usize = 8;
 
@@ -1147,10 +1145,10 @@ impl State {
     /// - `threads`: 1 to 64, else `InvalidArgument`.
     pub fn set_propagation_threads(&self, threads: usize) -> Result<()> {
         self.check_open()?;
-        if !(1..=THREADS_MAX).contains(&threads) {
+        if !(1..=PROPAGATION_THREADS_MAX).contains(&threads) {
             bail!(
                 InvalidArgument,
-                "{threads} threads to compute pages; there are 1 to {THREADS_MAX}"
+                "{threads} threads to compute pages; there are 1 to {PROPAGATION_THREADS_MAX}"
             );
         }
         self.core().threads.store(threads, Ordering::Relaxed);

@@ -92,12 +92,18 @@ pub fn capacity(number: &Bound<'_, PyAny>) -> PyResult<usize> {
 
 /// Threads that compute pages.
 pub fn propagation_threads(number: &Bound<'_, PyAny>) -> PyResult<usize> {
-    counted(number, ErrorKind::InvalidArgument, "propagation_threads", (1, 64))
+    counted(
+        number,
+        ErrorKind::InvalidArgument,
+        "propagation_threads",
+        (1, limits::PROPAGATION_THREADS_MAX as u64),
+    )
 }
 
 /// Workers of an executor; `None` is one per core.
 pub fn workers(number: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
-    let workers = || counted(number, ErrorKind::SizeOutOfRange, "workers", (1, 64));
+    let workers =
+        || counted(number, ErrorKind::SizeOutOfRange, "workers", (1, limits::WORKERS_MAX as u64));
     (!number.is_none()).then(workers).transpose()
 }
 

@@ -6,7 +6,7 @@ use crate::buffer::with_bytes;
 use crate::changes::{Change, Changes, Filter, Owner};
 use crate::delta::Delta;
 use crate::derive::{self, By, Function};
-use crate::errors::Failure;
+use crate::errors::{Failure, raise};
 use crate::events::Subscription;
 use crate::executor::Executor;
 use crate::graph::Graph;
@@ -19,6 +19,7 @@ use crate::snapshot::Snapshot;
 use crate::tlog::TLog;
 use crate::transaction::{Partition, Transaction, Trying};
 use crate::typed::Extent;
+use mmsb::limits::KEY_BYTES;
 use mmsb::{Durability, Location, Note, PageId};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList};
@@ -246,6 +247,13 @@ impl State {
             version_bytes_max,
         }
         .config()?;
+        // Before anything is made for a state that it does not open.
+        if let Some(key) = key {
+            with_bytes(key, "a key", |key| match key.len() {
+                KEY_BYTES => Ok(()),
+                n => raise!(LengthMismatch, "a key of {n} bytes; keys have {KEY_BYTES}"),
+            })?;
+        }
         let has_path = config.path.is_some();
         let open = move || mmsb::State::open(config).map_err(Failure::from);
         let state = State::new(if has_path { py.detach(open) } else { open() }?);
@@ -489,7 +497,8 @@ impl State {
     ///   such as "spread_of/3". Another function of that name must not compute another page. When the state
     ///   is opened again, `derive` or `register` it again before a parent changes.
     ///
-    /// On a page that is derived already it replaces the rule, and the data edges by those to the new parents.
+    /// On a page that is derived already it replaces the rule, and the data edges by those to the new
+    /// parents.
     /// Whoever changes a parent changes the page in the same group: nobody ever sees one without the
     /// other. It is not written by hand any more (`Derived`). Returns the group's LSN, `None` if all is so
     /// already. Raises `InvalidArgument` for the formula, `LengthMismatch`, `Cycle`, `CallbackFailed`.
@@ -1011,7 +1020,8 @@ impl State {
         SoftCheckpoint::make(slf)
     }
 
-    /// Makes content, metadata, owners, edges and existence of all pages what they were at a soft checkpoint: one
+    /// Makes content, metadata, owners, edges and existence of all pages what they were at a soft
+    /// checkpoint: one
     /// group, which is in the log. Epochs go on growing, and ids given out since stay given out.
     /// The mark then stands here and can be gone back to again; marks made after it are passed.
     ///

@@ -26,9 +26,8 @@ type Inner = mmsb::Transaction<'static>;
 /// which tries again what met another transaction. That commits it, too: the function neither does
 /// so nor gives it up, nor makes it a context manager, which is `InvalidArgument`.
 ///
-/// What it reads is of one moment, with its own writes on top; what derives from those is computed when it
-/// commits, and shows what it was until then. Once another has changed what it read,
-/// all methods raise `Conflict`. Pages are given as `Page` or id. All methods can raise `Conflict`,
+/// What it reads is of one moment, with its own writes on top; what derives from those is computed when
+/// it commits, and shows what it was until then. Once another has changed what it read, all methods raise `Conflict`. Pages are given as `Page` or id. All methods can raise `Conflict`,
 /// `TransactionFinished`, `Closed`, `PageNotFound` and `PageFreed`; those that write also `NotOwner`,
 /// `Immutable` and, if it is read-only, `ReadOnly`. One thread uses it at a time.
 ///
